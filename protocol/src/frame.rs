@@ -1,0 +1,541 @@
+//! What travels over a socket between extension and server: bare control frames and the v2
+//! envelope (seed 001, *Protocol v2 Envelope*), one JSON object a message.
+//!
+//! `Frame::parse` accepts what PROTOCOL.md allows and names what is wrong with anything else; it
+//! ignores fields it does not know, so that a later minor version can add some.
+
+use crate::error::WireError;
+use crate::ids::{Alias, BrowserId, SessionId, TabId, WireId};
+use crate::limits;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One message. The tag is `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Frame {
+    /// Extension → server, first of all.
+    Hello(Hello),
+    /// Server → extension.
+    Challenge {
+        /// 64 hex digits.
+        nonce_srv: String,
+        /// The version chosen among those offered.
+        version: String,
+    },
+    /// Extension → server.
+    Proof {
+        /// 64 hex digits.
+        mac: String,
+    },
+    /// Server → extension; the handshake is complete. Names no session.
+    HelloAck(HelloAck),
+    /// Server → extension: opens a session on this socket, or says anew its label or standby.
+    SessionOpen(SessionOpen),
+    /// Extension → server: what became of it.
+    SessionOpened(SessionOpened),
+    /// Server → extension: the session ends for good; clean up now.
+    SessionClose {
+        /// Which one.
+        session_id: SessionId,
+    },
+    /// Either way; answered by `pong`.
+    Ping {},
+    /// The answer to `ping`.
+    Pong {},
+    /// Extension → server (seed 000).
+    PortListRequest {},
+    /// Server → extension: the ports of this server and its siblings; also sent unasked on change.
+    PortListResponse {
+        /// Not to be believed before `PortRange::sanitise`.
+        ports: Vec<Value>,
+    },
+    /// Server → extension (seed 001): make a tab for the session. Answered by a `response` whose
+    /// data is `{tabId}`.
+    CreateTab {
+        /// Echoed by the response.
+        wire_id: WireId,
+        /// For whom.
+        session_id: SessionId,
+    },
+    /// Server → extension: the caller no longer wants the answer. The command is answered all the
+    /// same, with what became of it.
+    Cancel {
+        /// The command's id.
+        wire_id: WireId,
+    },
+    /// Either way: this socket closes on purpose.
+    Goodbye(Goodbye),
+    /// Server → extension: do something for a session.
+    Command(Envelope),
+    /// Extension → server: the one answer to a command.
+    Response(Envelope),
+    /// Extension → server: something happened that nobody asked for.
+    Event(Envelope),
+}
+
+/// The extension introduces itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// Versions it speaks, newest first.
+    pub versions: Vec<String>,
+    /// 64 hex digits, fresh for this socket.
+    pub nonce_ext: String,
+    /// Its own id.
+    pub extension_id: String,
+    /// The browser profile.
+    pub browser_id: BrowserId,
+    /// The profile's name for people.
+    pub browser_name: String,
+}
+
+/// The server proves itself and says what it can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HelloAck {
+    /// 64 hex digits; covers `features` and `limits` too.
+    pub mac: String,
+    /// Names of optional abilities; none yet.
+    pub features: Vec<String>,
+    /// Agreed bounds.
+    pub limits: Limits,
+}
+
+/// Bounds that the server states. In the proof they stand as the compact JSON of this object, in
+/// the order of the fields here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Largest frame in bytes.
+    pub frame_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_max: limits::FRAME_MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// As the proof covers it.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        format!("{{\"frameMax\":{}}}", self.frame_max)
+    }
+}
+
+/// Opens a session on the socket that carries it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionOpen {
+    /// Public name.
+    pub session_id: SessionId,
+    /// Whoever shows it again resumes the session. The extension stores only its hash.
+    pub resume_token: String,
+    /// For people; cut to `limits::LABEL_MAX` characters.
+    pub label: String,
+    /// The session is bound to another browser; this one only knows of it.
+    #[serde(default)]
+    pub standby: bool,
+}
+
+/// What became of a `sessionOpen`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionOpened {
+    /// Which session.
+    pub session_id: SessionId,
+    /// What other agents call it.
+    pub alias: Alias,
+    /// See [`Outcome`].
+    pub outcome: Outcome,
+    /// Its tabs.
+    #[serde(default)]
+    pub tabs: Vec<TabId>,
+    /// Tabs lost while it was away, with their last URLs. A report only: the agent is told with
+    /// the next answer.
+    #[serde(default)]
+    pub lost: Vec<LostTab>,
+    /// Calls whose turn had begun when the last socket was lost.
+    #[serde(default)]
+    pub begun: Vec<Begun>,
+}
+
+/// How a session was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// It did not exist.
+    New,
+    /// It existed and the token fits.
+    Resumed,
+    /// It exists and the token does not fit: open again under a fresh id.
+    Refused,
+    /// Noted as standby.
+    Standby,
+}
+
+/// A tab that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostTab {
+    /// Its id, never used again.
+    pub tab_id: TabId,
+    /// What it last showed.
+    pub url: String,
+}
+
+/// A call whose turn had begun when its socket was lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// The command.
+    pub wire_id: WireId,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub state: BegunState,
+}
+
+/// See [`Begun`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "state",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum BegunState {
+    /// Its response follows.
+    Running,
+    /// It ended with this answer.
+    Ended {
+        /// The response as it would have been sent.
+        response: Box<Envelope>,
+    },
+    /// The worker died under it.
+    Unknown {
+        /// The page's present URL.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// The page's present title.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
+}
+
+/// Why a socket is closed on purpose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Goodbye {
+    /// See [`GoodbyeReason`].
+    pub reason: GoodbyeReason,
+    /// With `ending`: seconds for which the sessions may come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_s: Option<u32>,
+    /// With `moved`: the port to dial instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<u16>,
+}
+
+/// See [`Goodbye`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GoodbyeReason {
+    /// The sessions are over: clean up at once.
+    Final,
+    /// End of stdin or a signal: they may come back within `graceS`.
+    Ending,
+    /// Another socket carries this session.
+    Duplicate,
+    /// Another listener serves it now.
+    Moved,
+}
+
+/// The v2 envelope of commands, responses and events. Which fields stand in which is said in
+/// PROTOCOL.md; `type` is the frame's tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// Made by the command's sender; its response and its progress events repeat it.
+    pub wire_id: WireId,
+    /// The caller's own id, carried home as it was. `null`, `0` and `""` are ids too: absent and
+    /// `null` differ.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub origin_id: Option<Value>,
+    /// Opened on this same socket.
+    pub session_id: SessionId,
+    /// The command's or event's name; responses have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Command: the tab it names. Response and event: the tab it happened in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tab_id: Option<TabId>,
+    /// Command: milliseconds from the start of its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// Command: milliseconds that it may wait for another's tab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    /// Response: how many claims wait for this tab of yours.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiters: usize,
+    /// Response: tabs that were lost, told once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostTab>,
+    /// See [`Body`].
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// The one content of an envelope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Body {
+    /// Of a command or an event.
+    Payload(Value),
+    /// Of a response that succeeded.
+    Data(Value),
+    /// Of a response that failed.
+    Error(WireError),
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Why a text is no frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFrame {
+    /// Longer than allowed at this stage.
+    #[error("a frame of {0} bytes is too large")]
+    TooLarge(usize),
+    /// Not the JSON that PROTOCOL.md describes.
+    #[error("not a frame: {0}")]
+    Malformed(String),
+}
+
+impl Frame {
+    /// Reads one message of at most `max` bytes.
+    pub fn parse(text: &str, max: usize) -> Result<Self, BadFrame> {
+        if text.len() > max {
+            return Err(BadFrame::TooLarge(text.len()));
+        }
+        let frame: Self =
+            serde_json::from_str(text).map_err(|error| BadFrame::Malformed(error.to_string()))?;
+        if let Self::Command(envelope) | Self::Response(envelope) | Self::Event(envelope) = &frame
+            && let Some(origin) = &envelope.origin_id
+            && origin.to_string().len() > limits::ORIGIN_ID_MAX
+        {
+            return Err(BadFrame::Malformed("originId is too long".into()));
+        }
+        Ok(frame)
+    }
+
+    /// The message as text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // Every type in a frame serialises to JSON: string keys, no maps of other keys.
+        serde_json::to_string(self).unwrap_or_else(|_| String::from("{\"type\":\"pong\"}"))
+    }
+}
+
+impl Envelope {
+    /// A command with nothing optional.
+    #[must_use]
+    pub fn command(wire_id: WireId, session_id: SessionId, name: &str, payload: Value) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            ..Self::bare(wire_id, session_id, Body::Payload(payload))
+        }
+    }
+
+    /// A response with nothing optional.
+    #[must_use]
+    pub fn response(
+        wire_id: WireId,
+        session_id: SessionId,
+        outcome: Result<Value, WireError>,
+    ) -> Self {
+        let body = match outcome {
+            Ok(data) => Body::Data(data),
+            Err(error) => Body::Error(error),
+        };
+        Self::bare(wire_id, session_id, body)
+    }
+
+    /// An event with nothing optional.
+    #[must_use]
+    pub fn event(wire_id: WireId, session_id: SessionId, name: &str, payload: Value) -> Self {
+        Self::command(wire_id, session_id, name, payload)
+    }
+
+    fn bare(wire_id: WireId, session_id: SessionId, body: Body) -> Self {
+        Self {
+            wire_id,
+            origin_id: None,
+            session_id,
+            name: None,
+            tab_id: None,
+            deadline_ms: None,
+            wait_ms: None,
+            waiters: 0,
+            lost: Vec::new(),
+            body,
+        }
+    }
+}
+
+/// Payload of the `progress` event of a waiting claim. `wireId` is the command's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Place in the queue, 1 = next.
+    pub position: usize,
+    /// Who owns the tab now; none while it changes hands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<crate::error::Peer>,
+    /// Seconds until the owner's announced release, when it announced one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_in_s: Option<u64>,
+    /// Seconds that are left of the wait.
+    pub left_s: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: &Value) -> Result<Frame, BadFrame> {
+        Frame::parse(&value.to_string(), limits::FRAME_MAX)
+    }
+
+    #[test]
+    fn the_seeds_command_reads_as_it_stands_in_the_document() {
+        let text = json!({
+            "wireId": "f3a2c1b0-1", "originId": "42", "sessionId": "7f2d946a-1", "type": "command",
+            "name": "browser_navigate", "payload": {"url": "https://google.com"}, "tabId": 123
+        });
+        let Ok(Frame::Command(envelope)) = parse(&text) else {
+            panic!("a command")
+        };
+        assert_eq!(envelope.tab_id, Some(TabId(123)));
+        assert_eq!(
+            envelope.body,
+            Body::Payload(json!({"url": "https://google.com"}))
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(&Frame::Command(envelope).to_text()).unwrap(),
+            text
+        );
+    }
+
+    #[test]
+    fn an_origin_id_comes_home_as_it_was() {
+        for origin in [
+            json!(0),
+            json!(""),
+            json!(null),
+            json!({"a": [1]}),
+            json!(false),
+        ] {
+            let text = json!({"type": "response", "wireId": "w", "sessionId": "s",
+                "originId": origin, "data": {}});
+            let Ok(Frame::Response(envelope)) = parse(&text) else {
+                panic!("{text}")
+            };
+            assert_eq!(envelope.origin_id, Some(origin.clone()));
+            let back: Value = serde_json::from_str(&Frame::Response(envelope).to_text()).unwrap();
+            assert_eq!(back.get("originId"), Some(&origin));
+        }
+        let text = json!({"type": "response", "wireId": "w", "sessionId": "s", "data": {}});
+        let Ok(Frame::Response(envelope)) = parse(&text) else {
+            panic!("{text}")
+        };
+        assert_eq!(envelope.origin_id, None);
+    }
+
+    #[test]
+    fn control_frames_keep_the_seeds_bare_shape() {
+        assert_eq!(parse(&json!({"type": "ping"})), Ok(Frame::Ping {}));
+        assert_eq!(
+            Frame::PortListRequest {}.to_text(),
+            r#"{"type":"portListRequest"}"#
+        );
+        let ports = parse(&json!({"type": "portListResponse", "ports": [8765, "x"]})).unwrap();
+        assert_eq!(
+            ports,
+            Frame::PortListResponse {
+                ports: vec![json!(8765), json!("x")]
+            }
+        );
+    }
+
+    #[test]
+    fn nonsense_is_an_error_with_a_reason() {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "{\"type\":\"nope\"}",
+            "{\"type\":\"command\"}",
+            "\u{0}",
+        ] {
+            assert!(
+                matches!(Frame::parse(text, 100), Err(BadFrame::Malformed(_))),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            Frame::parse("{\"type\":\"ping\"}", 5),
+            Err(BadFrame::TooLarge(15))
+        );
+        let deep = "[".repeat(100_000);
+        assert!(Frame::parse(&deep, limits::FRAME_MAX).is_err());
+    }
+
+    #[test]
+    fn unknown_fields_are_let_pass() {
+        assert_eq!(
+            parse(&json!({"type": "pong", "timestamp": 5})),
+            Ok(Frame::Pong {})
+        );
+    }
+
+    #[test]
+    fn the_limits_in_the_proof_are_the_limits_in_the_frame() {
+        let limits = Limits { frame_max: 77 };
+        assert_eq!(limits.canonical(), serde_json::to_string(&limits).unwrap());
+    }
+
+    #[test]
+    fn begun_calls_carry_their_state() {
+        let begun = Begun {
+            wire_id: WireId::new("w").unwrap(),
+            state: BegunState::Running,
+        };
+        assert_eq!(
+            serde_json::to_value(&begun).unwrap(),
+            json!({"wireId": "w", "state": "running"})
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! Which URLs may be opened (`design/security.md`, *URLs*). Reads a URL as Chrome does before it
+//! looks at the scheme: edges trimmed of spaces and control characters, tabs and line breaks gone.
+
+/// What a URL is, as far as the rules care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlKind {
+    /// `http:` or `https:`.
+    Web,
+    /// `about:blank`, with or without fragment.
+    Blank,
+    /// `blob:` or `data:`: only a page may go there, an agent does not navigate there.
+    PageMade,
+    /// `file:`: only under the roots.
+    File,
+    /// `chrome-error:`: a failed load, not a refusal.
+    ErrorPage,
+    /// Everything else, our own extension pages first of all.
+    Refused,
+}
+
+/// Classifies `url` by its scheme as Chrome would read it.
+#[must_use]
+pub fn classify(url: &str) -> UrlKind {
+    let trimmed = url.trim_matches(|c: char| c <= ' ');
+    let text: String = trimmed
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
+        .collect();
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return UrlKind::Refused;
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => UrlKind::Web,
+        "about" => match rest.split(['#', '?']).next() {
+            Some("blank") => UrlKind::Blank,
+            Some(_) | None => UrlKind::Refused,
+        },
+        "blob" | "data" => UrlKind::PageMade,
+        "file" => UrlKind::File,
+        "chrome-error" => UrlKind::ErrorPage,
+        _ => UrlKind::Refused,
+    }
+}
+
+/// Whether an agent may ask for `url`: web pages and `about:blank`.
+#[must_use]
+pub fn may_request(url: &str) -> bool {
+    match classify(url) {
+        UrlKind::Web | UrlKind::Blank => true,
+        UrlKind::PageMade | UrlKind::File | UrlKind::ErrorPage | UrlKind::Refused => false,
+    }
+}
+
+/// Whether a page that was reached, by whatever way, may be read and acted on.
+#[must_use]
+pub fn may_stay(url: &str) -> bool {
+    match classify(url) {
+        UrlKind::Web | UrlKind::Blank | UrlKind::PageMade | UrlKind::ErrorPage => true,
+        UrlKind::File | UrlKind::Refused => url.is_empty(),
+    }
+}
+
+/// Completes what people type: `example.com` becomes `https://example.com`, `localhost:3000`
+/// becomes `http://localhost:3000`. A text that has a scheme is left as it is.
+#[must_use]
+pub fn complete(typed: &str) -> String {
+    let typed = typed.trim_matches(|c: char| c <= ' ');
+    let host = typed.split(['/', '?', '#']).next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    let is_host = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        && port.bytes().all(|b| b.is_ascii_digit());
+    let local = name == "localhost" || name.starts_with("127.");
+    match (is_host, local, name.contains('.')) {
+        (true, true, _) => format!("http://{typed}"),
+        (true, false, true) => format!("https://{typed}"),
+        (true, false, false) | (false, _, _) => typed.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_web_pages_and_the_blank_page_may_be_asked_for() {
+        for good in [
+            "http://a",
+            "HTTPS://a/b",
+            " https://a",
+            "about:blank",
+            "about:blank#il-7",
+        ] {
+            assert!(may_request(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "javascript:alert(1)",
+            "java\nscript:alert(1)",
+            " \u{1}javascript:1",
+            "chrome://settings",
+            "chrome-extension://x/pairing.json",
+            "view-source:http://a",
+            "devtools://x",
+            "file:///etc/passwd",
+            "FILE:/etc",
+            "data:text/html,x",
+            "blob:http://a/x",
+            "about:settings",
+            "about:srcdoc",
+            "filesystem:http://a/x",
+            "chrome-error://chromewebdata/",
+        ] {
+            assert!(!may_request(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_take_itself_to_data_but_not_to_files() {
+        assert!(may_stay("data:text/html,x") && may_stay("chrome-error://chromewebdata/"));
+        assert!(!may_stay("file:///etc/passwd") && !may_stay("chrome-extension://x/popup.html"));
+    }
+
+    #[test]
+    fn a_typed_host_becomes_a_url() {
+        assert_eq!(complete("example.com/a?b"), "https://example.com/a?b");
+        assert_eq!(complete("localhost:3000"), "http://localhost:3000");
+        assert_eq!(complete("127.0.0.1:80/x"), "http://127.0.0.1:80/x");
+        assert_eq!(complete("about:blank"), "about:blank");
+        assert_eq!(complete("javascript:1.1"), "javascript:1.1");
+    }
+}
