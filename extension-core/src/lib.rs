@@ -1,1 +1,21 @@
-//! Placeholder until its first commit.
+//! Sans-IO core of the extension: inputs and the time go in, effects and the next deadline come
+//! out. It decides who may act on which tab, in which order, and what happens at every kind of end.
+//!
+//! Nothing here opens a socket, reads a clock, draws a random number or calls `chrome.*`; the
+//! module `wasm` does, and only there, and it decides nothing. Everything between is a machine
+//! that can be driven, killed and restored by a test with simulated time.
+//!
+//! The driver's law: **one input, then drain `Extension::poll_effect` to `None`, then arm
+//! `Extension::poll_timeout`.** Effects are performed after the core's borrow has ended; what
+//! they bring comes back as a later input, never within the call.
+//!
+//! In reading order:
+//! - [`input`] and [`effect`]: the two closed sets between the core and the world
+//! - [`view`]: what people see
+
+pub mod effect;
+pub mod input;
+pub mod view;
+
+pub use effect::{ChromeCall, Effect};
+pub use input::{Boot, BrowserEvent, ChromeError, Config, Input, PersonAction, TabFacts};

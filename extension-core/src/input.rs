@@ -1,0 +1,352 @@
+//! Everything that can happen to the core, as one closed enum. The driver makes these from
+//! JavaScript events; the simulation makes the same ones.
+
+use protocol::pairing::Secret;
+use protocol::ports::PortRange;
+use protocol::{BrowserId, SessionId, TabId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One socket that the core dialled; never used again after it closed. The epoch of invariant 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u64);
+
+/// One call to Chrome. The variant says whose it is, so that its answer finds its way home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RequestId {
+    /// Of the pages: debugger and what tools do.
+    Page(u64),
+    /// Of the housekeeping: making, closing, grouping and showing tabs.
+    House(u64),
+}
+
+/// One write to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WriteId(pub u64);
+
+/// One question of a person (popup or DevTools console) that expects an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// One command in flight, unique in this life of the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// What a new core is told: the driver gathers it before the first input.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// From `crypto.getRandomValues`; never part of a stored state.
+    pub seed: [u8; 32],
+    /// `chrome.runtime.id`.
+    pub extension_id: String,
+    /// From `pairing.json`; none while the file is missing or unreadable.
+    pub secret: Option<Secret>,
+    /// From `config.json`, or its defaults.
+    pub config: Config,
+    /// All of `chrome.storage.local`.
+    pub stored: BTreeMap<String, Value>,
+    /// `chrome.tabs.query({})`.
+    pub tabs: Vec<TabFacts>,
+    /// Loaded unpacked: alarms may then be as short as one second.
+    pub unpacked: bool,
+}
+
+/// `config.json` beside the manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where servers sit.
+    pub ports: PortRange,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The deadline that `poll_timeout` named has come, or nearly.
+    Tick,
+    /// `chrome.alarms.onAlarm`: the worker may have slept.
+    Alarm,
+    /// The answer to [`Effect::Probe`](crate::Effect::Probe).
+    Probed {
+        /// Which port.
+        port: u16,
+        /// What was found.
+        answer: ProbeAnswer,
+    },
+    /// The socket is open.
+    SocketOpened {
+        /// Which one.
+        socket: SocketId,
+    },
+    /// A text message.
+    SocketText {
+        /// From which one.
+        socket: SocketId,
+        /// As it came.
+        text: String,
+    },
+    /// The socket is closed, or could not be opened.
+    SocketClosed {
+        /// Which one.
+        socket: SocketId,
+        /// WebSocket close code; 1006 without a close frame.
+        code: u16,
+    },
+    /// Something happened in the browser.
+    Browser(BrowserEvent),
+    /// The answer to [`Effect::Ask`](crate::Effect::Ask): what the chrome function's promise gave.
+    Done {
+        /// Which call.
+        request: RequestId,
+        /// Its value as JSON (`null` for none), or its error.
+        outcome: Result<Value, ChromeError>,
+    },
+    /// The answer to [`Effect::Write`](crate::Effect::Write).
+    Written {
+        /// Which write.
+        write: WriteId,
+        /// False when the store refused it.
+        ok: bool,
+    },
+    /// The answer to [`Effect::ReadSecret`](crate::Effect::ReadSecret).
+    SecretRead {
+        /// None while `pairing.json` is missing or unreadable.
+        secret: Option<Secret>,
+    },
+    /// A person asks for something, in the popup or at the DevTools console.
+    Person {
+        /// Answered by [`Effect::Reply`](crate::Effect::Reply), once.
+        ask: AskId,
+        /// What.
+        action: PersonAction,
+    },
+    /// The number of open popups changed; each wants [`Effect::Show`](crate::Effect::Show).
+    Popups {
+        /// How many are open.
+        open: usize,
+    },
+}
+
+/// What a silent HTTP probe found on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    /// A server of ours.
+    Interlock {
+        /// It carries many sessions.
+        daemon: bool,
+    },
+    /// Somebody else's service.
+    Foreign,
+    /// Nobody listens.
+    Refused,
+    /// Accepted, yet said nothing in time.
+    Silent,
+}
+
+/// What Chrome tells without being asked.
+#[derive(Clone, Debug)]
+pub enum BrowserEvent {
+    /// `tabs.onCreated`.
+    TabCreated(TabFacts),
+    /// `tabs.onUpdated`: the tab as it now is.
+    TabUpdated(TabFacts),
+    /// `tabs.onRemoved`.
+    TabRemoved {
+        /// Which one.
+        tab: TabId,
+    },
+    /// `tabs.onReplaced`: a prerendered page took the tab's place.
+    TabReplaced {
+        /// Its id from now on.
+        added: TabId,
+        /// Its id until now.
+        removed: TabId,
+    },
+    /// `tabs.onMoved` or `tabs.onAttached`: somebody moved it, we never do.
+    TabMoved {
+        /// Which one.
+        tab: TabId,
+    },
+    /// `tabs.onActivated`.
+    TabActivated {
+        /// Which one.
+        tab: TabId,
+        /// In which window.
+        window: i64,
+    },
+    /// `webNavigation.onCreatedNavigationTarget`: the true opener of a popup.
+    NavigationTarget {
+        /// The tab whose page opened it.
+        source: TabId,
+        /// The new tab.
+        tab: TabId,
+        /// Where it goes.
+        url: String,
+    },
+    /// `webNavigation.onCommitted`, main frame only.
+    Committed {
+        /// Which tab.
+        tab: TabId,
+        /// Where it is now.
+        url: String,
+        /// `transitionType`, for example `typed`, `auto_bookmark`, `link`.
+        transition: String,
+        /// `transitionQualifiers`, for example `from_address_bar`.
+        qualifiers: Vec<String>,
+    },
+    /// `debugger.onEvent`.
+    Debugger {
+        /// `source.tabId`.
+        tab: TabId,
+        /// `source.sessionId` of a child session.
+        session: Option<String>,
+        /// For example `Page.frameNavigated`.
+        method: String,
+        /// Its parameters.
+        params: Value,
+    },
+    /// `debugger.onDetach`.
+    Detached {
+        /// Which tab.
+        tab: TabId,
+        /// Why.
+        reason: DetachReason,
+    },
+}
+
+/// `debugger.onDetach`'s reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DetachReason {
+    /// `target_closed`: the tab closed, or another extension's frame threw us off.
+    TargetClosed,
+    /// `canceled_by_user`: the person pressed *Cancel* on the debugging bar.
+    CanceledByUser,
+    /// Another word.
+    Other,
+}
+
+/// A `chrome.tabs.Tab`, as far as the core cares. Missing fields read as their defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TabFacts {
+    /// `-1` for tabs that are none (DevTools windows).
+    pub id: i64,
+    /// Its window.
+    pub window_id: i64,
+    /// What it shows; empty without the permission.
+    pub url: String,
+    /// Where it is going.
+    pub pending_url: String,
+    /// Its title. Untrusted text.
+    pub title: String,
+    /// In front in its window.
+    pub active: bool,
+    /// In an incognito window.
+    pub incognito: bool,
+    /// Pinned.
+    pub pinned: bool,
+    /// Unloaded to save memory.
+    pub discarded: bool,
+    /// Its group, `-1` for none.
+    pub group_id: i64,
+    /// `loading` or `complete`.
+    pub status: String,
+}
+
+impl TabFacts {
+    /// The tab's id, when it is a tab.
+    #[must_use]
+    pub fn tab(&self) -> Option<TabId> {
+        u32::try_from(self.id).ok().map(TabId)
+    }
+}
+
+/// Why a call to Chrome failed: its `message`. For debugger commands that is the inner message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ChromeError {
+    /// As Chrome says it.
+    pub message: String,
+}
+
+/// What a person may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "action",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum PersonAction {
+    /// Give a tab to a session: one of the person's own, a free one, or another session's. Also
+    /// the façade's `acquireTabLock`.
+    Give {
+        /// Which tab.
+        tab_id: TabId,
+        /// To whom.
+        session_id: SessionId,
+    },
+    /// Release a session's tab as the session itself would. The façade's `releaseTabLock`.
+    Release {
+        /// Which tab.
+        tab_id: TabId,
+        /// Whose it must be.
+        session_id: SessionId,
+    },
+    /// Take a tab back, whatever runs on it.
+    TakeBack {
+        /// Which tab.
+        tab_id: TabId,
+    },
+    /// Keep a made tab: it is the person's to keep when its session ends, though the session
+    /// goes on working in it.
+    Keep {
+        /// Which tab.
+        tab_id: TabId,
+    },
+    /// Name this browser.
+    Name {
+        /// 1 to 40 characters.
+        name: String,
+    },
+    /// Stop all sessions, as *Cancel* does.
+    Pause,
+    /// Go on after *Cancel* or `Pause`.
+    Resume,
+    /// Probe every port now. The façade's `scanPorts`.
+    Scan,
+    /// Dial one port now, if something of ours answers there. The façade's `tryConnect`.
+    Connect {
+        /// Which port.
+        port: u16,
+    },
+    /// Note a failure of a port. The façade's `trackPortFailure`.
+    PortFailed {
+        /// Which port.
+        port: u16,
+    },
+    /// Hear of ports. The façade's `updateKnownPorts`.
+    KnownPorts {
+        /// Not believed before they are sanitised.
+        ports: Vec<Value>,
+    },
+    /// Handle a message as if the session had sent it. The façade's `handleInstanceMessage`.
+    Message {
+        /// As whom.
+        session_id: SessionId,
+        /// A frame.
+        message: Value,
+    },
+    /// End every session gracefully, as if each had said goodbye. The façade's `cleanup`.
+    CleanUp,
+}
+
+/// What restored state says of the profile; made once and then kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BrowserFacts {
+    /// Made once per profile.
+    pub id: BrowserId,
+    /// Set in the popup, else the first four hex digits of the id.
+    pub name: String,
+}
