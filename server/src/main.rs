@@ -1,1 +1,2 @@
+//! The binary `interlock`; everything it does is in the library.
 fn main() {}
