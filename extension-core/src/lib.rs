@@ -15,6 +15,9 @@
 
 pub mod effect;
 pub mod input;
+pub mod observed;
+pub mod sessions;
+pub mod store;
 pub mod view;
 
 pub use effect::{ChromeCall, Effect};

@@ -1,0 +1,525 @@
+//! Who is here: every session that this browser knows, how it is connected, and for how long it
+//! may come back (`design/tabs.md`, *Sessions*).
+//!
+//! Knows names, tokens, sockets and grace; knows nothing of tabs. The owner of this machine ends,
+//! orphans and resumes a session's tabs when this machine says so.
+
+use crate::input::SocketId;
+use crate::observed::Observed;
+use protocol::error::Peer;
+use protocol::frame::{Goodbye, GoodbyeReason, Outcome, SessionOpen};
+use protocol::{Alias, Deadlines, Instant, SessionId, limits};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// How long an older socket has to answer a ping before a newer one takes its session over.
+const DUPLICATE_PING: Duration = Duration::from_secs(5);
+
+/// Who is at the other end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Connected by this socket.
+    Connected {
+        /// The one that carries it.
+        socket: SocketId,
+    },
+    /// Lost without a word; a grace runs.
+    Orphaned,
+    /// It said that it ends; a grace runs.
+    Ending,
+    /// Bound to another browser; this socket only tells of it.
+    Standby {
+        /// The one that told.
+        socket: SocketId,
+    },
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// What other agents call it, and its label.
+    pub peer: Peer,
+    /// Whether somebody is there.
+    pub presence: Presence,
+    /// The port that it was last connected by.
+    pub port: Option<u16>,
+    /// Since when its presence is what it is.
+    pub since: Instant,
+    /// When it last said anything.
+    pub heard: Instant,
+    token: TokenHash,
+}
+
+/// SHA-256 of a resume token: the token itself is never kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct TokenHash(String);
+
+impl TokenHash {
+    fn of(token: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        Self(protocol::pairing::to_hex(&digest))
+    }
+}
+
+/// The stored form of a session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRecord {
+    alias: Alias,
+    label: String,
+    token: TokenHash,
+    port: Option<u16>,
+}
+
+/// What the owner must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// A session is connected: open its tabs and answer `sessionOpened` on this socket.
+    Opened {
+        /// Which one.
+        id: SessionId,
+        /// By which socket.
+        socket: SocketId,
+        /// `New`, `Resumed` or `Standby`.
+        outcome: Outcome,
+    },
+    /// The id exists and the token does not fit: answer `refused`.
+    Refused {
+        /// Which one.
+        id: SessionId,
+        /// On which socket.
+        socket: SocketId,
+    },
+    /// Its label or its presence changed; nothing else.
+    Changed {
+        /// Which one.
+        id: SessionId,
+    },
+    /// Nobody is there any more; it may come back. Its queued calls and claims go.
+    Orphaned {
+        /// Which one.
+        id: SessionId,
+    },
+    /// It is over.
+    Ended {
+        /// Which one.
+        id: SessionId,
+    },
+    /// Ping this socket: whether it answers decides who keeps a session.
+    Ping {
+        /// Which one.
+        socket: SocketId,
+    },
+    /// Say goodbye (`duplicate`) to this socket.
+    Duplicate {
+        /// Which one.
+        socket: SocketId,
+        /// The socket that keeps the session.
+        keeper: SocketId,
+    },
+    /// Close this socket without a word: its session lives on another.
+    Superseded {
+        /// Which one.
+        socket: SocketId,
+    },
+}
+
+/// A newer socket that presents a session whose older socket is being pinged.
+#[derive(Debug)]
+struct Contest {
+    newer: SocketId,
+    port: u16,
+    open: SessionOpen,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Grace(SessionId),
+    Contest(SessionId),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Sessions {
+    known: BTreeMap<SessionId, Session>,
+    by_alias: BTreeMap<Alias, SessionId>,
+    by_socket: BTreeMap<SocketId, BTreeSet<SessionId>>,
+    contests: BTreeMap<SessionId, Contest>,
+    observed: Observed,
+    timers: Deadlines<Timer>,
+    events: VecDeque<SessionEvent>,
+}
+
+impl Sessions {
+    /// Nobody is here.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            by_alias: BTreeMap::new(),
+            by_socket: BTreeMap::new(),
+            contests: BTreeMap::new(),
+            observed: Observed::new(now),
+            timers: Deadlines::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes a session out of the store; it is an orphan until it comes back.
+    pub fn restore(&mut self, id: SessionId, record: SessionRecord, now: Instant) {
+        let peer = Peer {
+            alias: record.alias,
+            label: record.label,
+        };
+        if self.by_alias.contains_key(&peer.alias) || self.known.len() >= limits::SESSIONS_MAX {
+            return;
+        }
+        self.by_alias.insert(peer.alias.clone(), id.clone());
+        let session = Session {
+            peer,
+            presence: Presence::Orphaned,
+            port: record.port,
+            since: now,
+            heard: now,
+            token: record.token,
+        };
+        self.known.insert(id.clone(), session);
+        self.start_grace(id, limits::ORPHAN_GRACE, now);
+    }
+
+    /// The stored form of a session.
+    #[must_use]
+    pub fn record(&self, id: &SessionId) -> Option<SessionRecord> {
+        self.known.get(id).map(|session| SessionRecord {
+            alias: session.peer.alias.clone(),
+            label: session.peer.label.clone(),
+            token: session.token.clone(),
+            port: session.port,
+        })
+    }
+
+    /// A `sessionOpen` came by `socket`, which was dialled on `port`.
+    pub fn open(&mut self, socket: SocketId, port: u16, open: SessionOpen, now: Instant) {
+        let id = open.session_id.clone();
+        let Some(session) = self.known.get(&id) else {
+            if self.known.len() >= limits::SESSIONS_MAX {
+                self.events.push_back(SessionEvent::Refused { id, socket });
+                return;
+            }
+            self.create(socket, port, &open, now);
+            return;
+        };
+        if session.token != TokenHash::of(&open.resume_token) {
+            self.events.push_back(SessionEvent::Refused { id, socket });
+            return;
+        }
+        match session.presence {
+            Presence::Connected { socket: older } if older == socket => self.relabel(&open, now),
+            Presence::Connected { socket: older } if !open.standby => {
+                // Two sockets present one session: whoever is alive keeps it, the older first.
+                self.events.push_back(SessionEvent::Ping { socket: older });
+                let due = self.observed.advance(now) + DUPLICATE_PING;
+                self.timers.set(Timer::Contest(id.clone()), due);
+                if let Some(loser) = self.contests.insert(
+                    id,
+                    Contest {
+                        newer: socket,
+                        port,
+                        open,
+                    },
+                ) {
+                    self.events.push_back(SessionEvent::Duplicate {
+                        socket: loser.newer,
+                        keeper: older,
+                    });
+                }
+            }
+            Presence::Connected { .. }
+            | Presence::Orphaned
+            | Presence::Ending
+            | Presence::Standby { .. } => self.attach(socket, port, &open, Outcome::Resumed, now),
+        }
+    }
+
+    /// A socket has just answered a ping.
+    pub fn handle_alive(&mut self, socket: SocketId) {
+        for id in self.sessions_of(socket) {
+            if let Some(contest) = self.contests.remove(&id) {
+                self.timers.clear(&Timer::Contest(id));
+                self.events.push_back(SessionEvent::Duplicate {
+                    socket: contest.newer,
+                    keeper: socket,
+                });
+            }
+        }
+    }
+
+    /// A socket has closed.
+    pub fn handle_down(&mut self, socket: SocketId, goodbye: Option<&Goodbye>, now: Instant) {
+        self.contests.retain(|id, contest| {
+            let over = contest.newer == socket;
+            if over {
+                self.timers.clear(&Timer::Contest(id.clone()));
+            }
+            !over
+        });
+        for id in self.by_socket.remove(&socket).unwrap_or_default() {
+            if let Some(contest) = self.contests.remove(&id) {
+                self.timers.clear(&Timer::Contest(id));
+                self.attach(
+                    contest.newer,
+                    contest.port,
+                    &contest.open,
+                    Outcome::Resumed,
+                    now,
+                );
+                continue;
+            }
+            let standby = self
+                .known
+                .get(&id)
+                .is_some_and(|s| matches!(s.presence, Presence::Standby { .. }));
+            match goodbye.map(|goodbye| goodbye.reason) {
+                _ if standby => self.end(&id),
+                Some(GoodbyeReason::Final) => self.end(&id),
+                Some(GoodbyeReason::Ending) => {
+                    let asked = goodbye
+                        .and_then(|goodbye| goodbye.grace_s)
+                        .map_or(limits::ENDING_GRACE, |seconds| {
+                            Duration::from_secs(seconds.into())
+                        });
+                    self.leave(&id, Presence::Ending, asked.min(limits::ORPHAN_GRACE), now);
+                }
+                Some(GoodbyeReason::Duplicate | GoodbyeReason::Moved) | None => {
+                    self.leave(&id, Presence::Orphaned, limits::ORPHAN_GRACE, now);
+                }
+            }
+        }
+    }
+
+    /// A session is over: `sessionClose`, or a person ended it.
+    pub fn end(&mut self, id: &SessionId) {
+        let Some(session) = self.known.remove(id) else {
+            return;
+        };
+        self.by_alias.remove(&session.peer.alias);
+        self.timers.clear(&Timer::Grace(id.clone()));
+        match session.presence {
+            Presence::Connected { socket } | Presence::Standby { socket } => {
+                if let Some(carried) = self.by_socket.get_mut(&socket) {
+                    carried.remove(id);
+                }
+            }
+            Presence::Orphaned | Presence::Ending => {}
+        }
+        if let Some(contest) = self.contests.remove(id) {
+            self.timers.clear(&Timer::Contest(id.clone()));
+            self.events.push_back(SessionEvent::Superseded {
+                socket: contest.newer,
+            });
+        }
+        self.events
+            .push_back(SessionEvent::Ended { id: id.clone() });
+    }
+
+    /// Something of this session arrived.
+    pub fn handle_heard(&mut self, id: &SessionId, now: Instant) {
+        if let Some(session) = self.known.get_mut(id) {
+            session.heard = now;
+        }
+    }
+
+    /// Whether `socket` carries `id`: the only authority there is.
+    #[must_use]
+    pub fn carries(&self, socket: SocketId, id: &SessionId) -> bool {
+        matches!(self.known.get(id).map(|session| session.presence),
+            Some(Presence::Connected { socket: carrier }) if carrier == socket)
+    }
+
+    /// The session called `alias`.
+    #[must_use]
+    pub fn by_alias(&self, alias: &Alias) -> Option<&SessionId> {
+        self.by_alias.get(alias)
+    }
+
+    /// One session.
+    #[must_use]
+    pub fn get(&self, id: &SessionId) -> Option<&Session> {
+        self.known.get(id)
+    }
+
+    /// All sessions, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (&SessionId, &Session)> {
+        self.known.iter()
+    }
+
+    /// The sessions that a socket carries.
+    #[must_use]
+    pub fn sessions_of(&self, socket: SocketId) -> Vec<SessionId> {
+        self.by_socket
+            .get(&socket)
+            .map(|ids| ids.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Ends what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let observed = self.observed.advance(now);
+        while let Some(timer) = self.timers.pop_due(observed) {
+            match timer {
+                Timer::Grace(id) => self.end(&id),
+                Timer::Contest(id) => {
+                    if let Some(contest) = self.contests.remove(&id) {
+                        let older = self.known.get(&id).map(|session| session.presence);
+                        self.attach(
+                            contest.newer,
+                            contest.port,
+                            &contest.open,
+                            Outcome::Resumed,
+                            now,
+                        );
+                        if let Some(Presence::Connected { socket }) = older {
+                            self.events.push_back(SessionEvent::Superseded { socket });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// When [`Sessions::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next().map(|at| self.observed.due(at))
+    }
+
+    /// What the owner must do next.
+    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    fn create(&mut self, socket: SocketId, port: u16, open: &SessionOpen, now: Instant) {
+        let alias = self.free_alias();
+        let id = open.session_id.clone();
+        self.by_alias.insert(alias.clone(), id.clone());
+        let session = Session {
+            peer: Peer {
+                alias,
+                label: cut(&open.label),
+            },
+            presence: Presence::Orphaned,
+            port: Some(port),
+            since: now,
+            heard: now,
+            token: TokenHash::of(&open.resume_token),
+        };
+        self.known.insert(id, session);
+        self.attach(socket, port, open, Outcome::New, now);
+    }
+
+    fn attach(
+        &mut self,
+        socket: SocketId,
+        port: u16,
+        open: &SessionOpen,
+        outcome: Outcome,
+        now: Instant,
+    ) {
+        let id = open.session_id.clone();
+        self.forget_carrier(&id);
+        let Some(session) = self.known.get_mut(&id) else {
+            return;
+        };
+        self.timers.clear(&Timer::Grace(id.clone()));
+        session.peer.label = cut(&open.label);
+        session.port = Some(port);
+        (session.since, session.heard) = (now, now);
+        session.presence = if open.standby {
+            Presence::Standby { socket }
+        } else {
+            Presence::Connected { socket }
+        };
+        self.by_socket.entry(socket).or_default().insert(id.clone());
+        let outcome = if open.standby {
+            Outcome::Standby
+        } else {
+            outcome
+        };
+        self.events.push_back(SessionEvent::Opened {
+            id,
+            socket,
+            outcome,
+        });
+    }
+
+    fn forget_carrier(&mut self, id: &SessionId) {
+        match self.known.get(id).map(|session| session.presence) {
+            Some(Presence::Connected { socket } | Presence::Standby { socket }) => {
+                if let Some(carried) = self.by_socket.get_mut(&socket) {
+                    carried.remove(id);
+                }
+            }
+            Some(Presence::Orphaned | Presence::Ending) | None => {}
+        }
+    }
+
+    fn relabel(&mut self, open: &SessionOpen, now: Instant) {
+        if let Some(session) = self.known.get_mut(&open.session_id) {
+            session.peer.label = cut(&open.label);
+            if open.standby
+                && let Presence::Connected { socket } = session.presence
+            {
+                // It moved to another browser: here it is over, but for the word that it exists.
+                session.presence = Presence::Standby { socket };
+                session.since = now;
+                self.events.push_back(SessionEvent::Opened {
+                    id: open.session_id.clone(),
+                    socket,
+                    outcome: Outcome::Standby,
+                });
+                return;
+            }
+        }
+        self.events.push_back(SessionEvent::Changed {
+            id: open.session_id.clone(),
+        });
+    }
+
+    fn leave(&mut self, id: &SessionId, presence: Presence, grace: Duration, now: Instant) {
+        if let Some(session) = self.known.get_mut(id) {
+            session.presence = presence;
+            session.since = now;
+            self.start_grace(id.clone(), grace, now);
+            self.events
+                .push_back(SessionEvent::Orphaned { id: id.clone() });
+        }
+    }
+
+    fn start_grace(&mut self, id: SessionId, grace: Duration, now: Instant) {
+        let due = self.observed.advance(now) + grace;
+        self.timers.set(Timer::Grace(id), due);
+    }
+
+    /// The lowest number that no living session has: short, and stable while its session lives.
+    fn free_alias(&self) -> Alias {
+        let mut number = 1;
+        while self.by_alias.contains_key(&Alias(format!("a{number}"))) {
+            number += 1;
+        }
+        Alias(format!("a{number}"))
+    }
+}
+
+fn cut(label: &str) -> String {
+    let line: String = label
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    line.trim().chars().take(limits::LABEL_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests;

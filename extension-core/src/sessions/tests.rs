@@ -1,0 +1,237 @@
+use super::*;
+
+fn id(name: &str) -> SessionId {
+    SessionId::new(name).unwrap()
+}
+
+fn open(name: &str, token: &str) -> SessionOpen {
+    SessionOpen {
+        session_id: id(name),
+        resume_token: token.into(),
+        label: format!("label of {name}"),
+        standby: false,
+    }
+}
+
+fn events(sessions: &mut Sessions) -> Vec<SessionEvent> {
+    std::iter::from_fn(|| sessions.poll_event()).collect()
+}
+
+const A: SocketId = SocketId(1);
+const B: SocketId = SocketId(2);
+
+fn connected(name: &str) -> Sessions {
+    let mut sessions = Sessions::new(Instant(0));
+    sessions.open(A, 8765, open(name, "t"), Instant(0));
+    events(&mut sessions);
+    sessions
+}
+
+#[test]
+fn a_session_that_nobody_knows_is_new_and_gets_the_lowest_alias() {
+    let mut sessions = Sessions::new(Instant(0));
+    sessions.open(A, 8765, open("x", "t"), Instant(0));
+    sessions.open(B, 8766, open("y", "t"), Instant(0));
+    let opened = |name: &str, socket| SessionEvent::Opened {
+        id: id(name),
+        socket,
+        outcome: Outcome::New,
+    };
+    assert_eq!(events(&mut sessions), vec![opened("x", A), opened("y", B)]);
+    assert_eq!(sessions.get(&id("x")).unwrap().peer.alias.0, "a1");
+    sessions.end(&id("x"));
+    sessions.open(A, 8765, open("z", "t"), Instant(0));
+    assert_eq!(sessions.get(&id("z")).unwrap().peer.alias.0, "a1");
+    assert_eq!(sessions.get(&id("y")).unwrap().peer.alias.0, "a2");
+}
+
+#[test]
+fn a_wrong_token_is_refused_and_changes_nothing() {
+    let mut sessions = connected("x");
+    sessions.open(B, 8766, open("x", "stolen"), Instant(1));
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Refused {
+            id: id("x"),
+            socket: B
+        }]
+    );
+    assert!(sessions.carries(A, &id("x")) && !sessions.carries(B, &id("x")));
+}
+
+#[test]
+fn an_orphan_resumes_within_its_grace_and_ends_after_it() {
+    let mut sessions = connected("x");
+    sessions.handle_down(A, None, Instant(1_000));
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Orphaned { id: id("x") }]
+    );
+    sessions.open(B, 8766, open("x", "t"), Instant(2_000));
+    let resumed = SessionEvent::Opened {
+        id: id("x"),
+        socket: B,
+        outcome: Outcome::Resumed,
+    };
+    assert_eq!(events(&mut sessions), vec![resumed]);
+    sessions.handle_down(B, None, Instant(3_000));
+    events(&mut sessions);
+    for second in (20..=302).step_by(20) {
+        sessions.handle_timeout(Instant(second * 1_000));
+    }
+    assert_eq!(events(&mut sessions), vec![]);
+    sessions.handle_timeout(Instant(303_000));
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Ended { id: id("x") }]
+    );
+    assert_eq!(sessions.poll_timeout(), None);
+}
+
+#[test]
+fn a_closed_laptop_ends_no_grace() {
+    let mut sessions = connected("x");
+    sessions.handle_down(A, None, Instant(0));
+    events(&mut sessions);
+    sessions.handle_timeout(Instant(86_400_000));
+    assert_eq!(events(&mut sessions), vec![]);
+}
+
+#[test]
+fn goodbye_says_how_long_it_may_come_back() {
+    let ending = |grace_s| Goodbye {
+        reason: GoodbyeReason::Ending,
+        grace_s,
+        moved_to: None,
+    };
+    for (goodbye, last_alive, ended) in [
+        (ending(None), 9_999, 10_000),
+        (ending(Some(20)), 19_999, 20_000),
+    ] {
+        let mut sessions = connected("x");
+        sessions.handle_down(A, Some(&goodbye), Instant(0));
+        events(&mut sessions);
+        sessions.handle_timeout(Instant(last_alive));
+        assert_eq!(events(&mut sessions), vec![]);
+        sessions.handle_timeout(Instant(ended));
+        assert_eq!(
+            events(&mut sessions),
+            vec![SessionEvent::Ended { id: id("x") }]
+        );
+    }
+    let mut sessions = connected("x");
+    let last = Goodbye {
+        reason: GoodbyeReason::Final,
+        grace_s: None,
+        moved_to: None,
+    };
+    sessions.handle_down(A, Some(&last), Instant(0));
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Ended { id: id("x") }]
+    );
+}
+
+#[test]
+fn of_two_sockets_the_older_stays_when_it_answers() {
+    let mut sessions = connected("x");
+    sessions.open(B, 8766, open("x", "t"), Instant(0));
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Ping { socket: A }]
+    );
+    sessions.handle_alive(A);
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Duplicate {
+            socket: B,
+            keeper: A
+        }]
+    );
+    assert!(sessions.carries(A, &id("x")));
+    assert_eq!(sessions.poll_timeout(), None);
+}
+
+#[test]
+fn of_two_sockets_the_newer_takes_over_when_the_older_is_silent() {
+    let mut sessions = connected("x");
+    sessions.open(B, 8766, open("x", "t"), Instant(0));
+    events(&mut sessions);
+    sessions.handle_timeout(Instant(4_999));
+    assert!(sessions.carries(A, &id("x")));
+    sessions.handle_timeout(Instant(5_000));
+    let resumed = SessionEvent::Opened {
+        id: id("x"),
+        socket: B,
+        outcome: Outcome::Resumed,
+    };
+    assert_eq!(
+        events(&mut sessions),
+        vec![resumed, SessionEvent::Superseded { socket: A }]
+    );
+    sessions.handle_down(A, None, Instant(5_001));
+    assert_eq!(
+        events(&mut sessions),
+        vec![],
+        "a stale close changes nothing newer"
+    );
+    assert!(sessions.carries(B, &id("x")));
+}
+
+#[test]
+fn the_newer_takes_over_when_the_older_closes_meanwhile() {
+    let mut sessions = connected("x");
+    sessions.open(B, 8766, open("x", "t"), Instant(0));
+    events(&mut sessions);
+    sessions.handle_down(A, None, Instant(10));
+    let resumed = SessionEvent::Opened {
+        id: id("x"),
+        socket: B,
+        outcome: Outcome::Resumed,
+    };
+    assert_eq!(events(&mut sessions), vec![resumed]);
+}
+
+#[test]
+fn a_restored_session_is_an_orphan_that_its_token_resumes() {
+    let record = connected("x").record(&id("x")).unwrap();
+    assert!(
+        !serde_json::to_string(&record).unwrap().contains("\"t\""),
+        "only the hash is kept"
+    );
+    let mut sessions = Sessions::new(Instant(0));
+    sessions.restore(id("x"), record, Instant(0));
+    sessions.open(A, 8765, open("x", "wrong"), Instant(1));
+    sessions.open(A, 8765, open("x", "t"), Instant(2));
+    let resumed = SessionEvent::Opened {
+        id: id("x"),
+        socket: A,
+        outcome: Outcome::Resumed,
+    };
+    let refused = SessionEvent::Refused {
+        id: id("x"),
+        socket: A,
+    };
+    assert_eq!(events(&mut sessions), vec![refused, resumed]);
+}
+
+#[test]
+fn labels_are_one_line_and_bounded() {
+    let mut sessions = connected("x");
+    let label = format!("a\nb{}", "c".repeat(200));
+    sessions.open(
+        A,
+        8765,
+        SessionOpen {
+            label,
+            ..open("x", "t")
+        },
+        Instant(1),
+    );
+    assert_eq!(
+        events(&mut sessions),
+        vec![SessionEvent::Changed { id: id("x") }]
+    );
+    let label = &sessions.get(&id("x")).unwrap().peer.label;
+    assert!(label.starts_with("a bc") && label.len() == limits::LABEL_MAX);
+}

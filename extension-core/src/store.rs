@@ -1,0 +1,162 @@
+//! What survives the worker: entities by key, written as they change, and restored at boot
+//! (`design/worker.md`, *What is kept, and how*).
+//!
+//! One `set` per step, one write in flight. Whoever must not act before something is on disk asks
+//! for a [`Store::ticket`] and waits until [`Store::handle_written`] names it or a later one. The
+//! store knows keys and JSON; what stands in an entity is its machine's business.
+
+use crate::input::WriteId;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Version of every stored entity; one of another version is not restored.
+pub const VERSION: u64 = 1;
+
+/// A write to perform.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Comes home with the answer.
+    pub write: WriteId,
+    /// Entities to set.
+    pub set: BTreeMap<String, Value>,
+    /// Keys to remove.
+    pub remove: Vec<String>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Store {
+    set: BTreeMap<String, Value>,
+    remove: BTreeSet<String>,
+    flying: Option<WriteId>,
+    last: u64,
+    refused: bool,
+}
+
+impl Store {
+    /// Stages an entity.
+    pub fn put(&mut self, key: String, entity: &impl Serialize) {
+        let Ok(body) = serde_json::to_value(entity) else {
+            return;
+        };
+        self.remove.remove(&key);
+        self.set
+            .insert(key, serde_json::json!({"v": VERSION, "e": body}));
+    }
+
+    /// Stages the end of an entity.
+    pub fn delete(&mut self, key: String) {
+        self.set.remove(&key);
+        self.remove.insert(key);
+    }
+
+    /// The write that everything staged until now is part of; none when all is on disk.
+    #[must_use]
+    pub fn ticket(&self) -> Option<WriteId> {
+        if self.set.is_empty() && self.remove.is_empty() {
+            self.flying
+        } else {
+            Some(WriteId(self.last + 1))
+        }
+    }
+
+    /// The next write, when something is staged and none is in flight. Called once per step.
+    pub fn poll_batch(&mut self) -> Option<Batch> {
+        if self.flying.is_some() || (self.set.is_empty() && self.remove.is_empty()) {
+            return None;
+        }
+        self.last += 1;
+        let write = WriteId(self.last);
+        self.flying = Some(write);
+        Some(Batch {
+            write,
+            set: std::mem::take(&mut self.set),
+            remove: std::mem::take(&mut self.remove).into_iter().collect(),
+        })
+    }
+
+    /// The write has ended. Those that wait go on either way: a store that refuses must not stop
+    /// every agent; the person is told (see [`Store::refused`]).
+    pub fn handle_written(&mut self, write: WriteId, ok: bool) {
+        if self.flying == Some(write) {
+            self.flying = None;
+            self.refused = !ok;
+        }
+    }
+
+    /// Whether the last write was refused, for example because the disk is full.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        self.refused
+    }
+}
+
+/// Reads a stored entity; none when it is of another version or damaged.
+#[must_use]
+pub fn read<T: serde::de::DeserializeOwned>(stored: &Value) -> Option<T> {
+    if stored.get("v")?.as_u64()? != VERSION {
+        return None;
+    }
+    serde_json::from_value(stored.get("e")?.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_write_is_in_flight_and_the_rest_is_gathered_meanwhile() {
+        let mut store = Store::default();
+        store.put("a".into(), &1);
+        let first = store.poll_batch().unwrap();
+        store.put("b".into(), &2);
+        store.put("b".into(), &3);
+        store.delete("a".into());
+        assert_eq!(store.poll_batch(), None);
+        store.handle_written(first.write, true);
+        let second = store.poll_batch().unwrap();
+        assert_eq!(second.set.len(), 1);
+        assert_eq!(read::<i32>(second.set.get("b").unwrap()), Some(3));
+        assert_eq!(second.remove, vec!["a".to_owned()]);
+    }
+
+    #[test]
+    fn a_ticket_names_the_write_that_holds_what_was_staged() {
+        let mut store = Store::default();
+        assert_eq!(store.ticket(), None);
+        store.put("a".into(), &1);
+        let ticket = store.ticket().unwrap();
+        let first = store.poll_batch().unwrap();
+        assert_eq!(ticket, first.write);
+        assert_eq!(store.ticket(), Some(first.write), "still in flight");
+        store.put("b".into(), &2);
+        assert!(store.ticket().unwrap() > first.write, "staged behind it");
+        store.handle_written(first.write, true);
+        let second = store.poll_batch().unwrap();
+        store.handle_written(second.write, true);
+        assert_eq!(store.ticket(), None);
+    }
+
+    #[test]
+    fn a_late_or_unknown_answer_changes_nothing() {
+        let mut store = Store::default();
+        store.put("a".into(), &1);
+        let first = store.poll_batch().unwrap();
+        store.handle_written(WriteId(77), false);
+        assert_eq!(store.ticket(), Some(first.write));
+        assert!(!store.refused());
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_entity_reads_as_none() {
+        for value in [
+            serde_json::json!(null),
+            serde_json::json!({"v": 2, "e": 1}),
+            serde_json::json!({"v": 1, "e": "x"}),
+            serde_json::json!([1]),
+        ] {
+            assert_eq!(read::<i32>(&value), None);
+        }
+    }
+}
