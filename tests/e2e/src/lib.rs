@@ -1,1 +1,37 @@
-//! Placeholder until its first commit.
+//! The harness for tests in the real browser: Chromium, the real binary, a local site.
+//!
+//! It uses none of our crates: it is an outside observer that knows the command line, the tool
+//! names and the web platform, and nothing else. [`World`] is the one call a test needs: it sets
+//! up a state folder, an extension folder, a private block of ports, a browser and a site, and
+//! says on its end whether anything was left behind.
+//!
+//! ```no_run
+//! # async fn f() -> anyhow::Result<()> {
+//! let world = e2e::World::start().await?;
+//! let agent = world.agent("one").await?;
+//! let answer = agent.call("browser_navigate", serde_json::json!({"url": world.site.url("/")})).await?;
+//! assert!(answer.is_ok(), "{answer}");
+//! world.close().await
+//! # }
+//! ```
+//!
+//! Environment: `INTERLOCK_BIN` names the binary, `E2E_HEADED=1` shows the window, `KEEP=1` keeps
+//! profile and logs and prints where they are.
+
+mod agent;
+mod browser;
+mod cdp;
+mod leftovers;
+mod ports;
+mod site;
+mod wait;
+mod world;
+
+pub use agent::{Agent, Answer, Call, End, Era, Progress, Spawn};
+pub use browser::{Browser, ConsoleLog, ExtensionPage, TabInfo};
+pub use cdp::{Cdp, Event, Target};
+pub use leftovers::{listening_ports, processes_of};
+pub use ports::PortBlock;
+pub use site::{Request, Site};
+pub use wait::{LIMIT, until, within};
+pub use world::{Options, World, binary};

@@ -1,0 +1,139 @@
+//! What a tool call brings back, read for tests: text, error code, picture, progress.
+
+use serde_json::Value;
+use std::fmt;
+
+/// The answer to a tool call: a result, a tool's error or a JSON-RPC error.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// All text blocks, joined by line ends.
+    pub text: String,
+    /// Why it failed, when it did.
+    error: Option<String>,
+    /// The whole JSON-RPC message.
+    pub raw: Value,
+}
+
+impl Answer {
+    pub(super) fn read(message: &Value) -> Self {
+        let blocks = message["result"]["content"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let texts: Vec<&str> = blocks
+            .iter()
+            .filter_map(|block| block["text"].as_str())
+            .collect();
+        let text = texts.join("\n");
+        let error = match message.get("error") {
+            Some(error) => Some(error.to_string()),
+            None if message["result"]["isError"] == true => Some(text.clone()),
+            None => None,
+        };
+        Self {
+            text,
+            error,
+            raw: message.clone(),
+        }
+    }
+
+    /// Whether the tool did what it was asked.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.error.is_none()
+    }
+
+    /// Whether it failed with this error code, as a whole word of the answer.
+    #[must_use]
+    pub fn failed_with(&self, code: &str) -> bool {
+        let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let words = |error: &String| error.split(|letter| !word(letter)).any(|one| one == code);
+        self.error.as_ref().is_some_and(words)
+    }
+
+    /// The picture of the answer, base64.
+    #[must_use]
+    pub fn picture(&self) -> Option<&str> {
+        self.raw["result"]["content"]
+            .as_array()?
+            .iter()
+            .find_map(|block| block["data"].as_str())
+    }
+
+    /// The ref of the first line of a snapshot that contains all `words`.
+    #[must_use]
+    pub fn reference(&self, words: &[&str]) -> Option<String> {
+        let fits = |line: &&str| words.iter().all(|word| line.contains(word));
+        let line = self
+            .text
+            .lines()
+            .filter(|line| line.contains("[ref="))
+            .find(fits)?;
+        let (_, rest) = line.split_once("[ref=")?;
+        Some(rest.split_once(']')?.0.to_owned())
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => write!(f, "error: {error}"),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// One progress notification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Rises from one to the next.
+    pub progress: f64,
+    /// For people: position and owner of a claim, for example.
+    pub message: String,
+}
+
+impl Progress {
+    pub(super) fn read(params: &Value) -> Self {
+        Self {
+            progress: params["progress"].as_f64().unwrap_or(0.0),
+            message: params["message"].as_str().unwrap_or("").to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn failed(text: &str) -> Answer {
+        Answer::read(
+            &json!({"result": {"isError": true, "content": [{"type": "text", "text": text}]}}),
+        )
+    }
+
+    #[test]
+    fn a_code_counts_only_as_a_whole_word() {
+        assert!(failed("tab_owned: another has it").failed_with("tab_owned"));
+        assert!(!failed("tab_owned_by_nobody").failed_with("tab_owned"));
+    }
+
+    #[test]
+    fn a_result_never_counts_as_failed() {
+        let fine =
+            Answer::read(&json!({"result": {"content": [{"type": "text", "text": "deadlock"}]}}));
+        assert!(fine.is_ok() && !fine.failed_with("deadlock"));
+    }
+
+    #[test]
+    fn a_ref_is_found_by_the_words_of_its_line() {
+        let text = "- heading \"Shop\" [ref=a1]\n- button \"Order\" [ref=b2] [cursor=pointer]";
+        let answer =
+            Answer::read(&json!({"result": {"content": [{"type": "text", "text": text}]}}));
+        assert_eq!(
+            answer.reference(&["button", "Order"]).as_deref(),
+            Some("b2")
+        );
+        assert_eq!(answer.reference(&["link"]), None);
+    }
+}

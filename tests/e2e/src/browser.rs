@@ -1,0 +1,444 @@
+//! Chromium with one extension and a profile of its own, in a process group of its own.
+//!
+//! Started headless (`E2E_HEADED=1`: in a window), found through `DevToolsActivePort`, ended by
+//! killing the group when the value is dropped. It knows where the extension's worker runs, but
+//! attaches to it only when a test asks for its console.
+
+use crate::cdp::{Cdp, Target};
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A killed group of a dozen processes is gone in milliseconds; this catches one that is not.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The worker script of the extension; other extensions that Chromium brings have other names.
+const WORKER: &str = "/sw.js";
+
+/// A running Chromium; dropping it kills the whole process group.
+pub struct Browser {
+    cdp: Cdp,
+    child: Child,
+    profile: PathBuf,
+    extension_id: String,
+}
+
+/// A tab as `chrome.tabs.query` tells it.
+#[derive(Debug, Clone)]
+pub struct TabInfo {
+    /// Chrome's tab id: the `tabId` of the tools.
+    pub id: i64,
+    /// The window it is in.
+    pub window: i64,
+    /// `pendingUrl` before the first commit.
+    pub url: String,
+    /// As shown on the tab.
+    pub title: String,
+    /// In front in its window.
+    pub active: bool,
+    /// The tab group, if any.
+    pub group: Option<i64>,
+}
+
+impl Browser {
+    /// Starts Chromium with the extension in folder `extension` and waits for its worker.
+    /// `profile` is made if missing; `mark` ends up in the environment of every process.
+    pub async fn start(extension: &Path, profile: &Path, mark: &str) -> Result<Self> {
+        fs::create_dir_all(profile).context("making the profile")?;
+        let endpoint = profile.join("DevToolsActivePort");
+        // The file of an earlier run with this profile names a dead port.
+        let _ = fs::remove_file(&endpoint);
+        let log = fs::File::create(profile.join("chromium.log"))?;
+        let mut command = Command::new(program()?);
+        command
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(format!("--load-extension={}", extension.display()))
+            .args([
+                "--remote-debugging-port=0",
+                "--no-first-run",
+                "--no-default-browser-check",
+            ])
+            .args([
+                "--disable-gpu",
+                "--password-store=basic",
+                "--disable-background-networking",
+            ])
+            .args([
+                "--disable-component-update",
+                "--disable-sync",
+                "--window-size=1280,860",
+            ]);
+        if !headed() {
+            command.arg("--headless=new");
+        }
+        if rustix::process::geteuid().is_root() {
+            command.arg("--no-sandbox");
+        }
+        let child = command
+            .arg("about:blank")
+            .env("E2E_MARK", mark)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .context("starting Chromium")?;
+        // From here on a failure must not leave the group behind.
+        let mut group = Group(Some(child));
+        let address = crate::until("Chromium's DevTools port", async || {
+            if let Some(child) = group.0.as_mut()
+                && let Some(status) = child.try_wait()?
+            {
+                let said = fs::read_to_string(profile.join("chromium.log")).unwrap_or_default();
+                bail!("Chromium ended at once ({status}): {said}");
+            }
+            let text = fs::read_to_string(&endpoint).unwrap_or_default();
+            let mut lines = text.lines();
+            Ok(match (lines.next(), lines.next()) {
+                (Some(port), Some(path)) => Some(format!("ws://127.0.0.1:{port}{path}")),
+                _ => None,
+            })
+        })
+        .await?;
+        let cdp = Cdp::connect(&address).await?;
+        let extension_id = crate::until("the extension's worker", async || {
+            Ok(worker_of(&cdp).await?.and_then(|worker| {
+                let url = worker["url"].as_str()?;
+                Some(
+                    url.strip_prefix("chrome-extension://")?
+                        .strip_suffix(WORKER)?
+                        .to_owned(),
+                )
+            }))
+        })
+        .await?;
+        let child = group.0.take().context("the browser's process")?;
+        Ok(Self {
+            cdp,
+            child,
+            profile: profile.to_owned(),
+            extension_id,
+        })
+    }
+
+    /// The DevTools connection.
+    #[must_use]
+    pub fn cdp(&self) -> &Cdp {
+        &self.cdp
+    }
+
+    /// The id of the extension, as its worker's address tells it.
+    #[must_use]
+    pub fn extension_id(&self) -> &str {
+        &self.extension_id
+    }
+
+    /// The process group, which is the pid of the first process.
+    #[must_use]
+    pub fn group(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Where the profile lies.
+    #[must_use]
+    pub fn profile(&self) -> &Path {
+        &self.profile
+    }
+
+    /// Stops the extension's worker, as Chrome does when it idles. It stays down until an event.
+    pub async fn kill_worker(&self) -> Result<()> {
+        let worker = worker_of(&self.cdp)
+            .await?
+            .context("no worker is running")?;
+        self.cdp
+            .close_target(worker["targetId"].as_str().context("no targetId")?)
+            .await
+    }
+
+    /// Attaches to the worker (which then never idles) and collects its console from now on.
+    pub async fn watch_worker(&self) -> Result<ConsoleLog> {
+        let worker = crate::until("a running worker", async || worker_of(&self.cdp).await).await?;
+        let id = worker["targetId"].as_str().context("no targetId")?;
+        ConsoleLog::of(&self.cdp, self.cdp.attach(id).await?).await
+    }
+
+    /// Opens a page of the extension in a background tab, as `popup.html`.
+    pub async fn extension_page(&self, path: &str) -> Result<ExtensionPage> {
+        let url = format!("chrome-extension://{}/{path}", self.extension_id);
+        let params = json!({"url": url, "background": true});
+        let made = self.cdp.call(None, "Target.createTarget", params).await?;
+        let id = made["targetId"].as_str().context("no targetId")?;
+        let target = self.cdp.attach(id).await?;
+        crate::until(format!("{path} to load"), async || {
+            let state = target
+                .evaluate("location.href + ' ' + document.readyState")
+                .await?;
+            Ok((state == json!(format!("{url} complete"))).then_some(()))
+        })
+        .await?;
+        Ok(ExtensionPage {
+            cdp: self.cdp.clone(),
+            target,
+        })
+    }
+
+    /// Attaches to the page whose address is `url` (the first one, when several show it).
+    pub async fn page(&self, url: &str) -> Result<Target> {
+        let id = crate::until(format!("a page at {url}"), async || {
+            let targets = self.cdp.targets().await?;
+            let page = targets
+                .iter()
+                .find(|page| page["type"] == "page" && page["url"] == url);
+            Ok(page.and_then(|page| page["targetId"].as_str().map(str::to_owned)))
+        })
+        .await?;
+        self.cdp.attach(&id).await
+    }
+}
+
+async fn worker_of(cdp: &Cdp) -> Result<Option<Value>> {
+    Ok(cdp.targets().await?.into_iter().find(|target| {
+        let url = target["url"].as_str().unwrap_or("");
+        target["type"] == "service_worker"
+            && url.starts_with("chrome-extension://")
+            && url.ends_with(WORKER)
+    }))
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        end_group(&mut self.child);
+    }
+}
+
+/// Guards the group between its start and the finished [`Browser`].
+struct Group(Option<Child>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(child) = self.0.as_mut() {
+            end_group(child);
+        }
+    }
+}
+
+/// Kills the group that `child` leads and waits until the last of it is gone.
+fn end_group(child: &mut Child) {
+    let group = child.id() as i32;
+    if let Some(pid) = Pid::from_raw(group) {
+        // ESRCH means that it ended by itself.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    let _ = child.wait();
+    let started = Instant::now();
+    while !group_is_gone(group) && started.elapsed() < GONE_LIMIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// No mark holds this text, so that only the group decides.
+const NO_MARK: &str = "\u{1}no mark\u{1}";
+
+fn group_is_gone(group: i32) -> bool {
+    crate::processes_of(&[group], NO_MARK).is_empty()
+}
+
+/// Whether the person who runs this wants to see the window.
+fn headed() -> bool {
+    std::env::var_os("E2E_HEADED").is_some_and(|value| value == "1")
+}
+
+/// The browser to start: `CHROMIUM`, else the first of the usual names on the path.
+fn program() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Ok(named.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for name in ["chromium", "chromium-browser"] {
+        if let Some(found) = std::env::split_paths(&path)
+            .map(|dir| dir.join(name))
+            .find(|p| p.exists())
+        {
+            return Ok(found);
+        }
+    }
+    bail!("no chromium on the path: install it (apt-get install chromium) or set CHROMIUM");
+}
+
+/// A page of the extension, open in a tab: the person's window into it.
+pub struct ExtensionPage {
+    cdp: Cdp,
+    target: Target,
+}
+
+impl ExtensionPage {
+    /// The value of `expression` in the page, which may use `chrome.*`.
+    pub async fn evaluate(&self, expression: &str) -> Result<Value> {
+        self.target.evaluate(expression).await
+    }
+
+    /// What the page shows.
+    pub async fn text(&self) -> Result<String> {
+        let text = self.evaluate("document.body.innerText").await?;
+        Ok(text.as_str().unwrap_or("").to_owned())
+    }
+
+    /// Clicks the first button, link or option whose text or title contains `text`.
+    pub async fn click(&self, text: &str) -> Result<()> {
+        let expression = format!(
+            "(() => {{ const all = [...document.querySelectorAll('button,a,[role=button],summary')];\
+             const one = all.find(e => (e.innerText + ' ' + e.title).includes({}));\
+             if (one) one.click(); return Boolean(one) }})()",
+            json!(text)
+        );
+        if self.evaluate(&expression).await? == json!(true) {
+            return Ok(());
+        }
+        bail!("no button {text:?} in:\n{}", self.text().await?);
+    }
+
+    /// All tabs of the browser.
+    pub async fn tabs(&self) -> Result<Vec<TabInfo>> {
+        let tabs = self.evaluate("chrome.tabs.query({})").await?;
+        let text = |tab: &Value, name: &str| tab[name].as_str().unwrap_or("").to_owned();
+        let read = |tab: &Value| TabInfo {
+            id: tab["id"].as_i64().unwrap_or(-1),
+            window: tab["windowId"].as_i64().unwrap_or(-1),
+            url: match text(tab, "url") {
+                empty if empty.is_empty() => text(tab, "pendingUrl"),
+                url => url,
+            },
+            title: text(tab, "title"),
+            active: tab["active"] == true,
+            group: tab["groupId"].as_i64().filter(|id| *id >= 0),
+        };
+        Ok(tabs
+            .as_array()
+            .map(|tabs| tabs.iter().map(read).collect())
+            .unwrap_or_default())
+    }
+
+    /// Titles of all tab groups.
+    pub async fn groups(&self) -> Result<Vec<String>> {
+        let titles = self
+            .evaluate("chrome.tabGroups.query({}).then(a=>a.map(g=>g.title))")
+            .await?;
+        let title = |title: &Value| title.as_str().unwrap_or("").to_owned();
+        Ok(titles
+            .as_array()
+            .map(|all| all.iter().map(title).collect())
+            .unwrap_or_default())
+    }
+
+    /// Closes a tab as the person would.
+    pub async fn close_tab(&self, id: i64) -> Result<()> {
+        self.evaluate(&format!("chrome.tabs.remove({id})"))
+            .await
+            .map(drop)
+    }
+
+    /// A PNG of the page, which is brought to the front for it.
+    pub async fn screenshot(&self) -> Result<Vec<u8>> {
+        self.target.call("Page.bringToFront", json!({})).await?;
+        self.target.screenshot().await
+    }
+
+    /// Closes the page.
+    pub async fn close(self) -> Result<()> {
+        self.cdp.close_target(self.target.id()).await
+    }
+}
+
+/// The console of a target, collected while the value lives.
+pub struct ConsoleLog {
+    lines: Arc<Mutex<Vec<(String, String)>>>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+impl ConsoleLog {
+    /// Collects what `target` writes: console calls, uncaught exceptions, browser messages.
+    pub async fn of(cdp: &Cdp, target: Target) -> Result<Self> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (mut events, kept) = (cdp.events(), Arc::clone(&lines));
+        let session = target.session().to_owned();
+        let reader = tokio::spawn(async move {
+            while let Ok(event) = events.recv().await {
+                if event.session.as_deref() == Some(&session)
+                    && let Some(line) = line_of(&event.method, &event.params)
+                {
+                    kept.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(line);
+                }
+            }
+        });
+        let log = Self { lines, reader };
+        target.call("Runtime.enable", json!({})).await?;
+        target.call("Log.enable", json!({})).await?;
+        Ok(log)
+    }
+
+    /// Everything so far as (level, text).
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, String)> {
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Errors and warnings so far; the console of a healthy extension has none.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let bad = |level: &str| ["error", "warning", "assert", "exception"].contains(&level);
+        let lines = self.lines().into_iter();
+        lines
+            .filter(|(level, _)| bad(level))
+            .map(|(level, text)| format!("{level}: {text}"))
+            .collect()
+    }
+}
+
+impl Drop for ConsoleLog {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+fn line_of(method: &str, params: &Value) -> Option<(String, String)> {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    match method {
+        "Runtime.consoleAPICalled" => {
+            let words = params["args"]
+                .as_array()?
+                .iter()
+                .map(|arg| match arg.get("value") {
+                    Some(value) => text(value),
+                    None => text(&arg["description"]),
+                });
+            Some((text(&params["type"]), words.collect::<Vec<_>>().join(" ")))
+        }
+        "Runtime.exceptionThrown" => {
+            let thrown = &params["exceptionDetails"];
+            Some((
+                "exception".into(),
+                format!("{} {}", thrown["text"], thrown["exception"]),
+            ))
+        }
+        "Log.entryAdded" => Some((
+            text(&params["entry"]["level"]),
+            text(&params["entry"]["text"]),
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! The harness proves itself on an extension of three lines, before it judges the product.
+
+use anyhow::Result;
+use e2e::{Options, World, listening_ports, processes_of};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Writes an extension that logs `awake` and can list tabs.
+fn trivial_extension(name: &str) -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("e2e-trivial-{}-{name}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let manifest = r#"{"manifest_version":3,"name":"Trivial","version":"1",
+        "permissions":["tabs","tabGroups"],"background":{"service_worker":"sw.js"}}"#;
+    fs::write(folder.join("manifest.json"), manifest)?;
+    fs::write(
+        folder.join("sw.js"),
+        "console.log('awake'); self.ready = 42;",
+    )?;
+    fs::write(
+        folder.join("popup.html"),
+        "<!doctype html><button title=Ring>Bell</button><p></p>
+        <script src=popup.js></script>",
+    )?;
+    fs::write(
+        folder.join("popup.js"),
+        "document.querySelector('button').onclick = () => {
+        document.querySelector('p').textContent = 'rang' }",
+    )?;
+    Ok(folder)
+}
+
+struct Trivial(PathBuf);
+
+impl Drop for Trivial {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn trivial_world(name: &str) -> Result<(World, Trivial)> {
+    let extension = trivial_extension(name)?;
+    let options = Options {
+        extension: Some(extension.clone()),
+    };
+    Ok((World::with(options).await?, Trivial(extension)))
+}
+
+fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+#[tokio::test]
+async fn a_page_of_the_extension_is_opened_read_and_clicked() -> Result<()> {
+    let (world, _folder) = trivial_world("page").await?;
+    let page = world.browser().extension_page("popup.html").await?;
+    page.click("Ring").await?;
+    assert!(page.text().await?.contains("rang"));
+    assert!(
+        page.tabs()
+            .await?
+            .iter()
+            .any(|tab| tab.url == "about:blank")
+    );
+    assert!(page.groups().await?.is_empty());
+    page.close().await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn the_console_of_the_worker_is_heard_and_its_errors_are_problems() -> Result<()> {
+    let (world, _folder) = trivial_world("console").await?;
+    let console = world.browser().watch_worker().await?;
+    // What was said before is told again on attaching.
+    e2e::until("the worker's word", async || {
+        Ok(console
+            .lines()
+            .iter()
+            .any(|(_, text)| text == "awake")
+            .then_some(()))
+    })
+    .await?;
+    assert!(console.problems().is_empty(), "{:?}", console.problems());
+    let page = world.browser().extension_page("popup.html").await?;
+    assert_eq!(page.evaluate("1 + 1").await?, 2);
+    world.close().await
+}
+
+#[tokio::test]
+async fn the_site_counts_the_clicks_of_a_real_page() -> Result<()> {
+    let (world, _folder) = trivial_world("clicks").await?;
+    let url = world.site.url("/counter?name=seven");
+    world
+        .browser()
+        .cdp()
+        .call(None, "Target.createTarget", serde_json::json!({"url": url}))
+        .await?;
+    let page = world.browser().page(&url).await?;
+    e2e::until("the button", async || {
+        Ok((page.evaluate("Boolean(window.count)").await? == true).then_some(()))
+    })
+    .await?;
+    for _ in 0..7 {
+        page.evaluate("count.click()").await?;
+    }
+    world.site.until_hits("seven", 7).await?;
+    assert_eq!(world.site.hits("seven"), 7);
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_closed_world_leaves_no_process_no_folder_and_no_listener() -> Result<()> {
+    let (world, _folder) = trivial_world("gone").await?;
+    let (group, folder) = (world.browser().group(), world.folder().to_owned());
+    let mark = folder
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("")
+        .to_owned();
+    let ports = world.ports.all();
+    assert!(exists(&folder) && !processes_of(&[group], &mark).is_empty());
+    world.close().await?;
+    assert!(!exists(&folder), "{} is still there", folder.display());
+    assert_eq!(processes_of(&[group], &mark), []);
+    assert!(listening_ports(ports)?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_browser_restarts_with_its_profile() -> Result<()> {
+    let (world, folder) = trivial_world("restart").await?;
+    let first = world.browser().group();
+    let profile = world.browser().profile().to_owned();
+    let again =
+        e2e::Browser::start(&folder.0, &profile.with_file_name("other"), "restart-").await?;
+    assert_ne!(again.group(), first);
+    assert_eq!(again.extension_id(), world.browser().extension_id());
+    drop(again);
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_killed_worker_is_gone_until_an_event_wakes_it() -> Result<()> {
+    let (world, _folder) = trivial_world("kill").await?;
+    world.browser().kill_worker().await?;
+    e2e::until("the worker to be gone", async || {
+        let targets = world.browser().cdp().targets().await?;
+        Ok(targets
+            .iter()
+            .all(|target| target["type"] != "service_worker")
+            .then_some(()))
+    })
+    .await?;
+    world.close().await
+}
