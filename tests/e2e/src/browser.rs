@@ -151,14 +151,21 @@ impl Browser {
         &self.profile
     }
 
-    /// Stops the extension's worker, as Chrome does when it idles. It stays down until an event.
+    /// Stops the extension's worker, as Chrome does when it idles, and waits until it is gone.
+    /// It stays down until an event (a start that was under way counts as one).
     pub async fn kill_worker(&self) -> Result<()> {
-        let worker = worker_of(&self.cdp)
-            .await?
-            .context("no worker is running")?;
-        self.cdp
-            .close_target(worker["targetId"].as_str().context("no targetId")?)
-            .await
+        let id = self.worker().await?.context("no worker is running")?;
+        self.cdp.close_target(&id).await?;
+        crate::until("the worker to be gone", async || {
+            Ok((self.worker().await? != Some(id.clone())).then_some(()))
+        })
+        .await
+    }
+
+    /// The target id of the extension's worker while it runs; each start has another.
+    pub async fn worker(&self) -> Result<Option<String>> {
+        let worker = worker_of(&self.cdp).await?;
+        Ok(worker.and_then(|worker| worker["targetId"].as_str().map(str::to_owned)))
     }
 
     /// Attaches to the worker (which then never idles) and collects its console from now on.
