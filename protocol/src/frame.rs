@@ -330,6 +330,36 @@ pub enum BadFrame {
     /// Not the JSON that PROTOCOL.md describes.
     #[error("not a frame: {0}")]
     Malformed(String),
+    /// A `type` that this version does not know: of a later one, and to be ignored.
+    #[error("a frame of an unknown type")]
+    UnknownType,
+}
+
+/// Every `type` of a frame.
+pub const TYPES: &[&str] = &[
+    "hello",
+    "challenge",
+    "proof",
+    "helloAck",
+    "sessionOpen",
+    "sessionOpened",
+    "sessionClose",
+    "ping",
+    "pong",
+    "portListRequest",
+    "portListResponse",
+    "createTab",
+    "cancel",
+    "goodbye",
+    "command",
+    "response",
+    "event",
+];
+
+#[derive(Deserialize)]
+struct Tag {
+    #[serde(rename = "type")]
+    kind: String,
 }
 
 impl Frame {
@@ -339,7 +369,10 @@ impl Frame {
             return Err(BadFrame::TooLarge(text.len()));
         }
         let frame: Self =
-            serde_json::from_str(text).map_err(|error| BadFrame::Malformed(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
+                Ok(Tag { kind }) if !TYPES.contains(&kind.as_str()) => BadFrame::UnknownType,
+                Ok(Tag { .. }) | Err(_) => BadFrame::Malformed(error.to_string()),
+            })?;
         if let Self::Command(envelope) | Self::Response(envelope) | Self::Event(envelope) = &frame
             && let Some(origin) = &envelope.origin_id
             && origin.to_string().len() > limits::ORIGIN_ID_MAX
@@ -496,8 +529,8 @@ mod tests {
             "null",
             "[]",
             "{}",
-            "{\"type\":\"nope\"}",
             "{\"type\":\"command\"}",
+            "{\"type\":3}",
             "\u{0}",
         ] {
             assert!(
@@ -508,6 +541,10 @@ mod tests {
         assert_eq!(
             Frame::parse("{\"type\":\"ping\"}", 5),
             Err(BadFrame::TooLarge(15))
+        );
+        assert_eq!(
+            Frame::parse("{\"type\":\"nope\"}", 100),
+            Err(BadFrame::UnknownType)
         );
         let deep = "[".repeat(100_000);
         assert!(Frame::parse(&deep, limits::FRAME_MAX).is_err());

@@ -4,6 +4,7 @@
 //! Nothing here opens a socket, reads a clock or decides who may do what; a value that parses is
 //! well formed, not permitted. Both cores depend on this crate and on nothing else of ours.
 
+pub mod close;
 pub mod command;
 pub mod error;
 pub mod frame;
