@@ -1,0 +1,295 @@
+#!/usr/bin/env bash
+# Builds, shows and tests Interlock. Every tool that is missing is brought into the target folder,
+# except what belongs to the machine: Rust's targets (rustup) and Chromium (the package manager).
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+./build.sh                   build everything; the extension to load is then in dist/extension
+./build.sh demo              three agents in one Chromium
+./build.sh test              every check and every test
+./build.sh test PART [FILTER]
+                             one part: lint, core, sim, e2e, tidy or foreign; FILTER is a part of a test's name
+    --repeat N               run it N times, stop at the first failure
+    SIM_SEED=…               replay one seed of the simulation
+    E2E_HEADED=1             show the browser's window
+    KEEP=1                   keep profiles and logs of the end-to-end tests
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$root"
+
+# wasm-pack 0.15.1: the newest release. An installed one of this very version is used as it is.
+wasm_pack_version=0.15.1
+# binaryen 132.0.0: the newest on npm. It carries wasm-opt inside, so nothing else is downloaded.
+binaryen_version=132.0.0
+
+target=${CARGO_TARGET_DIR:-target}
+case $target in /*) ;; *) target=$root/$target ;; esac
+tools=$target/tools
+package=$target/extension-package
+bundle=$target/extension-bundle
+interlock=$target/release/interlock
+export CARGO_TARGET_DIR=$target
+# The server's build script embeds this folder; without it the binary has no extension inside.
+export INTERLOCK_BUNDLE_DIR=$bundle
+
+# --- telling --------------------------------------------------------------------------------------
+
+say() { printf '%s\n' "$*"; }
+
+needs() { printf 'build.sh needs %s\n' "$*" >&2; exit 1; }
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# run_steps "title|function"…: one after the other, with number and time. A failure ends the script.
+run_steps() {
+  local step number=0 started
+  for step; do
+    number=$((number + 1))
+    started=$SECONDS
+    say "[$number/$#] ${step%%|*}"
+    "${step#*|}"
+    say "[$number/$#] done in $((SECONDS - started)) s"
+  done
+}
+
+# --- what the machine must have -------------------------------------------------------------------
+
+check_machine() {
+  has cargo || needs "Rust: see https://rustup.rs"
+  has cc || needs "a C linker: apt-get install build-essential, or what your system calls it"
+  bring_target wasm32-unknown-unknown
+}
+
+bring_target() {
+  has_target "$1" && return
+  has rustup || needs "Rust's $1 target: install it the way this Rust was installed"
+  rustup target add "$1" || needs "Rust's $1 target: rustup target add $1"
+}
+
+has_target() { [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]; }
+
+bring_chromium() {
+  [ -n "${CHROMIUM:-}" ] || has chromium || has chromium-browser || install_chromium
+  say "    $(chromium_version)"
+}
+
+install_chromium() {
+  local sudo=()
+  has apt-get || needs "Chromium: install it with your package manager, or name it in CHROMIUM"
+  if [ "$(id -u)" != 0 ]; then
+    { has sudo && sudo -n true 2>/dev/null; } || needs "Chromium: sudo apt-get install chromium"
+    sudo=(sudo -n)
+  fi
+  say "    installing Chromium with apt-get"
+  { ${sudo[@]+"${sudo[@]}"} apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive ${sudo[@]+"${sudo[@]}"} apt-get install -y -qq --no-install-recommends chromium
+  } >"$target/chromium-install.log" 2>&1 ||
+    needs "Chromium, and apt-get could not install it (see $target/chromium-install.log)"
+}
+
+chromium_version() {
+  local program=${CHROMIUM:-}
+  [ -n "$program" ] || program=$(command -v chromium || command -v chromium-browser)
+  "$program" --version 2>/dev/null | head -n 1
+}
+
+# --- the tools ------------------------------------------------------------------------------------
+
+bring_wasm_bindgen() {
+  cargo build --locked -p interlock-wasm-bindgen
+  PATH=$target/debug:$PATH
+}
+
+bring_wasm_pack() {
+  PATH=$tools/bin:$PATH
+  if has_wasm_pack; then return; fi
+  # The debug profile: it compiles in half the time and only starts other programs.
+  CARGO_TARGET_DIR=$tools/build cargo install wasm-pack --version "$wasm_pack_version" --locked --debug --force --root "$tools"
+  rm -rf "$tools/build"
+  has_wasm_pack || needs "wasm-pack $wasm_pack_version: cargo install wasm-pack --version $wasm_pack_version --locked"
+}
+
+has_wasm_pack() { [ "$(wasm-pack --version 2>/dev/null)" = "wasm-pack $wasm_pack_version" ]; }
+
+# --- the build, in this order: core, bundle, binary, folder ---------------------------------------
+
+build_core() {
+  wasm-pack --log-level warn build extension-core --mode no-install --release --target web --no-typescript --no-pack \
+    --out-dir "$package" -- --locked
+}
+
+# Shrinks the module, once for each content: the npm build of wasm-opt takes some seconds.
+shrink_core() {
+  local module=$package/extension_core_bg.wasm shrunk
+  if ! bring_wasm_opt; then
+    say "    left out: it needs npm, whose package binaryen $binaryen_version holds wasm-opt"
+    return
+  fi
+  shrunk=$tools/shrunk/$(checksum <"$module").wasm
+  if [ ! -f "$shrunk" ]; then
+    rm -rf "$tools/shrunk" && mkdir -p "$tools/shrunk"
+    # No feature flags: wasm-opt reads those the module declares. --all-features makes invalid modules.
+    "$tools/binaryen/node_modules/.bin/wasm-opt" -Oz "$module" -o "$shrunk.part"
+    mv "$shrunk.part" "$shrunk"
+  fi
+  cp "$shrunk" "$module"
+  say "    $(gzip -9 -c "$module" | wc -c | tr -d ' ') bytes, gzipped"
+}
+
+bring_wasm_opt() {
+  has npm || return 1
+  [ -x "$tools/binaryen/node_modules/.bin/wasm-opt" ] ||
+    npm install --prefix "$tools/binaryen" --no-save --no-audit --no-fund --loglevel error "binaryen@$binaryen_version"
+}
+
+checksum() { cksum | tr ' ' '-'; }
+
+# Shell and core in one folder, without anybody's secret. An unchanged one keeps its times, so that
+# the binary around it is not built again.
+build_bundle() {
+  local next=$bundle.next file
+  rm -rf "$next"
+  mkdir -p "$next/pkg"
+  cp "$package/extension_core.js" "$package/extension_core_bg.wasm" "$next/pkg/"
+  for file in extension-shell/*; do
+    case ${file##*/} in
+      pkg | pairing.json | config.json | *.md | *.test.js) ;;
+      *) cp -R "$file" "$next/" ;;
+    esac
+  done
+  if diff -rq "$next" "$bundle" >/dev/null 2>&1; then
+    rm -rf "$next"
+  else
+    rm -rf "$bundle"
+    mv "$next" "$bundle"
+  fi
+}
+
+build_interlock() { cargo build --locked --release -p interlock; }
+
+write_extension() {
+  "$interlock" extension dist/extension
+  say "    load $root/dist/extension in chrome://extensions"
+}
+
+build_steps=(
+  "Rust and its wasm32 target|check_machine"
+  "wasm-bindgen, from Cargo.lock|bring_wasm_bindgen"
+  "wasm-pack $wasm_pack_version|bring_wasm_pack"
+  "extension-core to WebAssembly|build_core"
+  "wasm-opt|shrink_core"
+  "the extension's bundle|build_bundle"
+  "interlock|build_interlock"
+)
+
+# --- commands -------------------------------------------------------------------------------------
+
+build() {
+  run_steps "${build_steps[@]}" "dist/extension|write_extension"
+}
+
+demo() {
+  run_steps "${build_steps[@]}" "Chromium|bring_chromium" "three agents, one browser|run_demo"
+}
+
+run_demo() { INTERLOCK_BIN=$interlock cargo run --quiet --locked -p interlock-e2e --bin demo; }
+
+# test_parts: run each named part, note its result and time, go on with the others.
+summary=()
+failed=0
+
+run_part() {
+  local name=$1 started=$SECONDS status=0 result=passed
+  shift
+  say "== $name"
+  # A subshell of its own, outside any condition, so that `set -e` holds inside.
+  set +e
+  (
+    set -e
+    "$@"
+  )
+  status=$?
+  set -e
+  if [ "$status" != 0 ]; then
+    result=FAILED
+    failed=1
+  fi
+  summary+=("$(printf '%-8s %-7s %4d s' "$name" "$result" $((SECONDS - started)))")
+}
+
+test_lint() {
+  cargo fmt --all --check
+  cargo clippy --locked --workspace --all-targets -- -D warnings
+  cargo clippy --locked -p interlock-extension-core --target wasm32-unknown-unknown -- -D warnings
+}
+
+test_core() {
+  cargo test --locked -p interlock-protocol -p interlock-extension-core -p interlock-server-core -p interlock "$@"
+  if grep -rqs wasm_bindgen_test extension-core; then
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$target/debug/wasm-bindgen-test-runner \
+      cargo test --locked -p interlock-extension-core --target wasm32-unknown-unknown "$@"
+  fi
+}
+
+test_sim() { cargo test --locked -p interlock-sim "$@"; }
+
+test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked -p interlock-e2e "$@"; }
+
+test_tidy() { cargo test --locked -p interlock-tidy "$@"; }
+
+# macOS and Windows are compiled, never run.
+test_foreign() {
+  local triple
+  for triple in x86_64-pc-windows-gnu aarch64-apple-darwin; do
+    bring_target "$triple"
+    cargo check --locked -p interlock --target "$triple"
+  done
+}
+
+test_all() {
+  local part
+  run_steps "${build_steps[@]}" "Chromium|bring_chromium"
+  for part in lint core sim e2e tidy foreign; do
+    run_part "$part" "test_$part"
+  done
+}
+
+test_one() {
+  local part=$1
+  shift
+  case $part in
+    e2e) run_steps "${build_steps[@]}" "Chromium|bring_chromium" ;;
+    core) run_steps "Rust and its wasm32 target|check_machine" "wasm-bindgen, from Cargo.lock|bring_wasm_bindgen" ;;
+    lint | sim | tidy | foreign) run_steps "Rust and its wasm32 target|check_machine" ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  run_part "$part" "test_$part" "$@"
+}
+
+run_tests() {
+  local repeat=1 words=() round
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --repeat) repeat=${2:?--repeat needs a number}; shift 2 ;;
+      *) words+=("$1"); shift ;;
+    esac
+  done
+  for ((round = 1; round <= repeat && failed == 0; round++)); do
+    [ "$repeat" = 1 ] || say "round $round of $repeat"
+    if [ ${#words[@]} = 0 ]; then test_all; else test_one "${words[@]}"; fi
+  done
+  say ""
+  printf '%s\n' "${summary[@]}"
+  [ "$failed" = 0 ]
+}
+
+case ${1:-build} in
+  build) build ;;
+  demo) demo ;;
+  test) shift; run_tests "$@" ;;
+  -h | --help | help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac
