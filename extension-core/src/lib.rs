@@ -11,8 +11,10 @@
 //!
 //! In reading order:
 //! - [`input`] and [`effect`]: the two closed sets between the core and the world
+//! - [`discovery`]: which ports are probed and dialled
 //! - [`view`]: what people see
 
+pub mod discovery;
 pub mod effect;
 pub mod input;
 pub mod observed;

@@ -1,0 +1,566 @@
+//! Which ports are probed, and when one is dialled (`design/worker.md`, *Discovery*; seed 000,
+//! *Port Discovery Loop*). A silent HTTP probe comes before every dial, because failing WebSockets
+//! are throttled for the whole browser and soil the console.
+//!
+//! It knows ports and times and nothing of sockets, sessions or secrets: `Links` dials, and its
+//! driver brings home what became of it. Drive it like every machine here: one `handle_…`, then
+//! drain [`Discovery::poll_event`], then arm [`Discovery::poll_timeout`]. Each `Dial` is owed one
+//! [`Discovery::handle_down`], with [`Discovery::handle_up`] before it or not.
+//!
+//! Invariant 8: nothing that a peer says or does takes a port of the range out of the sweep, except
+//! while that very port is connected or being dialled.
+
+use crate::input::ProbeAnswer;
+use protocol::Instant;
+use protocol::ports::{OVERFLOW, PORT_LIST_MAX, PortRange};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// One round of probes. Eleven closed ports cost 3–5 ms, and a server that has just come up is
+/// connected after half a round on average.
+pub const ROUND: Duration = Duration::from_secs(1);
+/// A round while a paired daemon is connected: it carries everybody, so newcomers are rare.
+pub const ROUND_WITH_DAEMON: Duration = Duration::from_secs(10);
+/// In so many rounds the whole overflow has been probed: nine, so that it is within 10 s.
+const ROUNDS_PER_SWEEP: usize = 9;
+/// Ports of the range that are probed in every round; those of a larger range behind them are
+/// swept in slices. The simulation's largest range has 400.
+const EVERY_ROUND_MAX: u16 = 512;
+/// Probes of one slice, so that a range of all ports does not become a flood.
+const SLICE_MAX: usize = 128;
+/// Ports outside the range that a person may have us dial: nobody runs more by hand.
+const GUESTS_MAX: usize = 16;
+/// Ports below belong to the system's own services.
+const GUEST_MIN: u16 = 1024;
+/// Probes of one scan that a person asks for: any sensible range and its overflow.
+const SCAN_MAX: usize = 1024;
+/// Dials under way at once. Chrome delays a WebSocket by up to 5 s × 2^pending / 65 536, so eight
+/// cost 20 ms and sixteen would cost seconds; two hundred servers are through in a moment.
+const DIALS_MAX: usize = 8;
+/// A probe has 500 ms; one that is unanswered after this was lost and is asked again.
+const PROBE_LOST: Duration = Duration::from_secs(2);
+/// How often a foreign service is looked at: its place may fall to one of ours.
+const FOREIGN_EVERY: Duration = Duration::from_secs(10);
+/// Silent answers in a row that may be a server of ours, busy; after them it counts as foreign.
+const SILENT_MAX: u32 = 3;
+/// Refusals in a row after which an announced port or a guest is no longer probed every round: a
+/// server that restarts is back within a minute.
+const REFUSED_MAX: u32 = 60;
+/// Seed 000's back-off after failed dials and handshakes.
+const BACKOFF: [Duration; 6] = [
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+    Duration::from_secs(12),
+    Duration::from_secs(24),
+    Duration::from_secs(48),
+    Duration::from_secs(60),
+];
+/// A tenth more at most, so that ports which failed together do not come back together.
+const JITTER_PERMILLE: u64 = 100;
+/// A server that said goodbye is given this long to stop listening, and one whose connection did
+/// not even last so long is not dialled again at once: two of ours could otherwise spin.
+const QUIET: Duration = Duration::from_secs(1);
+/// A resting port is tried again this often, though its first socket lives: another server may
+/// have taken the port between two probes, and must be found (invariant 8).
+const REST: Duration = Duration::from_secs(60);
+
+/// What became of a dial, as far as the next one depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// The dial or the handshake failed, or what came over the socket was no protocol of ours.
+    Failed,
+    /// A connection that was up is gone, without a word.
+    Lost,
+    /// One side said goodbye, or closed on purpose.
+    Goodbye,
+    /// It carried a session that an older socket carries.
+    Duplicate,
+}
+
+/// What the driver does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscoveryEvent {
+    /// Ask the port what it is; answered by [`Discovery::handle_probed`].
+    Probe {
+        /// Which port.
+        port: u16,
+    },
+    /// Dial it; answered by [`Discovery::handle_up`] and [`Discovery::handle_down`].
+    Dial {
+        /// Which port.
+        port: u16,
+    },
+}
+
+/// Single flight: a port is in one of these and in no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waits for its next probe.
+    Idle,
+    /// A probe is out.
+    Asked {
+        since: Instant,
+    },
+    /// May be dialled, and waits for one of [`DIALS_MAX`] places.
+    Queued,
+    /// The driver was told to dial.
+    Dialling,
+    Connected {
+        since: Instant,
+    },
+}
+
+/// What is remembered of a port. A port without an entry is idle and has no history.
+#[derive(Clone, Debug)]
+struct Port {
+    state: State,
+    /// Failed dials and handshakes in a row.
+    failures: u32,
+    /// No dial before, whatever the probe says.
+    not_before: Instant,
+    /// No probe before: a foreign service.
+    probe_not_before: Instant,
+    /// Its last answer was one of ours.
+    ours: bool,
+    /// A sibling named it, or a person did.
+    announced: bool,
+    /// Refusals in a row, while announced.
+    refused: u32,
+    /// Silent answers in a row.
+    silent: u32,
+    /// Its server's session has an older socket elsewhere.
+    resting: bool,
+    /// A person asked: the next good answer is dialled whatever the back-off says.
+    forced: bool,
+}
+
+impl Port {
+    fn new() -> Self {
+        Self {
+            state: State::Idle,
+            failures: 0,
+            not_before: Instant(0),
+            probe_not_before: Instant(0),
+            ours: false,
+            announced: false,
+            refused: 0,
+            silent: 0,
+            resting: false,
+            forced: false,
+        }
+    }
+
+    /// Nothing that a fresh entry would not say as well.
+    fn is_plain(&self) -> bool {
+        self.state == State::Idle
+            && self.failures == 0
+            && !self.ours
+            && !self.announced
+            && !self.resting
+            && self.silent == 0
+            && self.probe_not_before == Instant(0)
+    }
+
+    fn forget_failures(&mut self) {
+        self.failures = 0;
+        self.not_before = Instant(0);
+    }
+
+    fn note_failure(&mut self, late: u64, now: Instant) {
+        let step = usize::try_from(self.failures).unwrap_or(usize::MAX);
+        let wait = BACKOFF.get(step).or(BACKOFF.last()).copied();
+        let wait = u64::try_from(wait.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+        let late = wait.saturating_mul(late % (JITTER_PERMILLE + 1)) / 1000;
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now + Duration::from_millis(wait.saturating_add(late));
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Discovery {
+    range: PortRange,
+    /// At most the range, its overflow and [`GUESTS_MAX`].
+    ports: BTreeMap<u16, Port>,
+    /// The queued ports, first come first; each at most once.
+    queue: VecDeque<u16>,
+    /// How many are being dialled.
+    dialling: usize,
+    jitter: ChaCha8Rng,
+    daemon: bool,
+    next_round: Instant,
+    /// Where the sweep of the ports that are not probed every round goes on.
+    cursor: u16,
+    events: VecDeque<DiscoveryEvent>,
+}
+
+impl Discovery {
+    /// Starts with a round at `now`. `known` are the ports that were connected before the worker
+    /// died: they are probed in it too. `seed` feeds the jitter only. A range that is none (a
+    /// mistake in `config.json`) is replaced by the default.
+    #[must_use]
+    pub fn new(range: PortRange, known: &BTreeSet<u16>, seed: u64, now: Instant) -> Self {
+        let range = PortRange::new(range.first, range.last).unwrap_or_default();
+        let mut discovery = Self {
+            range,
+            ports: BTreeMap::new(),
+            queue: VecDeque::new(),
+            dialling: 0,
+            jitter: ChaCha8Rng::seed_from_u64(seed),
+            daemon: false,
+            next_round: now,
+            cursor: range.first,
+            events: VecDeque::new(),
+        };
+        for port in known.iter().take(PORT_LIST_MAX) {
+            if let Some(port) = discovery.entry(*port) {
+                port.announced = true;
+            }
+        }
+        discovery
+    }
+
+    /// The answer to a probe. One that nobody waits for any more is still a hint, and as good.
+    pub fn handle_probed(&mut self, number: u16, answer: ProbeAnswer, now: Instant) {
+        let guest = !self.range.contains(number);
+        let Some(port) = self.entry(number) else {
+            return;
+        };
+        match port.state {
+            State::Idle | State::Asked { .. } => port.state = State::Idle,
+            State::Queued | State::Dialling | State::Connected { .. } => return,
+        }
+        match answer {
+            ProbeAnswer::Interlock { daemon: _ } => {
+                port.ours = true;
+                port.refused = 0;
+                port.silent = 0;
+                port.probe_not_before = Instant(0);
+                if port.forced || port.not_before <= now {
+                    port.forced = false;
+                    port.state = State::Queued;
+                    self.queue.push_back(number);
+                    self.dial_next();
+                }
+            }
+            ProbeAnswer::Foreign => {
+                port.ours = false;
+                port.forced = false;
+                port.probe_not_before = now + FOREIGN_EVERY;
+                if guest {
+                    self.ports.remove(&number);
+                }
+            }
+            ProbeAnswer::Refused => {
+                // Nobody listens any more: whoever comes next has done nothing wrong yet.
+                port.forget_failures();
+                port.ours = false;
+                port.forced = false;
+                port.resting = false;
+                port.silent = 0;
+                port.probe_not_before = Instant(0);
+                port.refused = port.refused.saturating_add(1);
+                port.announced &= port.refused < REFUSED_MAX;
+                self.tidy(number);
+            }
+            ProbeAnswer::Silent => {
+                port.forced = false;
+                port.silent = port.silent.saturating_add(1);
+                if port.silent >= SILENT_MAX {
+                    port.ours = false;
+                    port.probe_not_before = now + FOREIGN_EVERY;
+                    if guest {
+                        self.ports.remove(&number);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The handshake with a port is complete.
+    pub fn handle_up(&mut self, number: u16, now: Instant) {
+        let Some(port) = self.ports.get_mut(&number) else {
+            return;
+        };
+        if port.state != State::Dialling {
+            return;
+        }
+        port.state = State::Connected { since: now };
+        port.ours = true;
+        port.resting = false;
+        port.forget_failures();
+        self.dialling = self.dialling.saturating_sub(1);
+        self.dial_next();
+    }
+
+    /// A dial came to nothing, or its connection to an end.
+    pub fn handle_down(&mut self, number: u16, why: DownReason, now: Instant) {
+        let late = self.jitter.next_u64();
+        let Some(port) = self.ports.get_mut(&number) else {
+            return;
+        };
+        let lived = match port.state {
+            State::Idle | State::Asked { .. } | State::Queued => return,
+            State::Dialling => {
+                self.dialling = self.dialling.saturating_sub(1);
+                Duration::ZERO
+            }
+            State::Connected { since } => now.since(since),
+        };
+        port.state = State::Idle;
+        match why {
+            DownReason::Failed => port.note_failure(late, now),
+            DownReason::Lost if lived >= QUIET => self.ask(number, now),
+            DownReason::Lost | DownReason::Goodbye => port.not_before = now + QUIET,
+            DownReason::Duplicate => self.rest(number, now),
+        }
+        self.dial_next();
+    }
+
+    /// Ports that a sibling or a person names, already sanitised. A hint: it adds ports to every
+    /// round and takes none away. One that was not named before is probed at once, without its
+    /// back-off.
+    pub fn handle_port_list(&mut self, ports: &[u16], now: Instant) {
+        for number in ports.iter().take(PORT_LIST_MAX) {
+            if !self.range.contains(*number) {
+                continue;
+            }
+            let Some(port) = self.entry(*number) else {
+                continue;
+            };
+            if !port.announced {
+                port.announced = true;
+                port.refused = 0;
+                port.probe_not_before = Instant(0);
+                port.forget_failures();
+                self.ask(*number, now);
+            }
+        }
+    }
+
+    /// Probe this port now and dial it when one of ours answers, whatever its back-off (seed 000,
+    /// `tryConnect`). It may lie outside the range, then it is a guest.
+    pub fn connect_now(&mut self, number: u16, now: Instant) {
+        if self.entry(number).is_none() && self.guests() < GUESTS_MAX && number >= GUEST_MIN {
+            self.ports.insert(number, Port::new());
+        }
+        let Some(port) = self.entry(number) else {
+            return;
+        };
+        port.announced = true;
+        port.refused = 0;
+        match port.state {
+            State::Idle | State::Asked { .. } => port.forced = true,
+            State::Queued | State::Dialling | State::Connected { .. } => {}
+        }
+        self.ask(number, now);
+    }
+
+    /// Probe every port now, foreign ones included (seed 000, `scanPorts`). Back-off stays.
+    pub fn scan_now(&mut self, now: Instant) {
+        for port in self.ports.values_mut() {
+            port.probe_not_before = Instant(0);
+        }
+        for number in self.sliced(SCAN_MAX) {
+            self.ask(number, now);
+        }
+        self.next_round = now;
+        self.handle_timeout(now);
+    }
+
+    /// Count a failure of this port (seed 000, `trackPortFailure`).
+    pub fn track_failure(&mut self, number: u16, now: Instant) {
+        let late = self.jitter.next_u64();
+        if let Some(port) = self.entry(number) {
+            port.note_failure(late, now);
+        }
+    }
+
+    /// The secret is another now: whoever failed may succeed.
+    pub fn forgive(&mut self) {
+        for port in self.ports.values_mut() {
+            port.forget_failures();
+        }
+    }
+
+    /// Let a port rest: its session has an older socket elsewhere. It is probed on, so that the
+    /// rest ends when nobody listens there any more, and tried again after [`REST`].
+    pub fn rest(&mut self, number: u16, now: Instant) {
+        if let Some(port) = self.entry(number) {
+            port.resting = true;
+            port.not_before = now + REST;
+        }
+    }
+
+    /// The older socket is gone: the port may be dialled again.
+    pub fn unrest(&mut self, number: u16) {
+        if let Some(port) = self.ports.get_mut(&number)
+            && port.resting
+        {
+            port.resting = false;
+            port.not_before = Instant(0);
+        }
+    }
+
+    /// Whether a paired daemon is connected; then rounds come every [`ROUND_WITH_DAEMON`].
+    pub fn set_daemon_connected(&mut self, yes: bool, now: Instant) {
+        self.daemon = yes;
+        self.next_round = self.next_round.min(now + self.round());
+    }
+
+    /// Ports that are connected or whose last answer was one of ours.
+    pub fn known_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports
+            .iter()
+            .filter(|(_, port)| port.ours)
+            .map(|(number, _)| *number)
+    }
+
+    /// Failed dials and handshakes in a row, of every port that has any.
+    pub fn failures(&self) -> impl Iterator<Item = (u16, u32)> {
+        self.ports
+            .iter()
+            .filter(|(_, port)| port.failures > 0)
+            .map(|(number, port)| (*number, port.failures))
+    }
+
+    /// A round, when one is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.next_round > now {
+            return;
+        }
+        self.next_round = now + self.round();
+        for number in self.every_round() {
+            self.ask(number, now);
+        }
+        let rounds = if self.daemon { 1 } else { ROUNDS_PER_SWEEP };
+        let sliced = usize::from(OVERFLOW) + usize::from(self.unswept());
+        for number in self.sliced(sliced.div_ceil(rounds).min(SLICE_MAX)) {
+            self.ask(number, now);
+        }
+    }
+
+    /// The next round.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.next_round)
+    }
+
+    /// What to do next; call until `None`.
+    pub fn poll_event(&mut self) -> Option<DiscoveryEvent> {
+        self.events.pop_front()
+    }
+
+    fn round(&self) -> Duration {
+        if self.daemon {
+            ROUND_WITH_DAEMON
+        } else {
+            ROUND
+        }
+    }
+
+    /// The entry of a port of the range or of a guest; none for any other.
+    fn entry(&mut self, number: u16) -> Option<&mut Port> {
+        if self.range.contains(number) {
+            return Some(self.ports.entry(number).or_insert_with(Port::new));
+        }
+        self.ports.get_mut(&number)
+    }
+
+    fn guests(&self) -> usize {
+        let guest = |number: &&u16| !self.range.contains(**number);
+        self.ports.keys().filter(guest).count()
+    }
+
+    fn tidy(&mut self, number: u16) {
+        if self.ports.get(&number).is_some_and(Port::is_plain) {
+            self.ports.remove(&number);
+        }
+    }
+
+    /// Probes a port unless it is on its way, connected, or foreign and looked at lately.
+    fn ask(&mut self, number: u16, now: Instant) {
+        let Some(port) = self.entry(number) else {
+            return;
+        };
+        let free = match port.state {
+            State::Idle => port.probe_not_before <= now,
+            State::Asked { since } => now.since(since) >= PROBE_LOST,
+            State::Queued | State::Dialling | State::Connected { .. } => false,
+        };
+        if free || (port.forced && port.state == State::Idle) {
+            port.state = State::Asked { since: now };
+            self.events
+                .push_back(DiscoveryEvent::Probe { port: number });
+        }
+    }
+
+    fn dial_next(&mut self) {
+        while self.dialling < DIALS_MAX
+            && let Some(number) = self.queue.pop_front()
+        {
+            if let Some(port) = self.ports.get_mut(&number) {
+                port.state = State::Dialling;
+                self.dialling += 1;
+                self.events.push_back(DiscoveryEvent::Dial { port: number });
+            }
+        }
+    }
+
+    /// The last port of the range that is probed in every round.
+    fn range_last(&self) -> u16 {
+        let most = self.range.first.saturating_add(EVERY_ROUND_MAX - 1);
+        self.range.last.min(most)
+    }
+
+    /// Ports of the range that are left to the slices.
+    fn unswept(&self) -> u16 {
+        self.range.last - self.range_last()
+    }
+
+    /// The range, whatever has a history, and the one port beyond the highest known. What is
+    /// announced and what answered have each a highest of their own, so that a sibling that names
+    /// the last port of all hides nobody.
+    fn every_round(&self) -> BTreeSet<u16> {
+        let mut ports: BTreeSet<u16> = (self.range.first..=self.range_last()).collect();
+        ports.extend(self.ports.keys());
+        let highest = |wanted: fn(&Port) -> bool| {
+            let mut falling = self.ports.iter().rev();
+            falling
+                .find(|(number, port)| self.range.contains(**number) && wanted(port))
+                .map(|(number, _)| number.saturating_add(1))
+        };
+        let beyond = [highest(|port| port.ours), highest(|port| port.announced)];
+        let inside = |port: &u16| self.range.contains(*port);
+        ports.extend(beyond.into_iter().flatten().filter(inside));
+        ports
+    }
+
+    /// The next `count` ports of those that are not probed in every round, round and round.
+    fn sliced(&mut self, count: usize) -> Vec<u16> {
+        let (first, last) = (
+            self.range_last().saturating_add(1),
+            self.range.overflow_last(),
+        );
+        if first > last || first <= self.range.first {
+            return Vec::new();
+        }
+        let mut slice = Vec::new();
+        let all = usize::from(last - first) + 1;
+        for _ in 0..count.min(all) {
+            let port = if (first..=last).contains(&self.cursor) {
+                self.cursor
+            } else {
+                first
+            };
+            slice.push(port);
+            self.cursor = port.wrapping_add(1);
+        }
+        slice
+    }
+}
+
+#[cfg(test)]
+mod tests;
