@@ -1,0 +1,97 @@
+//! Rules for every file, whatever is in it.
+
+use crate::repository::{expect_none, read, root, tracked};
+
+/// A pairing secret is 32 bytes, so this many hex digits.
+const SECRET_DIGITS: usize = 64;
+
+#[test]
+fn no_file_of_a_person_is_tracked() {
+    let names = ["pairing.json", "config.json", "secret"];
+    let found = tracked()
+        .into_iter()
+        .filter(|file| names.contains(&file.path.rsplit('/').next().unwrap_or("")))
+        .map(|file| file.path);
+    expect_none(
+        "These hold one user's pairing and ports: whoever reads the secret drives that user's browser.",
+        found,
+    );
+}
+
+/// The runs of hex digits in `line` that have a secret's length.
+fn secrets_in(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_ascii_hexdigit())
+        .filter(|run| run.len() == SECRET_DIGITS)
+}
+
+/// Whether each byte follows from the one before by the same step, as nobody's secret does.
+fn is_a_pattern(hex: &str) -> bool {
+    let bytes: Vec<u8> = (0..hex.len() / 2)
+        .filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok())
+        .collect();
+    let steps: Vec<u8> = bytes.windows(2).map(|w| w[1].wrapping_sub(w[0])).collect();
+    steps.windows(2).all(|w| w[0] == w[1])
+}
+
+#[test]
+fn no_text_holds_what_could_be_a_secret() {
+    let found = tracked()
+        .into_iter()
+        .filter(|file| file.path != "Cargo.lock")
+        .flat_map(|file| {
+            file.lines()
+                .filter(|(_, line)| line.to_lowercase().contains("secret"))
+                .filter(|(_, line)| secrets_in(line).any(|run| !is_a_pattern(run)))
+                .map(|(place, _)| place)
+                .collect::<Vec<_>>()
+        });
+    expect_none(
+        "A real secret may have slipped in. One for a test is a visible pattern: 0707…07 or 000102…1f.",
+        found,
+    );
+}
+
+#[test]
+fn a_pattern_is_told_from_a_secret() {
+    let counting: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+    assert!(is_a_pattern(&counting));
+    assert!(is_a_pattern(&"07".repeat(32)));
+    let grown: String = (0..32u32).map(|i| format!("{:02x}", i * i % 251)).collect();
+    assert!(!is_a_pattern(&grown));
+}
+
+/// Whether `line` names an absolute path that begins with `folder`, which ends in `/`.
+fn names_folder(line: &str, folder: &str) -> bool {
+    line.match_indices(folder).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_ascii_alphanumeric() || "_./-:".contains(c))
+    })
+}
+
+#[test]
+fn no_text_names_a_folder_of_the_machine_it_was_written_on() {
+    let mut folders = vec![
+        concat!("/ho", "me/").to_owned(),
+        concat!("/Us", "ers/").to_owned(),
+        concat!("/ro", "ot/").to_owned(),
+    ];
+    folders.push(format!("{}/", root().display()));
+    let found = tracked().into_iter().flat_map(|file| {
+        file.lines()
+            .filter(|(_, line)| folders.iter().any(|folder| names_folder(line, folder)))
+            .map(|(place, line)| format!("{place}: {}", line.trim()))
+            .collect::<Vec<_>>()
+    });
+    expect_none(
+        "Such a path is wrong everywhere else and tells who worked where.",
+        found,
+    );
+}
+
+#[test]
+fn the_changelog_says_what_comes_next() {
+    assert!(
+        read("CHANGELOG.md").contains("\n## Unreleased\n"),
+        "CHANGELOG.md needs its \"## Unreleased\" section: whoever changes something users see writes there."
+    );
+}
