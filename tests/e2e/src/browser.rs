@@ -24,7 +24,7 @@ const WORKER: &str = "/sw.js";
 /// A running Chromium; dropping it kills the whole process group.
 pub struct Browser {
     cdp: Cdp,
-    child: Child,
+    group: Group,
     profile: PathBuf,
     extension_id: String,
 }
@@ -46,11 +46,31 @@ pub struct TabInfo {
     pub group: Option<i64>,
 }
 
+/// How to start Chromium.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    /// The folder of the extension to load.
+    pub extension: &'a Path,
+    /// The profile, made if missing.
+    pub profile: &'a Path,
+    /// Ends up in the environment of every process.
+    pub mark: &'a str,
+    /// A window; `E2E_HEADED=1` asks for one too.
+    pub headed: bool,
+}
+
 impl Browser {
-    /// Starts Chromium with the extension in folder `extension` and waits for its worker.
-    /// `profile` is made if missing; `mark` ends up in the environment of every process.
-    pub async fn start(extension: &Path, profile: &Path, mark: &str) -> Result<Self> {
-        fs::create_dir_all(profile).context("making the profile")?;
+    /// Starts Chromium and waits for the extension's worker.
+    pub async fn start(start: Start<'_>) -> Result<Self> {
+        let Start {
+            extension,
+            profile,
+            mark,
+            headed,
+        } = start;
+        let mark = format!("{mark}browser.");
+        let scratch = profile.join("scratch");
+        fs::create_dir_all(&scratch).context("making the profile")?;
         let endpoint = profile.join("DevToolsActivePort");
         // The file of an earlier run with this profile names a dead port.
         let _ = fs::remove_file(&endpoint);
@@ -72,9 +92,10 @@ impl Browser {
             .args([
                 "--disable-component-update",
                 "--disable-sync",
+                "--disable-breakpad",
                 "--window-size=1280,860",
             ]);
-        if !headed() {
+        if !headed && !headed_by_request() {
             command.arg("--headless=new");
         }
         if rustix::process::geteuid().is_root() {
@@ -82,19 +103,22 @@ impl Browser {
         }
         let child = command
             .arg("about:blank")
-            .env("E2E_MARK", mark)
+            .env("E2E_MARK", &mark)
+            // A killed Chromium leaves its temporary folders: here they go with the profile, as do
+            // its crash reports.
+            .env("TMPDIR", &scratch)
+            .env("XDG_CONFIG_HOME", &scratch)
+            .env("XDG_CACHE_HOME", &scratch)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .spawn()
             .context("starting Chromium")?;
-        // From here on a failure must not leave the group behind.
-        let mut group = Group(Some(child));
+        // From here on neither a failure nor our own death leaves the group behind.
+        let mut group = Group::of(child, mark)?;
         let address = crate::until("Chromium's DevTools port", async || {
-            if let Some(child) = group.0.as_mut()
-                && let Some(status) = child.try_wait()?
-            {
+            if let Some(status) = group.leader.try_wait()? {
                 let said = fs::read_to_string(profile.join("chromium.log")).unwrap_or_default();
                 bail!("Chromium ended at once ({status}): {said}");
             }
@@ -118,10 +142,9 @@ impl Browser {
             }))
         })
         .await?;
-        let child = group.0.take().context("the browser's process")?;
         Ok(Self {
             cdp,
-            child,
+            group,
             profile: profile.to_owned(),
             extension_id,
         })
@@ -142,7 +165,7 @@ impl Browser {
     /// The process group, which is the pid of the first process.
     #[must_use]
     pub fn group(&self) -> i32 {
-        self.child.id() as i32
+        self.group.id()
     }
 
     /// Where the profile lies.
@@ -218,46 +241,63 @@ async fn worker_of(cdp: &Cdp) -> Result<Option<Value>> {
     }))
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        end_group(&mut self.child);
+/// A process group: dropping it kills it, and so does the death of this process.
+struct Group {
+    leader: Child,
+    /// Kills the group once the pipe to its stdin is closed, be it by our death.
+    watch: Child,
+    /// In the environment of the crash handler too, which leaves the group and ends a little later.
+    mark: String,
+}
+
+impl Group {
+    fn of(leader: Child, mark: String) -> Result<Self> {
+        let watch = Command::new("sh")
+            .args([
+                "-c",
+                "read -r _; kill -9 -\"$1\"",
+                "watch",
+                &leader.id().to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("starting the watch over Chromium")?;
+        Ok(Self {
+            leader,
+            watch,
+            mark,
+        })
+    }
+
+    fn id(&self) -> i32 {
+        self.leader.id() as i32
     }
 }
 
-/// Guards the group between its start and the finished [`Browser`].
-struct Group(Option<Child>);
-
 impl Drop for Group {
+    /// Kills the group and waits until the last of it is gone.
     fn drop(&mut self) {
-        if let Some(child) = self.0.as_mut() {
-            end_group(child);
+        let _ = self.watch.kill();
+        let _ = self.watch.wait();
+        if let Some(pid) = Pid::from_raw(self.id()) {
+            // ESRCH means that it ended by itself.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+        let _ = self.leader.wait();
+        let started = Instant::now();
+        while !crate::processes_of(&[self.id()], &self.mark).is_empty()
+            && started.elapsed() < GONE_LIMIT
+        {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
 
-/// Kills the group that `child` leads and waits until the last of it is gone.
-fn end_group(child: &mut Child) {
-    let group = child.id() as i32;
-    if let Some(pid) = Pid::from_raw(group) {
-        // ESRCH means that it ended by itself.
-        let _ = kill_process_group(pid, Signal::KILL);
-    }
-    let _ = child.wait();
-    let started = Instant::now();
-    while !group_is_gone(group) && started.elapsed() < GONE_LIMIT {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// No mark holds this text, so that only the group decides.
-const NO_MARK: &str = "\u{1}no mark\u{1}";
-
-fn group_is_gone(group: i32) -> bool {
-    crate::processes_of(&[group], NO_MARK).is_empty()
-}
-
 /// Whether the person who runs this wants to see the window.
-fn headed() -> bool {
+fn headed_by_request() -> bool {
     std::env::var_os("E2E_HEADED").is_some_and(|value| value == "1")
 }
 

@@ -56,28 +56,50 @@ pub fn processes_of(groups: &[i32], mark: &str) -> Vec<(i32, String)> {
 
 /// TCP ports of `range` on which somebody listens, IPv4 or IPv6.
 pub fn listening_ports(range: RangeInclusive<u16>) -> Result<Vec<u16>> {
+    let mut ports: Vec<u16> = listeners()?.into_iter().map(|(port, _)| port).collect();
+    ports.retain(|port| range.contains(port));
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
+/// TCP ports on which process `pid` itself listens.
+pub fn ports_of(pid: i32) -> Result<Vec<u16>> {
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).context("reading a process's files")? {
+        // A file that was closed meanwhile is no socket.
+        if let Ok(to) = fs::read_link(entry?.path()) {
+            sockets.push(to.to_string_lossy().into_owned());
+        }
+    }
+    let ours = |inode: &str| sockets.contains(&format!("socket:[{inode}]"));
+    let mut ports: Vec<u16> = listeners()?
+        .iter()
+        .filter(|(_, inode)| ours(inode))
+        .map(|(port, _)| *port)
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
+/// Port and inode of every listening socket.
+fn listeners() -> Result<Vec<(u16, String)>> {
     /// `TCP_LISTEN` of the kernel, as `/proc/net/tcp` writes it.
     const LISTEN: &str = "0A";
-    let mut ports = Vec::new();
     let four = fs::read_to_string("/proc/net/tcp").context("reading /proc/net/tcp")?;
     // A kernel without IPv6 has no such file, and then nothing listens there.
     let six = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-    for line in four.lines().chain(six.lines()) {
-        let mut fields = line.split_whitespace();
-        let local = fields.nth(1).unwrap_or("");
-        let state = fields.nth(1).unwrap_or("");
-        let port = local
-            .rsplit_once(':')
-            .and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-        if let Some(port) = port
-            && state == LISTEN
-            && range.contains(&port)
-            && !ports.contains(&port)
-        {
-            ports.push(port);
-        }
-    }
-    Ok(ports)
+    let read = |line: &str| {
+        // sl local remote state queues timer retransmits uid timeout inode …
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, local, _, LISTEN, _, _, _, _, _, inode, ..] = fields[..] else {
+            return None;
+        };
+        let (_, port) = local.rsplit_once(':')?;
+        Some((u16::from_str_radix(port, 16).ok()?, inode.to_owned()))
+    };
+    Ok(four.lines().chain(six.lines()).filter_map(read).collect())
 }
 
 #[cfg(test)]
@@ -90,6 +112,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert_eq!(listening_ports(port..=port).unwrap(), [port]);
+        assert!(ports_of(std::process::id() as i32).unwrap().contains(&port));
         drop(listener);
         assert!(listening_ports(port..=port).unwrap().is_empty());
     }

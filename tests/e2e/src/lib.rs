@@ -28,9 +28,9 @@ mod wait;
 mod world;
 
 pub use agent::{Agent, Answer, Call, End, Era, Progress, Spawn};
-pub use browser::{Browser, ConsoleLog, ExtensionPage, TabInfo};
+pub use browser::{Browser, ConsoleLog, ExtensionPage, Start, TabInfo};
 pub use cdp::{Cdp, Event, Target};
-pub use leftovers::{listening_ports, processes_of};
+pub use leftovers::{listening_ports, ports_of, processes_of};
 pub use ports::PortBlock;
 pub use site::{Request, Site};
 pub use wait::{LIMIT, until, within};

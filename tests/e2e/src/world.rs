@@ -6,7 +6,7 @@
 //! without it (a failed test) shows the servers' logs instead.
 
 use crate::agent::{Agent, Era, Spawn};
-use crate::browser::Browser;
+use crate::browser::{Browser, Start};
 use crate::ports::PortBlock;
 use crate::site::Site;
 use anyhow::{Context, Result, bail};
@@ -50,6 +50,8 @@ pub fn binary() -> Result<PathBuf> {
 pub struct Options {
     /// An extension folder to load instead of the one that the binary writes.
     pub extension: Option<PathBuf>,
+    /// A window instead of a headless browser.
+    pub headed: bool,
 }
 
 /// State folder, extension, ports, browser, site and the agents started in it.
@@ -63,6 +65,7 @@ pub struct World {
     groups: Mutex<Vec<i32>>,
     folder: Folder,
     binary: PathBuf,
+    headed: bool,
     _permit: SemaphorePermit<'static>,
 }
 
@@ -88,6 +91,7 @@ impl World {
             groups: Mutex::default(),
             folder,
             binary,
+            headed: options.headed,
             _permit: permit,
         };
         if options.extension.is_none() {
@@ -118,7 +122,13 @@ impl World {
 
     async fn start_browser(&mut self, extension: &Path) -> Result<()> {
         let profile = self.folder.path.join("profile");
-        let browser = Browser::start(extension, &profile, &self.folder.mark).await?;
+        let browser = Browser::start(Start {
+            extension,
+            profile: &profile,
+            mark: &self.folder.mark,
+            headed: self.headed,
+        })
+        .await?;
         self.groups
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

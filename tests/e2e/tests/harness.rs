@@ -41,6 +41,7 @@ async fn trivial_world(name: &str) -> Result<(World, Trivial)> {
     let extension = trivial_extension(name)?;
     let options = Options {
         extension: Some(extension.clone()),
+        headed: false,
     };
     Ok((World::with(options).await?, Trivial(extension)))
 }
@@ -126,12 +127,17 @@ async fn a_closed_world_leaves_no_process_no_folder_and_no_listener() -> Result<
 }
 
 #[tokio::test]
-async fn a_browser_restarts_with_its_profile() -> Result<()> {
+async fn two_browsers_run_side_by_side_with_the_same_extension() -> Result<()> {
     let (world, folder) = trivial_world("restart").await?;
     let first = world.browser().group();
     let profile = world.browser().profile().to_owned();
-    let again =
-        e2e::Browser::start(&folder.0, &profile.with_file_name("other"), "restart-").await?;
+    let again = e2e::Browser::start(e2e::Start {
+        extension: &folder.0,
+        profile: &profile.with_file_name("other"),
+        mark: "restart-",
+        headed: false,
+    })
+    .await?;
     assert_ne!(again.group(), first);
     assert_eq!(again.extension_id(), world.browser().extension_id());
     drop(again);
@@ -147,4 +153,47 @@ async fn a_killed_worker_is_gone_and_the_next_one_is_another() -> Result<()> {
     browser.kill_worker().await?;
     assert_ne!(browser.worker().await?, first);
     world.close().await
+}
+
+/// Not a test by itself: the child of the next one, which starts a browser and is killed.
+#[tokio::test]
+async fn the_death_of_a_test_run_ends_its_browser() -> Result<()> {
+    let Ok(role) = std::env::var("E2E_HARNESS_CHILD") else {
+        return kill_a_run_and_look().await;
+    };
+    let (world, _folder) = trivial_world("killed").await?;
+    fs::write(role, world.browser().group().to_string())?;
+    // Killed here by the parent.
+    std::future::pending().await
+}
+
+async fn kill_a_run_and_look() -> Result<()> {
+    let note = std::env::temp_dir().join(format!("e2e-killed-{}", std::process::id()));
+    let mut run = std::process::Command::new(std::env::current_exe()?)
+        .args(["--exact", "the_death_of_a_test_run_ends_its_browser"])
+        .env("E2E_HARNESS_CHILD", &note)
+        .stdout(std::process::Stdio::null())
+        .spawn()?;
+    let group: i32 = e2e::until("the child's browser", async || {
+        Ok(fs::read_to_string(&note)
+            .ok()
+            .and_then(|text| text.parse().ok()))
+    })
+    .await?;
+    let nobody = "\u{1}nobody\u{1}";
+    assert!(!processes_of(&[group], nobody).is_empty());
+    run.kill()?;
+    run.wait()?;
+    e2e::until("the browser of the killed run to end", async || {
+        Ok(processes_of(&[group], nobody).is_empty().then_some(()))
+    })
+    .await?;
+    // What only a killed run leaves: its folders.
+    for folder in [
+        format!("interlock-e2e-{}-0.", run.id()),
+        format!("e2e-trivial-{}-killed", run.id()),
+    ] {
+        let _ = fs::remove_dir_all(std::env::temp_dir().join(folder));
+    }
+    Ok(fs::remove_file(note)?)
 }

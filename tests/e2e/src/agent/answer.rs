@@ -60,6 +60,21 @@ impl Answer {
             .find_map(|block| block["data"].as_str())
     }
 
+    /// The tab that the answer names first: a number after the word "tab", as in `tab 12`.
+    #[must_use]
+    pub fn tab(&self) -> Option<i64> {
+        tab_in(&self.text)
+    }
+
+    /// The alias of the session labelled `label`, where the answer writes `alias (label)`.
+    #[must_use]
+    pub fn alias_of(&self, label: &str) -> Option<String> {
+        let (before, _) = self.text.split_once(&format!(" ({label})"))?;
+        let letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        let word = before.rsplit(|one| !letter(one)).next()?;
+        Some(word.to_owned()).filter(|word| !word.is_empty())
+    }
+
     /// The ref of the first line of a snapshot that contains all `words`.
     #[must_use]
     pub fn reference(&self, words: &[&str]) -> Option<String> {
@@ -72,6 +87,19 @@ impl Answer {
         let (_, rest) = line.split_once("[ref=")?;
         Some(rest.split_once(']')?.0.to_owned())
     }
+}
+
+fn tab_in(text: &str) -> Option<i64> {
+    let low = text.to_ascii_lowercase();
+    low.match_indices("tab").find_map(|(at, word)| {
+        let rest = &low[at + word.len()..];
+        let rest = rest.strip_prefix("id").unwrap_or(rest);
+        let rest = rest.trim_start_matches([' ', ':', '"', '=', '#', '*', '`']);
+        let digits = rest
+            .find(|letter: char| !letter.is_ascii_digit())
+            .unwrap_or(rest.len());
+        rest[..digits].parse().ok()
+    })
 }
 
 impl fmt::Display for Answer {
@@ -135,5 +163,21 @@ mod tests {
             Some("b2")
         );
         assert_eq!(answer.reference(&["link"]), None);
+    }
+
+    #[test]
+    fn the_tab_is_the_first_number_after_the_word() {
+        assert_eq!(tab_in("Table 5. Tab 1204, open tabs: 3"), Some(1204));
+        assert_eq!(tab_in("{\"tabId\": 77}"), Some(77));
+        assert_eq!(tab_in("no tabs at all"), None);
+    }
+
+    #[test]
+    fn an_alias_stands_before_its_label() {
+        let text = "You are a-1 (one). Others: b-2 (two)";
+        let answer =
+            Answer::read(&json!({"result": {"content": [{"type": "text", "text": text}]}}));
+        assert_eq!(answer.alias_of("two").as_deref(), Some("b-2"));
+        assert_eq!(answer.alias_of("three"), None);
     }
 }
