@@ -13,6 +13,7 @@
 //! - [`input`] and [`effect`]: the two closed sets between the core and the world
 //! - [`discovery`]: which ports are probed and dialled
 //! - [`view`]: what people see
+//! - `wasm`: the driver in a browser
 
 pub mod discovery;
 pub mod effect;
@@ -21,6 +22,9 @@ pub mod observed;
 pub mod sessions;
 pub mod store;
 pub mod view;
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
 
 pub use effect::{ChromeCall, Effect};
 pub use input::{Boot, BrowserEvent, ChromeError, Config, Input, PersonAction, TabFacts};

@@ -1,0 +1,114 @@
+//! The arguments of Chrome's events, as the core knows them.
+
+use super::convert::{facts, to_json};
+use crate::input::{BrowserEvent, DetachReason, TabFacts};
+use js_sys::Array;
+use protocol::TabId;
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
+
+/// `frameId` of a tab's main frame.
+const MAIN_FRAME: i64 = 0;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Activated {
+    tab_id: TabId,
+    window_id: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Navigation {
+    tab_id: TabId,
+    url: String,
+    #[serde(default)]
+    source_tab_id: Option<TabId>,
+    #[serde(default)]
+    frame_id: i64,
+    #[serde(default)]
+    transition_type: String,
+    #[serde(default)]
+    transition_qualifiers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Debuggee {
+    tab_id: TabId,
+    #[serde(default)]
+    session_id: Option<String>,
+}
+
+/// None for events that only wake the worker, or that concern no tab (DevTools windows, workers).
+pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEvent> {
+    let tab = |index| tab_id(&arguments.get(index));
+    match name {
+        "tabs.onCreated" => Some(BrowserEvent::TabCreated(tab_facts(arguments.get(0))?)),
+        "tabs.onUpdated" => Some(BrowserEvent::TabUpdated(tab_facts(arguments.get(2))?)),
+        "tabs.onRemoved" => Some(BrowserEvent::TabRemoved { tab: tab(0)? }),
+        "tabs.onReplaced" => Some(BrowserEvent::TabReplaced {
+            added: tab(0)?,
+            removed: tab(1)?,
+        }),
+        "tabs.onMoved" | "tabs.onAttached" => Some(BrowserEvent::TabMoved { tab: tab(0)? }),
+        "tabs.onActivated" => {
+            let activated: Activated = facts(arguments.get(0))?;
+            Some(BrowserEvent::TabActivated {
+                tab: activated.tab_id,
+                window: activated.window_id,
+            })
+        }
+        "webNavigation.onCreatedNavigationTarget" => {
+            let navigation: Navigation = facts(arguments.get(0))?;
+            Some(BrowserEvent::NavigationTarget {
+                source: navigation.source_tab_id?,
+                tab: navigation.tab_id,
+                url: navigation.url,
+            })
+        }
+        "webNavigation.onCommitted" => {
+            let navigation: Navigation = facts(arguments.get(0))?;
+            (navigation.frame_id == MAIN_FRAME).then_some(BrowserEvent::Committed {
+                tab: navigation.tab_id,
+                url: navigation.url,
+                transition: navigation.transition_type,
+                qualifiers: navigation.transition_qualifiers,
+            })
+        }
+        "debugger.onEvent" => {
+            let source: Debuggee = facts(arguments.get(0))?;
+            Some(BrowserEvent::Debugger {
+                tab: source.tab_id,
+                session: source.session_id,
+                method: arguments.get(1).as_string()?,
+                params: to_json(&arguments.get(2)),
+            })
+        }
+        "debugger.onDetach" => {
+            let source: Debuggee = facts(arguments.get(0))?;
+            Some(BrowserEvent::Detached {
+                tab: source.tab_id,
+                reason: detach_reason(&arguments.get(1)),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A `chrome.tabs.Tab`, unless it is none (a DevTools window).
+pub(super) fn tab_facts(tab: JsValue) -> Option<TabFacts> {
+    facts::<TabFacts>(tab).filter(|tab| tab.tab().is_some())
+}
+
+fn tab_id(value: &JsValue) -> Option<TabId> {
+    facts(value.clone())
+}
+
+fn detach_reason(word: &JsValue) -> DetachReason {
+    match word.as_string().as_deref() {
+        Some("target_closed") => DetachReason::TargetClosed,
+        Some("canceled_by_user") => DetachReason::CanceledByUser,
+        Some(_) | None => DetachReason::Other,
+    }
+}

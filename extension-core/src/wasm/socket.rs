@@ -1,0 +1,111 @@
+//! One WebSocket to a server. Dropping it closes it and unhooks every callback, so what it says
+//! afterwards reaches nobody; the core never sees a socket's name twice.
+
+use super::{SOCKETS, drive, is_alive, with_shell};
+use crate::input::{Input, SocketId};
+use protocol::SUBPROTOCOL;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+
+/// Close code of a connection that was lost, or never came about (RFC 6455, 7.4.1).
+const LOST: u16 = 1006;
+/// What we close with where the browser does not let a page say more.
+const NORMAL: u16 = 1000;
+/// The codes that a page may close with beside [`NORMAL`].
+const OWN_CODES: std::ops::RangeInclusive<u16> = 3000..=4999;
+/// Every frame is text; whoever sends binary ones speaks something else. 1003 is not ours to send.
+const NOT_TEXT: u16 = 4003;
+
+pub(super) struct Socket {
+    socket: WebSocket,
+    code: u16,
+    // Held for as long as the socket may call them.
+    _on_open: Closure<dyn FnMut()>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut(CloseEvent)>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        // Closed already, or being closed: then there is nothing to do.
+        let _ = self.socket.close_with_code(self.code);
+        with_shell(|shell| {
+            shell.sockets().delete(&self.socket);
+        });
+    }
+}
+
+/// Opens `ws://127.0.0.1:PORT/`.
+pub(super) fn dial(id: SocketId, port: u16) {
+    match open(id, port) {
+        Ok(socket) => SOCKETS.with_borrow_mut(|sockets| {
+            sockets.insert(id, socket);
+        }),
+        // Later, as every answer: never within the effect.
+        Err(_) => spawn_local(async move { closed(id, LOST) }),
+    }
+}
+
+fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
+    let socket = WebSocket::new_with_str(&format!("ws://127.0.0.1:{port}/"), SUBPROTOCOL)?;
+    socket.set_binary_type(BinaryType::Arraybuffer);
+    let on_open = Closure::new(move || drive(Input::SocketOpened { socket: id }));
+    let on_message = Closure::new(move |event: MessageEvent| match event.data().as_string() {
+        Some(text) => drive(Input::SocketText { socket: id, text }),
+        None if is_alive() => {
+            close(id, NOT_TEXT);
+            closed(id, NOT_TEXT);
+        }
+        None => {}
+    });
+    let on_close = Closure::new(move |event: CloseEvent| {
+        if is_alive() {
+            closed(id, event.code());
+        }
+    });
+    socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+    socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+    with_shell(|shell| {
+        shell.sockets().add(&socket);
+    });
+    Ok(Socket {
+        socket,
+        code: NORMAL,
+        _on_open: on_open,
+        _on_message: on_message,
+        _on_close: on_close,
+    })
+}
+
+/// Sends a text message; to a socket that is gone or not yet open, nothing.
+pub(super) fn send(id: SocketId, text: &str) {
+    SOCKETS.with_borrow(|sockets| {
+        if let Some(socket) = sockets.get(&id) {
+            // Thrown while connecting only; the core waits for `SocketOpened`.
+            let _ = socket.socket.send_with_str(text);
+        }
+    });
+}
+
+/// Closes a socket of ours; nothing more is heard of it.
+pub(super) fn close(id: SocketId, code: u16) {
+    if let Some(mut socket) = take(id)
+        && OWN_CODES.contains(&code)
+    {
+        socket.code = code;
+    }
+}
+
+fn closed(id: SocketId, code: u16) {
+    drop(take(id));
+    drive(Input::SocketClosed { socket: id, code });
+}
+
+fn take(id: SocketId) -> Option<Socket> {
+    SOCKETS.with_borrow_mut(|sockets| sockets.remove(&id))
+}

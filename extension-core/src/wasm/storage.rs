@@ -1,0 +1,55 @@
+//! `chrome.storage.local`: one `set` and one `remove` a step.
+
+use super::{chrome, convert, log};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+
+/// All that is stored. A store that cannot be read counts as empty: better sessions that are told
+/// what they lost than a browser without any.
+pub(super) async fn read_all() -> BTreeMap<String, Value> {
+    match all().await {
+        Ok(stored) => convert::to_object(&stored),
+        Err(error) => {
+            let why = convert::chrome_error(&error);
+            log::note(&format!("the store cannot be read: {why}"));
+            BTreeMap::new()
+        }
+    }
+}
+
+async fn all() -> Result<JsValue, JsValue> {
+    JsFuture::from(chrome::stored(&JsValue::NULL)?).await
+}
+
+/// Forgets everything.
+pub(super) async fn clear() -> Result<(), JsValue> {
+    JsFuture::from(chrome::clear_store()?).await?;
+    Ok(())
+}
+
+/// Both calls are made before this returns its future, in the order of the effects.
+pub(super) fn write(
+    set: &BTreeMap<String, Value>,
+    remove: &[String],
+) -> impl Future<Output = bool> + use<> {
+    let set = (!set.is_empty()).then(|| chrome::store(&convert::to_js(set)));
+    let remove = (!remove.is_empty())
+        .then(|| chrome::unstore(&remove.iter().map(|key| JsValue::from_str(key)).collect()));
+    async move {
+        let mut ok = true;
+        for call in [set, remove].into_iter().flatten() {
+            let outcome = match call {
+                Ok(promise) => JsFuture::from(promise).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                let why = convert::chrome_error(&error);
+                log::note(&format!("the store refused a write: {why}"));
+                ok = false;
+            }
+        }
+        ok
+    }
+}
