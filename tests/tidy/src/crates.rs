@@ -14,7 +14,7 @@ pub(crate) fn metadata(options: &[&str]) -> Vec<Value> {
 }
 
 /// Our own packages.
-fn members() -> Vec<Value> {
+pub(crate) fn members() -> Vec<Value> {
     metadata(&["--no-deps"])
 }
 

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod crates;
+mod extension;
 mod licences;
 mod repository;
 mod sources;
