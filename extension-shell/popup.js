@@ -12,6 +12,8 @@ const port = chrome.runtime.connect({ name: 'popup' });
 const part = (id) => document.getElementById(id);
 let asked = 0;
 let drawn = '';
+let held = false; // a button is being pressed: drawing now would take it from under the finger
+let latest; // the view that waits for that
 
 function ask(action, rest) {
   part('trouble').hidden = true;
@@ -66,7 +68,11 @@ function drawTab(tab) {
   if (!tab.made) notes.push('yours, lent');
   if (tab.turn) notes.push(`running ${tab.turn}`);
   if (tab.waiters.length) notes.push(`waiting: ${tab.waiters.join(', ')}`);
-  if (notes.length) item.append(make('div', tab.turn ? 'note busy' : 'note', notes.join(' · ')));
+  if (notes.length) {
+    const note = make('div', tab.turn ? 'note busy' : 'note', notes.join(' · '));
+    note.title = note.textContent;
+    item.append(note);
+  }
   return item;
 }
 
@@ -112,14 +118,26 @@ function draw(view) {
   part('empty').hidden = instances.length > 0;
   part('free').hidden = !free.length;
   part('free-tabs').replaceChildren(...free.map(drawTab));
-  if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+function drawLatest() {
+  const text = JSON.stringify(latest);
+  if (text !== drawn) draw(latest);
+  drawn = text;
+}
+
+for (const [event, down] of [['pointerdown', true], ['pointerup', false], ['pointercancel', false]]) {
+  document.addEventListener(event, () => {
+    held = down;
+    if (!down && latest) setTimeout(drawLatest); // after the click that follows
+  });
 }
 
 port.onMessage.addListener((message) => {
   if (message.view) {
-    const text = JSON.stringify(message.view);
-    if (text !== drawn) draw(message.view);
-    drawn = text;
+    latest = message.view;
+    if (!held) drawLatest();
   }
   if (message.error) show('trouble', message.error);
 });
