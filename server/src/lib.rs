@@ -2,3 +2,4 @@
 //! It decides nothing about sessions and calls; see `driver` for how the two meet.
 
 pub mod driver;
+pub mod mcp;
