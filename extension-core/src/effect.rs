@@ -138,6 +138,13 @@ pub enum ChromeCall {
         /// Which one.
         tab: TabId,
     },
+    /// `tabs.update(tab, {url})`: leads a tab away from where no debugger may go.
+    GoTo {
+        /// Which one.
+        tab: TabId,
+        /// Where.
+        url: String,
+    },
     /// `tabs.update(tab, {autoDiscardable})`.
     AutoDiscardable {
         /// Which one.
