@@ -1,0 +1,258 @@
+//! The one road to the debugger, and what each tool does in a page. It attaches and detaches,
+//! runs one procedure per tab, watches dialogs, and says when a call is answered and when the
+//! browser has settled it. It refuses to know sessions, owners, queues and sockets: whoever
+//! drives it says which call has the turn on which tab.
+//!
+//! Drive it with the `handle_` functions and the time, then drain [`Pages::poll_event`], then arm
+//! [`Pages::poll_timeout`]. For each call that was begun there is at most one
+//! [`PageEvent::Answer`] (none after [`Pages::stop`]) and exactly one [`PageEvent::Settled`].
+
+mod actions;
+mod facts;
+mod poller;
+mod tab;
+
+use crate::effect::ChromeCall;
+use crate::input::{CallId, ChromeError, DetachReason};
+use protocol::command::{Dialog, HandleDialog, PageResult};
+use protocol::{Command, Deadlines, Fault, Instant, TabId};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use tab::{Tab, Timer};
+
+/// What the pages ask and tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PageEvent {
+    /// Make this call; its outcome comes back by [`Pages::handle_done`].
+    Ask {
+        /// Comes home with the outcome.
+        request: u64,
+        /// What.
+        call: ChromeCall,
+    },
+    /// Answer the caller: once for each call, unless it was stopped before.
+    Answer {
+        /// Which call.
+        call: CallId,
+        /// With what.
+        outcome: Box<Result<PageResult, Fault>>,
+    },
+    /// The browser has settled the call's last command: its turn may end. Once for each call.
+    Settled {
+        /// Which call.
+        call: CallId,
+        /// On which tab.
+        tab: TabId,
+    },
+    /// Nothing of the former owner is left in the tab: no dialog, no debugger.
+    Cleared {
+        /// Which tab.
+        tab: TabId,
+    },
+    /// The page has opened a JavaScript dialog.
+    DialogOpened {
+        /// Which tab.
+        tab: TabId,
+        /// What it says.
+        dialog: Dialog,
+    },
+    /// The dialog is closed, or the tab is gone.
+    DialogClosed {
+        /// Which tab.
+        tab: TabId,
+    },
+    /// The person pressed *Cancel* on the debugging bar.
+    CanceledByUser,
+}
+
+/// What the tabs share: the way out, and who waits for what.
+#[derive(Debug)]
+struct Out {
+    events: VecDeque<PageEvent>,
+    requests: u64,
+    homes: BTreeMap<u64, TabId>,
+    timers: Deadlines<(TabId, Timer)>,
+    now: Instant,
+    seed: [u8; 32],
+    nonces: u64,
+}
+
+impl Out {
+    fn event(&mut self, event: PageEvent) {
+        self.events.push_back(event);
+    }
+
+    fn answer(&mut self, call: CallId, outcome: Result<PageResult, Fault>) {
+        let outcome = Box::new(outcome);
+        self.event(PageEvent::Answer { call, outcome });
+    }
+
+    fn settled(&mut self, call: CallId, tab: TabId) {
+        self.event(PageEvent::Settled { call, tab });
+    }
+
+    fn ask(&mut self, tab: TabId, call: ChromeCall) -> u64 {
+        self.requests += 1;
+        let request = self.requests;
+        self.homes.insert(request, tab);
+        self.event(PageEvent::Ask { request, call });
+        request
+    }
+
+    /// A name that no page can guess.
+    fn nonce(&mut self) -> String {
+        self.nonces += 1;
+        let mut hash = Sha256::new();
+        hash.update(b"interlock page nonce");
+        hash.update(self.seed);
+        hash.update(self.nonces.to_le_bytes());
+        let digest = hash.finalize();
+        digest[..12].iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Pages {
+    tabs: BTreeMap<TabId, Tab>,
+    out: Out,
+}
+
+impl Pages {
+    /// No tab is known yet. The seed makes the names under which elements are handed to scripts.
+    #[must_use]
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            tabs: BTreeMap::new(),
+            out: Out {
+                events: VecDeque::new(),
+                requests: 0,
+                homes: BTreeMap::new(),
+                timers: Deadlines::default(),
+                now: Instant::default(),
+                seed,
+                nonces: 0,
+            },
+        }
+    }
+
+    fn on(&mut self, tab: TabId, now: Instant, act: impl FnOnce(&mut Tab, &mut Out)) {
+        self.out.now = now;
+        let known = self.tabs.entry(tab).or_insert_with(|| Tab::new(tab));
+        act(known, &mut self.out);
+        if known.is_idle() {
+            self.tabs.remove(&tab);
+        }
+    }
+
+    fn on_known(&mut self, tab: TabId, now: Instant, act: impl FnOnce(&mut Tab, &mut Out)) {
+        if self.tabs.contains_key(&tab) {
+            self.on(tab, now, act);
+        }
+    }
+
+    /// The call has its turn on the tab, for `deadline` from now. Attaches first if needed.
+    pub fn begin(
+        &mut self,
+        call: CallId,
+        tab: TabId,
+        command: &Command,
+        deadline: Duration,
+        now: Instant,
+    ) {
+        self.on(tab, now, |tab, out| tab.begin(out, call, command, deadline));
+    }
+
+    /// The call was cancelled, or its tab is taken; its caller was answered by others. Ends what
+    /// it started, then tells `Settled`. A call that is not running: nothing.
+    pub fn stop(&mut self, call: CallId, tab: TabId, now: Instant) {
+        self.on_known(tab, now, |tab, out| tab.stop(out, call));
+    }
+
+    /// The owner changes: stops what runs, dismisses an open dialog, detaches, then tells
+    /// `Cleared`.
+    pub fn clear(&mut self, tab: TabId, now: Instant) {
+        self.on(tab, now, Tab::clear);
+    }
+
+    /// Handles the tab's dialog, without a turn; answered by `Answer`, no `Settled`.
+    pub fn handle_dialog(&mut self, call: CallId, tab: TabId, handle: &HandleDialog, now: Instant) {
+        self.on(tab, now, |tab, out| tab.handle_dialog(out, call, handle));
+    }
+
+    /// The tab is gone: its call answers `tab_gone` and settles.
+    pub fn handle_closed(&mut self, tab: TabId, now: Instant) {
+        self.out.now = now;
+        if let Some(known) = self.tabs.remove(&tab) {
+            known.closed(&mut self.out);
+        }
+    }
+
+    /// `debugger.onEvent`.
+    pub fn handle_debugger(
+        &mut self,
+        tab: TabId,
+        session: Option<&str>,
+        method: &str,
+        params: &Value,
+        now: Instant,
+    ) {
+        // Child sessions are not attached by us.
+        if session.is_none() {
+            self.on_known(tab, now, |tab, out| tab.debugger(out, method, params));
+        }
+    }
+
+    /// `debugger.onDetach`.
+    pub fn handle_detached(&mut self, tab: TabId, reason: DetachReason, now: Instant) {
+        self.on(tab, now, |tab, out| tab.detached(out, reason));
+    }
+
+    /// What an [`PageEvent::Ask`] brought. A late one changes nothing.
+    pub fn handle_done(&mut self, request: u64, outcome: Result<Value, ChromeError>, now: Instant) {
+        if let Some(tab) = self.out.homes.remove(&request) {
+            self.on_known(tab, now, |tab, out| tab.done(out, request, outcome));
+        }
+    }
+
+    /// A commit of the main frame. Where no agent may be, the call is refused and the debugger
+    /// detached before anything is read.
+    pub fn handle_committed(&mut self, tab: TabId, url: &str, now: Instant) {
+        self.on_known(tab, now, |tab, out| tab.committed(out, url));
+    }
+
+    /// The running call of `opener` opened a tab, for its `new_tabs`.
+    pub fn new_tab_opened(&mut self, opener: TabId, tab: TabId) {
+        if let Some(known) = self.tabs.get_mut(&opener) {
+            known.new_tab(tab);
+        }
+    }
+
+    /// At boot: the tab may still carry the debugger of the worker's former life.
+    pub fn adopt(&mut self, tab: TabId, now: Instant) {
+        self.on(tab, now, Tab::adopt);
+    }
+
+    /// The moment that [`Pages::poll_timeout`] named has come, or passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((tab, timer)) = self.out.timers.pop_due(now) {
+            self.on_known(tab, now, |tab, out| tab.timeout(out, timer));
+        }
+    }
+
+    /// When to call [`Pages::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.out.timers.next()
+    }
+
+    /// The next thing to do. Drain after every input.
+    pub fn poll_event(&mut self) -> Option<PageEvent> {
+        self.out.events.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! `browser_evaluate`: runs the caller's script in the page's own world and brings home what it
+//! gives as JSON. A function is called, an expression is taken as it is, statements too.
+
+use super::{is_navigated, settle};
+use crate::pages::facts::{clip, text};
+use crate::pages::poller::Page;
+use protocol::command::{Evaluate, PageResult};
+use protocol::{Fault, limits};
+use serde_json::{Value, json};
+use std::io;
+use std::time::Duration;
+
+/// Largest value brought home, in bytes of JSON: a frame, less room for what goes around it.
+const VALUE_MAX: usize = limits::FRAME_MAX - 64 * 1024;
+/// Longest message and stack of a thrown error, in characters.
+const THROWN_MAX: usize = 2_000;
+
+/// # Errors
+/// `page_error` when the script throws, rejects, does not parse or gives what JSON cannot hold;
+/// `timeout` when its synchronous work takes too long; `result_too_large`; `stale_ref`.
+pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, Fault> {
+    let mut result = PageResult::default();
+    settle(page, &mut result).await;
+    let limit = evaluate
+        .timeout_ms
+        .map_or(limits::SCRIPT_MAX_DEFAULT, Duration::from_millis);
+    page.waiting_for("the script");
+    let argument = String::new();
+    let text = evaluate.function.trim().trim_end_matches(';').trim_end();
+    let called = format!(
+        "(() => {{ const it = (\n{text}\n); return typeof it === 'function' ? it({argument}) : it; }})()"
+    );
+    let mut answer = run_script(page, &called, limit).await?;
+    if does_not_parse(page, &answer, &called).await? {
+        // Nothing has run: these are statements.
+        answer = run_script(page, &evaluate.function, limit).await?;
+    }
+    result.value = Some(value(answer)?);
+    settle(page, &mut result).await;
+    super::note_downloads(page, &mut result);
+    Ok(result)
+}
+
+async fn run_script(page: &Page, expression: &str, limit: Duration) -> Result<Value, Fault> {
+    let limit = limit.min(page.left(Duration::ZERO));
+    let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
+    let began = page.now();
+    let params = json!({
+        "expression": expression,
+        "returnByValue": true,
+        "awaitPromise": true,
+        "userGesture": true,
+        "timeout": millis,
+    });
+    let answer = page.script("Runtime.evaluate", params, limit).await;
+    answer.map_err(|error| {
+        let said = error.message.as_str();
+        let took = page.now().since(began);
+        if is_navigated(&error) {
+            return page_error("The page navigated away before the script was done.");
+        }
+        if said.contains("reference chain is too long") {
+            return page_error("The script's result cannot be turned into JSON: it is too deep or refers to itself. Return plain values.");
+        }
+        if said.contains("could not be cloned") || said.contains("couldn't be returned") {
+            return page_error("The script's result cannot be turned into JSON.");
+        }
+        // Chrome's word for a script that it ended.
+        if said.contains("Internal error") && took + Duration::from_millis(50) >= limit {
+            return Fault::Timeout {
+                after_s: took.as_secs(),
+                waiting_for: format!("the script's synchronous work, ended after {millis} ms"),
+            };
+        }
+        error.into()
+    })
+}
+
+/// Whether `answer` says that `source` is no script at all. A script may throw a `SyntaxError` by
+/// itself, and must not run twice: Chrome is asked to compile it, without running.
+async fn does_not_parse(page: &Page, answer: &Value, source: &str) -> Result<bool, Fault> {
+    let details = &answer["exceptionDetails"];
+    if text(&details["exception"], "className") != "SyntaxError"
+        || details.get("stackTrace").is_some()
+    {
+        return Ok(false);
+    }
+    let params = json!({"expression": source, "sourceURL": "", "persistScript": false});
+    let compiled = page.command("Runtime.compileScript", params).await?;
+    Ok(compiled.get("exceptionDetails").is_some())
+}
+
+fn value(mut answer: Value) -> Result<Value, Fault> {
+    if let Some(details) = answer.get("exceptionDetails") {
+        return Err(thrown(details));
+    }
+    let object = answer["result"].take();
+    if text(&object, "type") == "function" {
+        return Ok(Value::Null);
+    }
+    let value = object.get("value").cloned().unwrap_or_default();
+    let bytes = json_bytes(&value);
+    if bytes > VALUE_MAX {
+        return Err(Fault::ResultTooLarge {
+            bytes,
+            limit: VALUE_MAX,
+        });
+    }
+    Ok(value)
+}
+
+fn thrown(details: &Value) -> Fault {
+    let exception = &details["exception"];
+    let uncaught = text(details, "text");
+    let what = match (exception["description"].as_str(), exception.get("value")) {
+        (Some(what), _) => what.to_owned(),
+        (None, Some(value)) => format!("{uncaught} {value}"),
+        (None, None) => uncaught.to_owned(),
+    };
+    page_error(&clip(&what, THROWN_MAX))
+}
+
+fn page_error(message: &str) -> Fault {
+    Fault::PageError {
+        message: message.to_owned(),
+    }
+}
+
+/// The length of a value's JSON, without making it.
+fn json_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
+    }
+}

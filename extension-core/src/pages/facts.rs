@@ -1,0 +1,332 @@
+//! What is known of the page in one tab, from the debugger's events and from commits. It asks
+//! nothing and decides nothing; procedures wait for it to change.
+
+use protocol::command::{ConsoleMessage, Dialog};
+use serde_json::Value;
+use std::collections::VecDeque;
+
+/// Console messages kept until they are read; the oldest go first. A page in a loop must not
+/// fill the worker's memory.
+pub(super) const CONSOLE_MAX: usize = 500;
+/// Longest console line kept, in characters (`PageResult`).
+const CONSOLE_TEXT_MAX: usize = 2_000;
+/// Longest dialog text kept, in characters: enough to decide on, too short to flood a context.
+const DIALOG_TEXT_MAX: usize = 2_000;
+
+/// A navigation of the main frame that has begun and not yet committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Going {
+    /// Asked for by the page; Chrome has not begun it.
+    Requested,
+    /// Begun.
+    Started {
+        /// Through the history: its end of loading is told before its commit.
+        history: bool,
+    },
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// Id of the main frame; empty before the attachment learnt it.
+    pub(super) frame: String,
+    /// `loaderId` of the main frame's document.
+    pub(super) loader: String,
+    /// Where the tab is, as far as told.
+    pub(super) url: String,
+    /// Counts commits of the main frame.
+    pub(super) commits: u64,
+    /// Counts commits and moves within a document.
+    pub(super) moves: u64,
+    /// The URL that Chrome's error page stands for.
+    pub(super) unreachable: Option<String>,
+    /// `DOMContentLoaded` has fired.
+    pub(super) parsed: bool,
+    /// `load` has fired.
+    pub(super) loaded: bool,
+    pub(super) going: Option<Going>,
+    /// Downloads that began.
+    pub(super) downloads: Vec<String>,
+    /// The open dialog, with its number.
+    pub(super) dialog: Option<(u64, Dialog)>,
+    dialogs: u64,
+    /// The renderer is gone.
+    pub(super) crashed: bool,
+    pub(super) console: VecDeque<ConsoleMessage>,
+    /// Messages dropped at [`CONSOLE_MAX`] since the last reading.
+    pub(super) console_lost: usize,
+    /// The warm-up of this attachment is done: input arrives, screenshots do not hang.
+    pub(super) warm: bool,
+    /// Tabs that the running call opened.
+    pub(super) new_tabs: Vec<protocol::TabId>,
+}
+
+/// What an event means beyond the facts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum News {
+    /// Nothing more.
+    None,
+    /// The main frame shows another URL.
+    Moved {
+        /// Which.
+        url: String,
+    },
+    DialogOpened(Dialog),
+    DialogClosed,
+    Crashed,
+}
+
+impl Facts {
+    /// Forgets what an attachment taught; what the tab shows stays known.
+    pub(super) fn detached(&mut self) {
+        *self = Self {
+            url: std::mem::take(&mut self.url),
+            commits: self.commits,
+            moves: self.moves,
+            crashed: self.crashed,
+            dialogs: self.dialogs,
+            console: std::mem::take(&mut self.console),
+            console_lost: self.console_lost,
+            new_tabs: std::mem::take(&mut self.new_tabs),
+            ..Self::default()
+        };
+    }
+
+    /// Takes the answer to `Page.getFrameTree`: the page as it is when the debugger comes.
+    pub(super) fn frame_tree(&mut self, result: &Value) {
+        // Events overtake results: a commit told meanwhile is newer than the tree.
+        if !self.loader.is_empty() {
+            return;
+        }
+        let frame = &result["frameTree"]["frame"];
+        self.frame = text(frame, "id").to_owned();
+        self.loader = text(frame, "loaderId").to_owned();
+        self.url = frame_url(frame);
+        self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
+        self.parsed = true;
+        self.loaded = true;
+    }
+
+    /// Takes a debugger event of the tab's main session.
+    pub(super) fn event(&mut self, method: &str, params: &Value) -> News {
+        match method {
+            "Page.frameNavigated" => return self.navigated(params),
+            "Page.navigatedWithinDocument" if self.is_main(params) => {
+                self.moves += 1;
+                self.going = None;
+                self.url = text(params, "url").to_owned();
+                return News::Moved {
+                    url: self.url.clone(),
+                };
+            }
+            "Page.frameStartedNavigating" if self.is_main(params) => {
+                match text(params, "navigationType") {
+                    "sameDocument" | "historySameDocument" => {}
+                    kind => {
+                        let history = kind.starts_with("history");
+                        self.going = Some(Going::Started { history });
+                    }
+                }
+            }
+            "Page.frameRequestedNavigation"
+                if self.is_main(params) && text(params, "disposition") == "currentTab" =>
+            {
+                self.going.get_or_insert(Going::Requested);
+            }
+            // A history navigation out of the back-forward cache stops loading before it
+            // commits; any other that stops without a commit was a download, a 204 or stopped.
+            "Page.frameStoppedLoading" if self.is_main(params) => match self.going {
+                Some(Going::Started { history: false }) => self.going = None,
+                Some(Going::Started { history: true } | Going::Requested) | None => {}
+            },
+            "Page.domContentEventFired" => self.parsed = true,
+            "Page.loadEventFired" => {
+                self.parsed = true;
+                self.loaded = true;
+            }
+            "Page.downloadWillBegin" => {
+                self.going = None;
+                self.downloads
+                    .push(clip(text(params, "suggestedFilename"), 200));
+            }
+            "Page.javascriptDialogOpening" => return self.dialog_opened(params),
+            "Page.javascriptDialogClosed" if self.dialog.take().is_some() => {
+                return News::DialogClosed;
+            }
+            "Inspector.targetCrashed" => {
+                self.crashed = true;
+                self.going = None;
+                return News::Crashed;
+            }
+            "Inspector.targetReloadedAfterCrash" => self.crashed = false,
+            "Runtime.consoleAPICalled" => {
+                let level = match text(params, "type") {
+                    level @ ("info" | "warning" | "error" | "debug") => level,
+                    "assert" => "error",
+                    _ => "log",
+                };
+                let words = params["args"].as_array().map(Vec::as_slice);
+                let words: Vec<String> = words.unwrap_or_default().iter().map(said).collect();
+                self.say(level, &words.join(" "));
+            }
+            "Runtime.exceptionThrown" => {
+                let details = &params["exceptionDetails"];
+                let what = details["exception"]["description"]
+                    .as_str()
+                    .or_else(|| details["text"].as_str());
+                self.say("error", what.unwrap_or("Uncaught exception"));
+            }
+            _ => {}
+        }
+        News::None
+    }
+
+    fn is_main(&self, params: &Value) -> bool {
+        text(params, "frameId") == self.frame
+    }
+
+    fn navigated(&mut self, params: &Value) -> News {
+        let frame = &params["frame"];
+        if frame["parentId"].is_string() {
+            return News::None;
+        }
+        let restored = text(params, "type") == "BackForwardCacheRestore";
+        self.frame = text(frame, "id").to_owned();
+        self.loader = text(frame, "loaderId").to_owned();
+        self.url = frame_url(frame);
+        self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
+        self.commits += 1;
+        self.moves += 1;
+        self.going = None;
+        self.crashed = false;
+        self.parsed = restored;
+        self.loaded = restored;
+        News::Moved {
+            url: self.url.clone(),
+        }
+    }
+
+    fn dialog_opened(&mut self, params: &Value) -> News {
+        let dialog = Dialog {
+            kind: clip(text(params, "type"), 20),
+            message: clip(text(params, "message"), DIALOG_TEXT_MAX),
+            default_text: clip(text(params, "defaultPrompt"), DIALOG_TEXT_MAX),
+        };
+        self.dialogs += 1;
+        self.dialog = Some((self.dialogs, dialog.clone()));
+        News::DialogOpened(dialog)
+    }
+
+    fn say(&mut self, level: &str, what: &str) {
+        if self.console.len() == CONSOLE_MAX {
+            self.console.pop_front();
+            self.console_lost += 1;
+        }
+        self.console.push_back(ConsoleMessage {
+            level: level.to_owned(),
+            text: clip(what, CONSOLE_TEXT_MAX),
+        });
+    }
+}
+
+/// A string field, empty when missing.
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+/// At most `longest` characters of a text that others wrote.
+pub(super) fn clip(text: &str, longest: usize) -> String {
+    if text.chars().nth(longest).is_none() {
+        return text.to_owned();
+    }
+    let kept = longest.saturating_sub(1);
+    text.chars().take(kept).chain(['…']).collect()
+}
+
+fn frame_url(frame: &Value) -> String {
+    format!("{}{}", text(frame, "url"), text(frame, "urlFragment"))
+}
+
+fn said(object: &Value) -> String {
+    if let Some(word) = object["value"].as_str() {
+        return clip(word, CONSOLE_TEXT_MAX);
+    }
+    let other = ["unserializableValue", "description"]
+        .into_iter()
+        .find_map(|name| object[name].as_str());
+    match (other, &object["value"]) {
+        (Some(other), _) => clip(other, CONSOLE_TEXT_MAX),
+        (None, Value::Null) => text(object, "type").to_owned(),
+        (None, value) => clip(&value.to_string(), CONSOLE_TEXT_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn page() -> Facts {
+        let mut facts = Facts::default();
+        facts.frame_tree(&json!({"frameTree": {"frame": {
+            "id": "F", "loaderId": "L", "url": "http://a/", "urlFragment": "#x"}}}));
+        facts
+    }
+
+    #[test]
+    fn a_commit_told_before_the_frame_tree_arrives_is_kept() {
+        let mut facts = Facts::default();
+        let frame = json!({"frame": {"id": "F", "loaderId": "L2", "url": "http://b/"}});
+        assert_eq!(
+            facts.event("Page.frameNavigated", &frame),
+            News::Moved {
+                url: "http://b/".into()
+            }
+        );
+        facts.frame_tree(&json!({"frameTree": {"frame": {"id": "F", "loaderId": "L"}}}));
+        assert_eq!(facts.loader, "L2");
+    }
+
+    #[test]
+    fn a_history_navigation_that_stops_loading_is_still_going_and_a_download_is_not() {
+        let mut facts = page();
+        let start = |kind| json!({"frameId": "F", "navigationType": kind});
+        let stop = json!({"frameId": "F"});
+        facts.event(
+            "Page.frameStartedNavigating",
+            &start("historyDifferentDocument"),
+        );
+        facts.event("Page.frameStoppedLoading", &stop);
+        assert_eq!(facts.going, Some(Going::Started { history: true }));
+        facts.event("Page.frameStartedNavigating", &start("differentDocument"));
+        facts.event("Page.frameStoppedLoading", &stop);
+        assert_eq!(facts.going, None);
+    }
+
+    #[test]
+    fn a_child_frame_moves_nothing() {
+        let mut facts = page();
+        let child = json!({"frame": {"id": "C", "parentId": "F", "url": "http://c/"}});
+        assert_eq!(facts.event("Page.frameNavigated", &child), News::None);
+        facts.event(
+            "Page.frameStartedNavigating",
+            &json!({"frameId": "C", "navigationType": "differentDocument"}),
+        );
+        assert_eq!(
+            (facts.url.as_str(), facts.going),
+            ("http://a/#x", None::<Going>)
+        );
+    }
+
+    #[test]
+    fn the_console_is_bounded_in_lines_and_in_length() {
+        let mut facts = page();
+        for _ in 0..CONSOLE_MAX + 3 {
+            let args = json!({"type": "log", "args": [
+                {"type": "string", "value": "ä".repeat(5_000)}, {"type": "undefined"}]});
+            facts.event("Runtime.consoleAPICalled", &args);
+        }
+        assert_eq!((facts.console.len(), facts.console_lost), (CONSOLE_MAX, 3));
+        assert!(facts.console[0].text.chars().count() <= CONSOLE_TEXT_MAX + 1);
+    }
+}

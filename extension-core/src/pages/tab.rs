@@ -1,0 +1,1079 @@
+//! One tab: the debugger's attachment to it, the one call that runs on it, and how both end.
+//! It knows no owner and no queue; it is told which call has the turn and says when that call
+//! is answered and when the browser has settled it.
+
+use super::facts::{Facts, News};
+use super::poller::{EffectId, Held, Kind, Procedure, Wanted};
+use super::{Out, PageEvent, actions};
+use crate::effect::ChromeCall;
+use crate::input::{CallId, ChromeError, DetachReason};
+use protocol::command::{HandleDialog, Navigate, PageResult};
+use protocol::{Command, Fault, Instant, TabId, url};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Attaching and detaching happen in the browser process: milliseconds, even for a hung page.
+const ATTACH_MAX: Duration = Duration::from_secs(5);
+/// One step of the enable burst. A page that is busy that long is not worth waiting for.
+const ENABLE_MAX: Duration = Duration::from_secs(10);
+/// How long a command may take to settle once its call has ended (`design/tabs.md`, *Turns*).
+const ENDING_MAX: Duration = Duration::from_secs(2);
+/// `debugger.onDetach` follows the errors of the commands that it ended by much less.
+const DETACH_EVENT_MAX: Duration = Duration::from_millis(500);
+/// Handling a dialog is the browser process's work.
+const DIALOG_MAX: Duration = Duration::from_secs(5);
+
+/// The enable burst: strictly one after another, because events overtake results.
+const BURST: [&str; 4] = [
+    "Page.enable",
+    "Page.getFrameTree",
+    "Runtime.enable",
+    "Emulation.setFocusEmulationEnabled",
+];
+
+/// Where the debugger stands.
+#[derive(Debug)]
+enum Attachment {
+    Detached,
+    /// Looking where the tab is, before anything is attached to it.
+    Looking,
+    /// The tab is where no debugger may go, and its call goes elsewhere: on the way to a blank
+    /// page, without a debugger.
+    Leaving,
+    Attaching,
+    /// In the burst.
+    Enabling {
+        step: usize,
+        /// A dialog of which we know nothing may block the page: it was dismissed, once.
+        rescued: bool,
+    },
+    Ready,
+    Detaching,
+}
+
+/// What a call to Chrome was for.
+#[derive(Debug)]
+enum Purpose {
+    Look,
+    Leave,
+    Attach,
+    Enable,
+    Detach,
+    Effect {
+        effect: EffectId,
+        kind: Kind,
+    },
+    /// Releases, stops and dismissals at a call's end.
+    End,
+    /// Shows that the page answers again.
+    Probe,
+    /// A dialog dismissed by us.
+    Dismiss {
+        dialog: u64,
+    },
+    /// A dialog handled for a caller.
+    Dialog {
+        dialog: u64,
+        call: CallId,
+    },
+    /// Where the tab is after its debugger was lost.
+    Lost,
+}
+
+/// What a tab may be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Attachment,
+    Call,
+    Procedure,
+    Ending,
+    /// A request to handle a dialog.
+    Dialog(u64),
+}
+
+/// The call that has the turn.
+#[derive(Debug)]
+struct Running {
+    call: CallId,
+    command: Command,
+    began: Instant,
+    deadline: Instant,
+    /// Its caller has the answer, from us or from others.
+    answered: bool,
+    /// It was begun again once, after a lost debugger.
+    retried: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// For the attachment.
+    Waiting,
+    Acting(Procedure<Result<PageResult, Fault>>),
+    /// Over; its last commands settle.
+    Ending {
+        /// Dialogs that open now are dismissed.
+        dismiss: bool,
+    },
+    /// Over, because the debugger was lost; asking where the tab is.
+    Lost,
+}
+
+/// Why the debugger is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Off {
+    /// By us.
+    Ours,
+    /// Thrown off.
+    Lost,
+    /// By the person.
+    User,
+}
+
+#[derive(Debug)]
+pub(super) struct Tab {
+    id: TabId,
+    attachment: Attachment,
+    facts: Rc<RefCell<Facts>>,
+    running: Option<Running>,
+    asked: BTreeMap<u64, Purpose>,
+    /// Detach as soon as no dialog is open.
+    off: bool,
+    /// Say `Cleared` when detached.
+    clearing: bool,
+}
+
+impl Tab {
+    pub(super) fn new(id: TabId) -> Self {
+        Self {
+            id,
+            attachment: Attachment::Detached,
+            facts: Rc::default(),
+            running: None,
+            asked: BTreeMap::new(),
+            off: false,
+            clearing: false,
+        }
+    }
+
+    /// Nothing is known of it that is worth keeping.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.attachment, Attachment::Detached)
+            && self.running.is_none()
+            && self.asked.is_empty()
+            && !self.clearing
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        out: &mut Out,
+        call: CallId,
+        command: &Command,
+        deadline: Duration,
+    ) {
+        let refused = match (&self.running, &self.facts.borrow().dialog) {
+            (Some(running), _) => Some(Fault::Internal {
+                what: format!("call {} still has the turn", running.call.0),
+            }),
+            (None, Some((_, dialog))) => Some(Fault::DialogOpen {
+                kind: dialog.kind.clone(),
+                message: dialog.message.clone(),
+            }),
+            (None, None) => None,
+        };
+        if let Some(fault) = refused {
+            out.answer(call, Err(fault));
+            out.settled(call, self.id);
+            return;
+        }
+        self.facts.borrow_mut().new_tabs.clear();
+        let deadline = out.now + deadline;
+        self.running = Some(Running {
+            call,
+            command: command.clone(),
+            began: out.now,
+            deadline,
+            answered: false,
+            retried: false,
+            state: State::Waiting,
+        });
+        out.timers.set((self.id, Timer::Call), deadline);
+        self.advance(out);
+    }
+
+    pub(super) fn stop(&mut self, out: &mut Out, call: CallId) {
+        let Some(running) = self.running.as_mut().filter(|run| run.call == call) else {
+            return;
+        };
+        running.answered = true;
+        match &mut running.state {
+            State::Waiting | State::Lost => self.settle(out),
+            State::Acting(procedure) => {
+                let held = procedure.held();
+                self.end(out, held, true);
+            }
+            State::Ending { dismiss } => *dismiss = true,
+        }
+        self.dismiss(out);
+        self.advance(out);
+    }
+
+    pub(super) fn clear(&mut self, out: &mut Out) {
+        self.clearing = true;
+        if let Some(call) = self.running.as_ref().map(|run| run.call) {
+            self.stop(out, call);
+        }
+        self.dismiss(out);
+        self.advance(out);
+    }
+
+    pub(super) fn adopt(&mut self, out: &mut Out) {
+        if matches!(self.attachment, Attachment::Detached) {
+            self.look(out);
+        }
+    }
+
+    pub(super) fn handle_dialog(&mut self, out: &mut Out, call: CallId, handle: &HandleDialog) {
+        let open = self.facts.borrow().dialog.as_ref().map(|open| open.0);
+        let Some(dialog) = open else {
+            out.answer(call, Err(no_dialog()));
+            return;
+        };
+        let mut params = json!({"accept": handle.accept});
+        if let Some(text) = &handle.prompt_text {
+            params["promptText"] = json!(text);
+        }
+        let purpose = Purpose::Dialog { dialog, call };
+        let request = self.command(out, "Page.handleJavaScriptDialog", params, purpose);
+        let at = out.now + DIALOG_MAX;
+        out.timers.set((self.id, Timer::Dialog(request)), at);
+    }
+
+    /// The tab is gone, and this machine with it.
+    pub(super) fn closed(mut self, out: &mut Out) {
+        let shown = self.facts.borrow().url.clone();
+        let fault = Fault::TabGone {
+            tab: self.id,
+            url: Some(shown).filter(|url| !url.is_empty()),
+        };
+        self.forget_asked(out, &fault);
+        if self.facts.borrow_mut().dialog.take().is_some() {
+            out.event(PageEvent::DialogClosed { tab: self.id });
+        }
+        if self.running.is_some() {
+            self.answer(out, Err(fault));
+            self.settle(out);
+        }
+        out.timers.clear(&(self.id, Timer::Attachment));
+        if self.clearing {
+            out.event(PageEvent::Cleared { tab: self.id });
+        }
+    }
+
+    pub(super) fn new_tab(&mut self, tab: TabId) {
+        if self.running.is_some() {
+            self.facts.borrow_mut().new_tabs.push(tab);
+        }
+    }
+
+    pub(super) fn debugger(&mut self, out: &mut Out, method: &str, params: &Value) {
+        match &self.attachment {
+            Attachment::Attaching
+            | Attachment::Enabling { .. }
+            | Attachment::Ready
+            | Attachment::Detaching => {}
+            Attachment::Detached | Attachment::Looking | Attachment::Leaving => return,
+        }
+        let news = self.facts.borrow_mut().event(method, params);
+        match news {
+            News::None => {}
+            News::Moved { url } => self.moved(out, &url),
+            News::DialogOpened(dialog) => self.dialog_opened(out, dialog),
+            News::DialogClosed => self.dialog_closed(out),
+            News::Crashed => self.crashed(out),
+        }
+        self.run(out);
+        self.advance(out);
+    }
+
+    /// A commit of the main frame, told by the browser or by the debugger.
+    pub(super) fn committed(&mut self, out: &mut Out, url: &str) {
+        self.facts.borrow_mut().url = url.to_owned();
+        match self.attachment {
+            Attachment::Leaving if url::may_stay(url) => self.attach(out),
+            Attachment::Leaving | Attachment::Detached | Attachment::Looking => {}
+            Attachment::Attaching
+            | Attachment::Enabling { .. }
+            | Attachment::Ready
+            | Attachment::Detaching => {
+                self.moved(out, url);
+                self.run(out);
+            }
+        }
+        self.advance(out);
+    }
+
+    pub(super) fn detached(&mut self, out: &mut Out, reason: DetachReason) {
+        let why = match reason {
+            DetachReason::CanceledByUser => {
+                out.event(PageEvent::CanceledByUser);
+                Off::User
+            }
+            DetachReason::TargetClosed | DetachReason::Other => Off::Lost,
+        };
+        match self.attachment {
+            Attachment::Detached | Attachment::Looking | Attachment::Leaving => {}
+            Attachment::Detaching => self.is_off(out, Off::Ours),
+            Attachment::Attaching | Attachment::Enabling { .. } | Attachment::Ready => {
+                self.is_off(out, why);
+            }
+        }
+        self.advance(out);
+    }
+
+    pub(super) fn done(
+        &mut self,
+        out: &mut Out,
+        request: u64,
+        outcome: Result<Value, ChromeError>,
+    ) {
+        let Some(purpose) = self.asked.remove(&request) else {
+            return;
+        };
+        match purpose {
+            Purpose::Look => self.looked(out, outcome),
+            Purpose::Leave => {
+                // Its commit is told by the browser.
+                if outcome.is_err() {
+                    self.attach_failed(
+                        out,
+                        Fault::TabGone {
+                            tab: self.id,
+                            url: None,
+                        },
+                    );
+                }
+            }
+            Purpose::Attach => self.attached(out, outcome),
+            Purpose::Enable => self.enabled(out, outcome),
+            Purpose::Detach => self.is_off(out, Off::Ours),
+            Purpose::Effect { effect, kind: _ } => match outcome {
+                Err(error) if is_detached(&error) => {
+                    let at = out.now + DETACH_EVENT_MAX;
+                    out.timers.set((self.id, Timer::Attachment), at);
+                }
+                outcome => {
+                    if let Some(State::Acting(procedure)) = self.state() {
+                        procedure.answer(effect, outcome);
+                        self.run(out);
+                    }
+                }
+            },
+            Purpose::End => {}
+            Purpose::Probe => {
+                // The page answers: no script of this call runs any more.
+                self.forget(out, |purpose| {
+                    matches!(
+                        purpose,
+                        Purpose::Effect {
+                            kind: Kind::Script { .. },
+                            ..
+                        }
+                    )
+                });
+            }
+            Purpose::Dismiss { dialog } => self.dialog_over(out, dialog),
+            Purpose::Dialog { dialog, call } => {
+                out.timers.clear(&(self.id, Timer::Dialog(request)));
+                let handled = self.handled(outcome);
+                out.answer(call, handled);
+                self.dialog_over(out, dialog);
+            }
+            Purpose::Lost => {
+                let answer = match outcome {
+                    Ok(tab) => {
+                        let (url, title) = actions::shown(&tab);
+                        let seen = url::may_stay(&url);
+                        Fault::OutcomeUnknown {
+                            url: seen.then_some(url),
+                            title: seen.then_some(title),
+                        }
+                    }
+                    Err(_) => Fault::TabGone {
+                        tab: self.id,
+                        url: Some(self.facts.borrow().url.clone()),
+                    },
+                };
+                self.answer(out, Err(answer));
+                self.settle(out);
+            }
+        }
+        self.advance(out);
+    }
+
+    pub(super) fn timeout(&mut self, out: &mut Out, timer: Timer) {
+        match timer {
+            Timer::Attachment => self.attachment_late(out),
+            Timer::Call => self.call_late(out),
+            Timer::Procedure => self.run(out),
+            Timer::Ending => {
+                let ending = matches!(self.state(), Some(State::Ending { .. }));
+                let dialog = self.facts.borrow().dialog.is_some();
+                if ending && dialog {
+                    out.timers
+                        .set((self.id, Timer::Ending), out.now + ENDING_MAX);
+                } else if ending {
+                    self.off = true;
+                }
+            }
+            Timer::Dialog(request) => {
+                if let Some(Purpose::Dialog { call, .. }) = self.asked.remove(&request) {
+                    out.homes.remove(&request);
+                    let fault = Fault::Timeout {
+                        after_s: DIALOG_MAX.as_secs(),
+                        waiting_for: "the dialog to close".into(),
+                    };
+                    out.answer(call, Err(fault));
+                }
+            }
+        }
+        self.advance(out);
+    }
+
+    fn state(&mut self) -> Option<&mut State> {
+        self.running.as_mut().map(|run| &mut run.state)
+    }
+
+    /// Does what is due now; safe to call at any time.
+    fn advance(&mut self, out: &mut Out) {
+        self.check_ended(out);
+        if self.clearing && self.running.is_none() {
+            self.off = true;
+        }
+        if self.off {
+            self.advance_off(out);
+        }
+        let waits = matches!(self.state(), Some(State::Waiting));
+        if !waits || self.off {
+            return;
+        }
+        match self.attachment {
+            Attachment::Detached => self.look(out),
+            Attachment::Ready => self.start(out),
+            Attachment::Looking
+            | Attachment::Leaving
+            | Attachment::Attaching
+            | Attachment::Enabling { .. }
+            | Attachment::Detaching => {}
+        }
+    }
+
+    fn advance_off(&mut self, out: &mut Out) {
+        match self.attachment {
+            Attachment::Detached => {
+                self.off = false;
+                if std::mem::take(&mut self.clearing) {
+                    out.event(PageEvent::Cleared { tab: self.id });
+                }
+            }
+            Attachment::Enabling { .. } | Attachment::Ready => {
+                if self.facts.borrow().dialog.is_some() {
+                    self.dismiss(out);
+                } else {
+                    self.detach(out);
+                }
+            }
+            Attachment::Looking
+            | Attachment::Leaving
+            | Attachment::Attaching
+            | Attachment::Detaching => {}
+        }
+    }
+
+    // The attachment.
+
+    fn look(&mut self, out: &mut Out) {
+        self.attachment = Attachment::Looking;
+        self.ask(out, ChromeCall::GetTab { tab: self.id }, Purpose::Look);
+        self.arm_attachment(out, ATTACH_MAX);
+    }
+
+    fn looked(&mut self, out: &mut Out, outcome: Result<Value, ChromeError>) {
+        let Ok(facts) = outcome else {
+            let url = Some(self.facts.borrow().url.clone()).filter(|url| !url.is_empty());
+            return self.attach_failed(out, Fault::TabGone { tab: self.id, url });
+        };
+        let shown = facts["url"].as_str().unwrap_or_default();
+        let pending = facts["pendingUrl"].as_str().unwrap_or_default();
+        self.facts.borrow_mut().url = shown.to_owned();
+        let forbidden = [shown, pending].into_iter().find(|url| !url::may_stay(url));
+        let Some(forbidden) = forbidden else {
+            return self.attach(out);
+        };
+        let goes = self
+            .running
+            .as_ref()
+            .is_some_and(|run| matches!(run.command, Command::Navigate(Navigate::To(_))));
+        if goes {
+            self.attachment = Attachment::Leaving;
+            let call = ChromeCall::GoTo {
+                tab: self.id,
+                url: "about:blank".into(),
+            };
+            self.ask(out, call, Purpose::Leave);
+            self.arm_attachment(out, ATTACH_MAX);
+        } else {
+            let url = forbidden.to_owned();
+            self.attach_failed(out, Fault::UrlRefused { url });
+        }
+    }
+
+    fn attach(&mut self, out: &mut Out) {
+        self.attachment = Attachment::Attaching;
+        self.ask(out, ChromeCall::Attach { tab: self.id }, Purpose::Attach);
+        self.arm_attachment(out, ATTACH_MAX);
+    }
+
+    fn attached(&mut self, out: &mut Out, outcome: Result<Value, ChromeError>) {
+        match outcome {
+            Ok(_) => self.enable(out, 0),
+            // By ourselves, before this worker's life.
+            Err(error)
+                if error
+                    .message
+                    .starts_with("Another debugger is already attached") =>
+            {
+                self.enable(out, 0);
+            }
+            Err(error) => {
+                let fault = self.refused(&error);
+                self.attach_failed(out, fault);
+            }
+        }
+    }
+
+    fn refused(&self, error: &ChromeError) -> Fault {
+        let said = error.message.as_str();
+        let url = self.facts.borrow().url.clone();
+        if said.contains("of different extension") {
+            Fault::PageBlockedByExtension { tab: self.id }
+        } else if said.starts_with("No tab with") {
+            Fault::TabGone {
+                tab: self.id,
+                url: Some(url).filter(|url| !url.is_empty()),
+            }
+        } else if said.starts_with("Cannot a") {
+            // "Cannot access a chrome:// URL", "Cannot attach to this target."
+            Fault::UrlRefused { url }
+        } else {
+            Fault::Internal {
+                what: format!("the debugger could not be attached: {said}"),
+            }
+        }
+    }
+
+    fn enable(&mut self, out: &mut Out, step: usize) {
+        let Some(method) = BURST.get(step).copied() else {
+            self.attachment = Attachment::Ready;
+            out.timers.clear(&(self.id, Timer::Attachment));
+            return;
+        };
+        self.attachment = Attachment::Enabling {
+            step,
+            rescued: false,
+        };
+        let params = match method {
+            "Emulation.setFocusEmulationEnabled" => json!({"enabled": true}),
+            _ => json!({}),
+        };
+        self.command(out, method, params, Purpose::Enable);
+        self.arm_attachment(out, ENABLE_MAX);
+    }
+
+    fn enabled(&mut self, out: &mut Out, outcome: Result<Value, ChromeError>) {
+        let Attachment::Enabling { step, .. } = self.attachment else {
+            return;
+        };
+        match outcome {
+            Ok(result) => {
+                if BURST.get(step) == Some(&"Page.getFrameTree") {
+                    self.facts.borrow_mut().frame_tree(&result);
+                    let url = self.facts.borrow().url.clone();
+                    self.moved(out, &url);
+                }
+                if !self.off {
+                    self.enable(out, step + 1);
+                }
+            }
+            Err(error) if is_detached(&error) => {
+                self.arm_attachment(out, DETACH_EVENT_MAX);
+            }
+            Err(error) => {
+                self.fail_waiting(out, error.into());
+                self.off = true;
+            }
+        }
+    }
+
+    fn arm_attachment(&self, out: &mut Out, wait: Duration) {
+        out.timers.set((self.id, Timer::Attachment), out.now + wait);
+    }
+
+    fn attachment_late(&mut self, out: &mut Out) {
+        match &mut self.attachment {
+            Attachment::Detached => {}
+            Attachment::Looking | Attachment::Leaving | Attachment::Attaching => {
+                let fault = late("Chrome to let the debugger in", ATTACH_MAX);
+                self.attach_failed(out, fault);
+            }
+            Attachment::Enabling { .. } if self.facts.borrow().dialog.is_some() => {
+                self.arm_attachment(out, ENABLE_MAX);
+            }
+            Attachment::Enabling { rescued, .. } if !*rescued => {
+                *rescued = true;
+                let params = json!({"accept": false});
+                self.command(out, "Page.handleJavaScriptDialog", params, Purpose::End);
+                self.arm_attachment(out, ENDING_MAX);
+            }
+            Attachment::Enabling { .. } => {
+                let fault = late("the page to answer the debugger", ENABLE_MAX + ENDING_MAX);
+                self.fail_waiting(out, fault);
+                self.off = true;
+            }
+            Attachment::Ready => self.is_off(out, Off::Lost),
+            Attachment::Detaching => self.is_off(out, Off::Ours),
+        }
+    }
+
+    /// Never attached after all.
+    fn attach_failed(&mut self, out: &mut Out, fault: Fault) {
+        self.attachment = Attachment::Detached;
+        out.timers.clear(&(self.id, Timer::Attachment));
+        self.forget(out, |purpose| {
+            matches!(purpose, Purpose::Look | Purpose::Leave | Purpose::Attach)
+        });
+        self.fail_waiting(out, fault);
+    }
+
+    fn fail_waiting(&mut self, out: &mut Out, fault: Fault) {
+        if matches!(self.state(), Some(State::Waiting)) {
+            self.answer(out, Err(fault));
+            self.settle(out);
+        }
+    }
+
+    fn detach(&mut self, out: &mut Out) {
+        self.attachment = Attachment::Detaching;
+        self.ask(out, ChromeCall::Detach { tab: self.id }, Purpose::Detach);
+        self.arm_attachment(out, ATTACH_MAX);
+    }
+
+    /// The debugger is off the tab.
+    fn is_off(&mut self, out: &mut Out, why: Off) {
+        self.attachment = Attachment::Detached;
+        out.timers.clear(&(self.id, Timer::Attachment));
+        let had_dialog = self.facts.borrow().dialog.is_some();
+        self.facts.borrow_mut().detached();
+        self.forget_asked(out, &no_dialog());
+        if had_dialog {
+            out.event(PageEvent::DialogClosed { tab: self.id });
+        }
+        let Some(running) = self.running.as_mut() else {
+            return;
+        };
+        if why == Off::User {
+            self.answer(out, Err(Fault::StoppedByUser));
+            return self.settle(out);
+        }
+        if running.answered {
+            return self.settle(out);
+        }
+        match running.state {
+            State::Waiting if why == Off::Ours => {}
+            State::Waiting | State::Acting(_)
+                if !running.retried
+                    && (running.command.reads_only()
+                        || matches!(running.state, State::Waiting)) =>
+            {
+                running.retried = true;
+                running.state = State::Waiting;
+                out.timers.clear(&(self.id, Timer::Procedure));
+            }
+            State::Waiting | State::Acting(_) | State::Ending { .. } | State::Lost => {
+                running.state = State::Lost;
+                out.timers.clear(&(self.id, Timer::Procedure));
+                self.ask(out, ChromeCall::GetTab { tab: self.id }, Purpose::Lost);
+            }
+        }
+    }
+
+    // What events mean.
+
+    fn moved(&mut self, out: &mut Out, url: &str) {
+        if url::may_stay(url) {
+            return;
+        }
+        // Nothing is read from here: the call ends, what it asked is forgotten, the debugger goes.
+        self.answer(out, Err(Fault::UrlRefused { url: url.into() }));
+        if let Some(running) = self.running.as_mut() {
+            running.state = State::Ending { dismiss: true };
+            out.timers.clear(&(self.id, Timer::Procedure));
+        }
+        match self.attachment {
+            Attachment::Attaching | Attachment::Enabling { .. } | Attachment::Ready => {
+                self.off = true;
+            }
+            Attachment::Detached
+            | Attachment::Looking
+            | Attachment::Leaving
+            | Attachment::Detaching => {}
+        }
+    }
+
+    fn dialog_opened(&mut self, out: &mut Out, dialog: protocol::command::Dialog) {
+        out.event(PageEvent::DialogOpened {
+            tab: self.id,
+            dialog: dialog.clone(),
+        });
+        let shown = self.facts.borrow().url.clone();
+        let result = PageResult {
+            success: true,
+            url: Some(shown).filter(|url| !url.is_empty()),
+            dialog: Some(dialog),
+            ..PageResult::default()
+        };
+        self.answer(out, Ok(result));
+        if self.off || matches!(self.state(), Some(State::Ending { dismiss: true })) {
+            self.dismiss(out);
+        }
+    }
+
+    fn dialog_closed(&mut self, out: &mut Out) {
+        out.event(PageEvent::DialogClosed { tab: self.id });
+        // Its caller has been answered with the dialog: what is left is to let the browser
+        // settle. A navigation that the dialog allowed goes on.
+        if let Some(running) = self.running.as_mut().filter(|run| run.answered) {
+            match &running.state {
+                State::Acting(procedure) => {
+                    let held = Held {
+                        loading: false,
+                        ..procedure.held()
+                    };
+                    self.end(out, held, false);
+                }
+                State::Waiting => self.settle(out),
+                State::Ending { .. } | State::Lost => {}
+            }
+        }
+    }
+
+    /// Chrome says that it handled a dialog; its event may come before or after.
+    fn dialog_over(&mut self, out: &mut Out, dialog: u64) {
+        let open = self.facts.borrow().dialog.as_ref().map(|open| open.0);
+        if open == Some(dialog) {
+            self.facts.borrow_mut().dialog = None;
+            self.dialog_closed(out);
+        }
+    }
+
+    fn handled(&self, outcome: Result<Value, ChromeError>) -> Result<PageResult, Fault> {
+        match outcome {
+            Ok(_) => {
+                let shown = self.facts.borrow().url.clone();
+                Ok(PageResult {
+                    success: true,
+                    url: Some(shown).filter(|url| !url.is_empty()),
+                    ..PageResult::default()
+                })
+            }
+            // "No dialog is showing"
+            Err(_) => Err(no_dialog()),
+        }
+    }
+
+    fn dismiss(&mut self, out: &mut Out) {
+        let open = self.facts.borrow().dialog.as_ref().map(|open| open.0);
+        let Some(open) = open else {
+            return;
+        };
+        let sent = self
+            .asked
+            .values()
+            .any(|purpose| matches!(purpose, Purpose::Dismiss { dialog } if *dialog == open));
+        if !sent {
+            let purpose = Purpose::Dismiss { dialog: open };
+            let params = json!({"accept": false});
+            self.command(out, "Page.handleJavaScriptDialog", params, purpose);
+        }
+    }
+
+    fn crashed(&mut self, out: &mut Out) {
+        // Its commands are never answered.
+        self.forget(out, |purpose| {
+            matches!(
+                purpose,
+                Purpose::Effect { .. } | Purpose::End | Purpose::Probe
+            )
+        });
+        if let Attachment::Enabling { .. } = self.attachment {
+            self.forget(out, |purpose| matches!(purpose, Purpose::Enable));
+            self.enable(out, BURST.len());
+        }
+        self.answer(out, Err(Fault::PageCrashed { tab: self.id }));
+        if self.running.is_some() {
+            self.settle(out);
+        }
+    }
+
+    // The call.
+
+    fn start(&mut self, out: &mut Out) {
+        let Some(running) = self.running.as_mut() else {
+            return;
+        };
+        let navigates = matches!(running.command, Command::Navigate(_));
+        if running.answered {
+            return self.settle(out);
+        }
+        if self.facts.borrow().crashed && !navigates {
+            self.answer(out, Err(Fault::PageCrashed { tab: self.id }));
+            return self.settle(out);
+        }
+        let nonce = out.nonce();
+        let command = running.command.clone();
+        let procedure = Procedure::new(
+            self.id,
+            Rc::clone(&self.facts),
+            nonce,
+            out.now,
+            running.deadline,
+            |page| actions::run(page, command),
+        );
+        running.state = State::Acting(procedure);
+        self.run(out);
+    }
+
+    /// Lets the procedure go on.
+    fn run(&mut self, out: &mut Out) {
+        let Some(Running {
+            state: State::Acting(procedure),
+            ..
+        }) = self.running.as_mut()
+        else {
+            return;
+        };
+        let outcome = procedure.poll(out.now);
+        let mut wanted = Vec::new();
+        while let Some(next) = procedure.poll_wanted() {
+            wanted.push(next);
+        }
+        let (held, at) = (procedure.held(), procedure.poll_timeout());
+        for Wanted { effect, call, kind } in wanted {
+            self.ask(out, call, Purpose::Effect { effect, kind });
+        }
+        match (outcome, at) {
+            (Some(outcome), _) => {
+                self.answer(out, outcome);
+                self.end(out, held, false);
+            }
+            (None, Some(at)) => out.timers.set((self.id, Timer::Procedure), at),
+            (None, None) => {
+                out.timers.clear(&(self.id, Timer::Procedure));
+            }
+        }
+    }
+
+    fn call_late(&mut self, out: &mut Out) {
+        let Some(running) = self.running.as_mut().filter(|run| !run.answered) else {
+            return;
+        };
+        let waiting_for = match &running.state {
+            State::Acting(procedure) => procedure.waiting_for(),
+            State::Waiting => "the debugger to be let in".into(),
+            State::Ending { .. } | State::Lost => "the page".into(),
+        };
+        let after_s = out.now.since(running.began).as_secs();
+        let held = match &running.state {
+            State::Acting(procedure) => Some(procedure.held()),
+            State::Waiting | State::Ending { .. } | State::Lost => None,
+        };
+        self.answer(
+            out,
+            Err(Fault::Timeout {
+                after_s,
+                waiting_for,
+            }),
+        );
+        match held {
+            Some(held) => self.end(out, held, false),
+            None => self.settle(out),
+        }
+    }
+
+    /// Answers the caller, once.
+    fn answer(&mut self, out: &mut Out, outcome: Result<PageResult, Fault>) {
+        let Some(running) = self.running.as_mut().filter(|run| !run.answered) else {
+            return;
+        };
+        running.answered = true;
+        out.timers.clear(&(self.id, Timer::Call));
+        let outcome = outcome.map(|mut result| {
+            result.new_tabs = std::mem::take(&mut self.facts.borrow_mut().new_tabs);
+            result
+        });
+        out.answer(running.call, outcome);
+    }
+
+    /// The procedure is over: lets go what it holds, and waits for its commands to settle.
+    fn end(&mut self, out: &mut Out, held: Held, dismiss: bool) {
+        if let Some(state) = self.state() {
+            *state = State::Ending { dismiss };
+        }
+        out.timers.clear(&(self.id, Timer::Procedure));
+        let Held {
+            button,
+            key,
+            cast,
+            loading,
+        } = held;
+        if loading {
+            self.command(out, "Page.stopLoading", json!({}), Purpose::End);
+        }
+        if let Some(release) = button {
+            self.command(out, "Input.dispatchMouseEvent", release, Purpose::End);
+        }
+        if let Some(release) = key {
+            self.command(out, "Input.dispatchKeyEvent", release, Purpose::End);
+        }
+        if cast {
+            self.command(out, "Page.stopScreencast", json!({}), Purpose::End);
+        }
+        let script = self
+            .asked
+            .values()
+            .filter_map(|purpose| match purpose {
+                Purpose::Effect {
+                    kind: Kind::Script { until },
+                    ..
+                } => Some(*until),
+                Purpose::Effect {
+                    kind: Kind::Command,
+                    ..
+                }
+                | Purpose::Look
+                | Purpose::Leave
+                | Purpose::Attach
+                | Purpose::Enable
+                | Purpose::Detach
+                | Purpose::End
+                | Purpose::Probe
+                | Purpose::Dismiss { .. }
+                | Purpose::Dialog { .. }
+                | Purpose::Lost => None,
+            })
+            .max();
+        if script.is_some() {
+            let params = json!({"expression": "0"});
+            self.command(out, "Runtime.evaluate", params, Purpose::Probe);
+        }
+        let from = script.unwrap_or(out.now).max(out.now);
+        out.timers.set((self.id, Timer::Ending), from + ENDING_MAX);
+        self.check_ended(out);
+    }
+
+    fn check_ended(&mut self, out: &mut Out) {
+        let open = self.asked.values().any(|purpose| match purpose {
+            Purpose::Effect { .. } | Purpose::End | Purpose::Probe | Purpose::Dismiss { .. } => {
+                true
+            }
+            Purpose::Look
+            | Purpose::Leave
+            | Purpose::Attach
+            | Purpose::Enable
+            | Purpose::Detach
+            | Purpose::Dialog { .. }
+            | Purpose::Lost => false,
+        });
+        let dialog = self.facts.borrow().dialog.is_some();
+        let ending = matches!(self.state(), Some(State::Ending { .. }));
+        if ending && !open && !dialog && !self.off {
+            self.settle(out);
+        }
+    }
+
+    fn settle(&mut self, out: &mut Out) {
+        if let Some(running) = self.running.take() {
+            for timer in [Timer::Call, Timer::Procedure, Timer::Ending] {
+                out.timers.clear(&(self.id, timer));
+            }
+            out.settled(running.call, self.id);
+        }
+    }
+
+    // Calls to Chrome.
+
+    fn ask(&mut self, out: &mut Out, call: ChromeCall, purpose: Purpose) -> u64 {
+        let request = out.ask(self.id, call);
+        self.asked.insert(request, purpose);
+        request
+    }
+
+    fn command(
+        &mut self,
+        out: &mut Out,
+        method: &'static str,
+        params: Value,
+        purpose: Purpose,
+    ) -> u64 {
+        let call = ChromeCall::Command {
+            tab: self.id,
+            session: None,
+            method,
+            params,
+        };
+        self.ask(out, call, purpose)
+    }
+
+    /// Whatever these bring home changes nothing any more.
+    fn forget(&mut self, out: &mut Out, which: impl Fn(&Purpose) -> bool) {
+        self.asked.retain(|request, purpose| {
+            let forgotten = which(purpose);
+            if forgotten {
+                out.homes.remove(request);
+            }
+            !forgotten
+        });
+    }
+
+    fn forget_asked(&mut self, out: &mut Out, dialogs: &Fault) {
+        for (request, purpose) in std::mem::take(&mut self.asked) {
+            out.homes.remove(&request);
+            if let Purpose::Dialog { call, .. } = purpose {
+                out.timers.clear(&(self.id, Timer::Dialog(request)));
+                out.answer(call, Err(dialogs.clone()));
+            }
+        }
+    }
+}
+
+fn is_detached(error: &ChromeError) -> bool {
+    // "Detached while handling command.", "Debugger is not attached to the tab with id: 7."
+    error.message.starts_with("Detached while")
+        || error.message.starts_with("Debugger is not attached")
+}
+
+fn no_dialog() -> Fault {
+    Fault::BadArguments {
+        what: "No dialog is open in this tab.".into(),
+    }
+}
+
+fn late(waiting_for: &str, after: Duration) -> Fault {
+    Fault::Timeout {
+        after_s: after.as_secs(),
+        waiting_for: waiting_for.into(),
+    }
+}

@@ -1,0 +1,770 @@
+//! The pages against a scripted Chrome: it answers when told, out of order, or never.
+
+use super::*;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+const TAB: TabId = TabId(7);
+const CALL: CallId = CallId(1);
+const PAGE: &str = "http://a.test/";
+
+/// What is left of one drain of events: asks by request, everything else in order.
+struct Chrome {
+    pages: Pages,
+    now: Instant,
+    asks: BTreeMap<u64, ChromeCall>,
+    told: Vec<PageEvent>,
+    tab: Value,
+    /// Commands that are never answered by themselves.
+    deaf: BTreeSet<&'static str>,
+}
+
+impl Chrome {
+    fn new() -> Self {
+        Self {
+            pages: Pages::new([1; 32]),
+            now: Instant(1_000),
+            asks: BTreeMap::new(),
+            told: Vec::new(),
+            tab: json!({"url": PAGE, "title": "A"}),
+            deaf: BTreeSet::new(),
+        }
+    }
+
+    /// With the debugger on the tab.
+    fn attached() -> Self {
+        let mut chrome = Self::new();
+        chrome.pages.adopt(TAB, chrome.now);
+        chrome.serve();
+        chrome
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.pages.poll_event() {
+            match event {
+                PageEvent::Ask { request, call } => {
+                    self.asks.insert(request, call);
+                }
+                PageEvent::Answer { .. }
+                | PageEvent::Settled { .. }
+                | PageEvent::Cleared { .. }
+                | PageEvent::DialogOpened { .. }
+                | PageEvent::DialogClosed { .. }
+                | PageEvent::CanceledByUser => self.told.push(event),
+            }
+        }
+    }
+
+    fn begin(&mut self, name: &str, arguments: Value) {
+        self.begin_as(CALL, name, arguments);
+    }
+
+    fn begin_as(&mut self, call: CallId, name: &str, arguments: Value) {
+        let command = Command::decode(name, &arguments).unwrap();
+        let deadline = Duration::from_secs(30);
+        self.pages.begin(call, TAB, &command, deadline, self.now);
+        self.drain();
+    }
+
+    /// Answers what has a plain answer, until nothing plain is left.
+    fn serve(&mut self) {
+        self.drain();
+        loop {
+            let plain = self
+                .asks
+                .iter()
+                .find_map(|(request, call)| self.plain(call).map(|answer| (*request, answer)));
+            let Some((request, answer)) = plain else {
+                return;
+            };
+            self.asks.remove(&request);
+            self.pages.handle_done(request, answer, self.now);
+            self.drain();
+        }
+    }
+
+    fn plain(&self, call: &ChromeCall) -> Option<Result<Value, ChromeError>> {
+        if let ChromeCall::GetTab { .. } = call {
+            return Some(Ok(self.tab.clone()));
+        }
+        if let ChromeCall::Attach { .. } | ChromeCall::Detach { .. } = call {
+            return (!self.deaf.contains("attach")).then_some(Ok(Value::Null));
+        }
+        let ChromeCall::Command { method, .. } = call else {
+            return None;
+        };
+        if self.deaf.contains(method) {
+            return None;
+        }
+        match *method {
+            "Page.getFrameTree" => Some(Ok(json!({"frameTree": {"frame": {
+                "id": "F", "loaderId": "L1", "url": self.tab["url"]}}}))),
+            "Page.enable"
+            | "Runtime.enable"
+            | "Emulation.setFocusEmulationEnabled"
+            | "Page.stopLoading"
+            | "Page.startScreencast"
+            | "Page.stopScreencast"
+            | "Input.dispatchMouseEvent"
+            | "Input.dispatchKeyEvent"
+            | "Input.insertText" => Some(Ok(json!({}))),
+            _ => None,
+        }
+    }
+
+    /// The request of the one open call of this name.
+    fn asked(&self, name: &str) -> u64 {
+        let mut found = self.asks.iter().filter(|(_, call)| named(call) == name);
+        let first = found.next();
+        assert!(found.next().is_none(), "{name} twice in {:?}", self.asks);
+        *first
+            .unwrap_or_else(|| panic!("no {name} in {:?}", self.asks))
+            .0
+    }
+
+    fn is_asked(&self, name: &str) -> bool {
+        self.asks.values().any(|call| named(call) == name)
+    }
+
+    fn params(&self, name: &str) -> Value {
+        let ChromeCall::Command { params, .. } = &self.asks[&self.asked(name)] else {
+            panic!("{name} is no command");
+        };
+        params.clone()
+    }
+
+    fn answer(&mut self, name: &str, answer: Value) {
+        let request = self.asked(name);
+        self.asks.remove(&request);
+        self.pages.handle_done(request, Ok(answer), self.now);
+        self.drain();
+    }
+
+    fn refuse(&mut self, name: &str, message: &str) {
+        let request = self.asked(name);
+        self.asks.remove(&request);
+        let message = message.to_owned();
+        self.pages
+            .handle_done(request, Err(ChromeError { message }), self.now);
+        self.drain();
+    }
+
+    fn event(&mut self, method: &str, params: Value) {
+        self.pages
+            .handle_debugger(TAB, None, method, &params, self.now);
+        self.drain();
+    }
+
+    fn commit(&mut self, loader: &str, url: &str) {
+        self.tab["url"] = json!(url);
+        self.event(
+            "Page.frameNavigated",
+            json!({"frame": {"id": "F", "loaderId": loader, "url": url}}),
+        );
+    }
+
+    fn load(&mut self) {
+        self.event("Page.domContentEventFired", json!({}));
+        self.event("Page.loadEventFired", json!({}));
+    }
+
+    fn dialog(&mut self) {
+        self.event(
+            "Page.javascriptDialogOpening",
+            json!({"type": "alert", "message": "hi", "defaultPrompt": ""}),
+        );
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.pages.handle_timeout(self.now);
+        self.drain();
+    }
+
+    fn told(&mut self) -> Vec<PageEvent> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// The one answer told since the last look, and whether the turn may end.
+    fn answered(&mut self) -> (Result<PageResult, Fault>, bool) {
+        let told = self.told();
+        let answers: Vec<_> = told
+            .iter()
+            .filter_map(|event| match event {
+                PageEvent::Answer { outcome, .. } => Some((**outcome).clone()),
+                PageEvent::Ask { .. }
+                | PageEvent::Settled { .. }
+                | PageEvent::Cleared { .. }
+                | PageEvent::DialogOpened { .. }
+                | PageEvent::DialogClosed { .. }
+                | PageEvent::CanceledByUser => None,
+            })
+            .collect();
+        assert_eq!(answers.len(), 1, "{told:?}");
+        let settled = told.contains(&PageEvent::Settled {
+            call: CALL,
+            tab: TAB,
+        });
+        (answers.into_iter().next().unwrap(), settled)
+    }
+
+    fn fault(&mut self) -> (Fault, bool) {
+        let (answer, settled) = self.answered();
+        (answer.unwrap_err(), settled)
+    }
+
+    fn result(&mut self) -> (PageResult, bool) {
+        let (answer, settled) = self.answered();
+        (answer.unwrap(), settled)
+    }
+
+    fn settled(&mut self) -> bool {
+        let told = self.told();
+        told == [PageEvent::Settled {
+            call: CALL,
+            tab: TAB,
+        }]
+    }
+}
+
+fn named(call: &ChromeCall) -> &'static str {
+    if let ChromeCall::Command { method, .. } = call {
+        method
+    } else if let ChromeCall::Attach { .. } = call {
+        "attach"
+    } else if let ChromeCall::Detach { .. } = call {
+        "detach"
+    } else if let ChromeCall::GetTab { .. } = call {
+        "get"
+    } else if let ChromeCall::GoTo { .. } = call {
+        "go"
+    } else {
+        panic!("{call:?}")
+    }
+}
+
+fn evaluate(chrome: &mut Chrome) {
+    chrome.begin("browser_evaluate", json!({"function": "() => 1"}));
+}
+
+fn number(value: i64) -> Value {
+    json!({"result": {"type": "number", "value": value}})
+}
+
+#[test]
+fn the_first_call_attaches_and_enables_one_step_after_another() {
+    let mut chrome = Chrome::new();
+    evaluate(&mut chrome);
+    let answer = chrome.tab.clone();
+    chrome.answer("get", answer);
+    chrome.answer("attach", Value::Null);
+    for (method, answer) in [
+        ("Page.enable", json!({})),
+        (
+            "Page.getFrameTree",
+            json!({"frameTree": {"frame": {"id": "F", "loaderId": "L", "url": PAGE}}}),
+        ),
+        ("Runtime.enable", json!({})),
+        ("Emulation.setFocusEmulationEnabled", json!({})),
+    ] {
+        assert_eq!(chrome.asks.len(), 1, "{method}");
+        chrome.answer(method, answer);
+    }
+    chrome.answer("Runtime.evaluate", number(5));
+    chrome.serve();
+    let (result, settled) = chrome.result();
+    assert_eq!(result.value, Some(json!(5)));
+    assert_eq!(result.url.as_deref(), Some(PAGE));
+    assert_eq!(result.title.as_deref(), Some("A"));
+    assert!(settled);
+    assert_eq!(chrome.pages.poll_timeout(), None);
+}
+
+#[test]
+fn an_attachment_of_the_workers_former_life_is_adopted() {
+    let mut chrome = Chrome::new();
+    evaluate(&mut chrome);
+    let answer = chrome.tab.clone();
+    chrome.answer("get", answer);
+    chrome.refuse(
+        "attach",
+        "Another debugger is already attached to the tab with id: 7.",
+    );
+    chrome.serve();
+    assert!(chrome.is_asked("Runtime.evaluate"));
+}
+
+#[test]
+fn a_frame_of_another_extension_keeps_the_debugger_out() {
+    let mut chrome = Chrome::new();
+    evaluate(&mut chrome);
+    let answer = chrome.tab.clone();
+    chrome.answer("get", answer);
+    chrome.refuse(
+        "attach",
+        "Cannot access a chrome-extension:// URL of different extension",
+    );
+    assert_eq!(
+        chrome.fault(),
+        (Fault::PageBlockedByExtension { tab: TAB }, true)
+    );
+}
+
+#[test]
+fn nothing_is_attached_where_no_agent_may_be() {
+    let mut chrome = Chrome::new();
+    chrome.tab = json!({"url": "chrome://settings/", "title": "Settings"});
+    evaluate(&mut chrome);
+    chrome.serve();
+    let (fault, settled) = chrome.fault();
+    assert_eq!(fault.code(), protocol::ErrorCode::UrlRefused);
+    assert!(settled && chrome.asks.is_empty());
+}
+
+#[test]
+fn a_navigation_leads_away_from_where_no_debugger_may_go() {
+    let mut chrome = Chrome::new();
+    chrome.tab = json!({"url": "chrome://newtab/"});
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.serve();
+    chrome.answer("go", Value::Null);
+    assert!(chrome.asks.is_empty());
+    chrome.tab = json!({"url": "about:blank"});
+    chrome
+        .pages
+        .handle_committed(TAB, "about:blank", chrome.now);
+    chrome.serve();
+    assert_eq!(chrome.params("Page.navigate")["url"], "http://b.test/");
+}
+
+#[test]
+fn a_navigation_waits_for_its_commit_and_its_load_event() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.answer("Page.navigate", json!({"frameId": "F", "loaderId": "L2"}));
+    assert!(chrome.told().is_empty());
+    chrome.commit("L2", "http://b.test/");
+    chrome.serve();
+    assert!(chrome.told().is_empty());
+    chrome.load();
+    chrome.serve();
+    let (result, settled) = chrome.result();
+    assert_eq!(result.url.as_deref(), Some("http://b.test/"));
+    assert!(settled && result.notes.is_empty());
+}
+
+#[test]
+fn a_commit_that_overtakes_its_commands_result_is_not_missed() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    chrome.answer("Page.navigate", json!({"frameId": "F", "loaderId": "L2"}));
+    chrome.serve();
+    assert!(chrome.result().1);
+}
+
+#[test]
+fn a_page_that_never_finishes_loading_is_answered_with_a_note() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.answer("Page.navigate", json!({"frameId": "F", "loaderId": "L2"}));
+    chrome.commit("L2", "http://b.test/");
+    chrome.pass(10);
+    chrome.serve();
+    let (result, settled) = chrome.result();
+    assert_eq!((result.notes.len(), settled), (1, true));
+}
+
+#[test]
+fn a_failed_navigation_names_the_net_error() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.answer(
+        "Page.navigate",
+        json!({"loaderId": "L2", "errorText": "net::ERR_CONNECTION_REFUSED"}),
+    );
+    chrome.commit("L2", "chrome-error://chromewebdata/");
+    let (fault, settled) = chrome.fault();
+    assert_eq!(
+        fault,
+        Fault::NavigationFailed {
+            url: "http://b.test/".into(),
+            error: "net::ERR_CONNECTION_REFUSED".into()
+        }
+    );
+    assert!(settled);
+}
+
+#[test]
+fn going_back_onto_the_mark_of_a_made_tab_is_no_earlier_page() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate_back", json!({}));
+    chrome.answer(
+        "Page.getNavigationHistory",
+        json!({"currentIndex": 1, "entries": [
+            {"id": 1, "url": "about:blank#il-4f"}, {"id": 2, "url": PAGE}]}),
+    );
+    assert_eq!(
+        chrome.fault(),
+        (Fault::NoEarlierPage { url: PAGE.into() }, true)
+    );
+}
+
+#[test]
+fn going_back_out_of_the_cache_settles_though_no_load_event_comes() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate_back", json!({}));
+    chrome.answer(
+        "Page.getNavigationHistory",
+        json!({"currentIndex": 1, "entries": [{"id": 1, "url": "http://z.test/"}, {"id": 2}]}),
+    );
+    assert_eq!(chrome.params("Page.navigateToHistoryEntry")["entryId"], 1);
+    chrome.answer("Page.navigateToHistoryEntry", json!({}));
+    chrome.event(
+        "Page.frameNavigated",
+        json!({"type": "BackForwardCacheRestore",
+            "frame": {"id": "F", "loaderId": "L0", "url": "http://z.test/"}}),
+    );
+    chrome.serve();
+    assert!(chrome.result().1);
+}
+
+#[test]
+fn a_call_past_its_deadline_stops_its_navigation_and_settles_when_chrome_has() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.pass(30);
+    let (fault, settled) = chrome.fault();
+    assert_eq!(
+        fault,
+        Fault::Timeout {
+            after_s: 30,
+            waiting_for: "the page to answer".into()
+        }
+    );
+    assert!(!settled);
+    chrome.answer("Page.stopLoading", json!({}));
+    assert!(chrome.told().is_empty());
+    chrome.answer("Page.navigate", json!({"errorText": "net::ERR_ABORTED"}));
+    assert!(chrome.settled());
+}
+
+#[test]
+fn a_command_that_does_not_settle_in_two_seconds_is_left_by_detaching() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Page.navigate");
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.serve();
+    chrome.pass(1);
+    assert!(chrome.told().is_empty() && !chrome.is_asked("detach"));
+    chrome.pass(1);
+    assert!(chrome.told().is_empty());
+    chrome.answer("detach", Value::Null);
+    assert!(chrome.settled());
+}
+
+#[test]
+fn a_cancelled_script_keeps_its_turn_until_the_page_answers_again() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    let script = chrome.asked("Runtime.evaluate");
+    chrome.asks.remove(&script);
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.drain();
+    chrome.pass(4);
+    assert!(chrome.told().is_empty());
+    assert_eq!(chrome.params("Runtime.evaluate")["expression"], "0");
+    chrome.answer("Runtime.evaluate", number(0));
+    assert!(chrome.settled());
+    // What the promise brought is polite.
+    chrome.pages.handle_done(script, Ok(number(1)), chrome.now);
+    chrome.drain();
+    assert!(chrome.told().is_empty() && !chrome.is_asked("detach"));
+}
+
+#[test]
+fn statements_run_once_after_chrome_said_that_they_are_no_expression() {
+    let mut chrome = Chrome::attached();
+    chrome.begin(
+        "browser_evaluate",
+        json!({"function": "const a = 2; a * 2"}),
+    );
+    let no_script = json!({"exceptionDetails": {"text": "Uncaught",
+        "exception": {"className": "SyntaxError", "description": "SyntaxError: no"}}});
+    chrome.answer("Runtime.evaluate", no_script.clone());
+    chrome.answer("Runtime.compileScript", no_script);
+    assert_eq!(
+        chrome.params("Runtime.evaluate")["expression"],
+        "const a = 2; a * 2"
+    );
+    chrome.answer("Runtime.evaluate", number(4));
+    chrome.serve();
+    assert_eq!(chrome.result().0.value, Some(json!(4)));
+}
+
+#[test]
+fn a_script_that_throws_a_syntax_error_itself_does_not_run_twice() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.answer(
+        "Runtime.evaluate",
+        json!({"exceptionDetails": {"text": "Uncaught",
+            "exception": {"className": "SyntaxError", "description": "SyntaxError: in JSON"}}}),
+    );
+    chrome.answer("Runtime.compileScript", json!({"scriptId": "3"}));
+    assert_eq!(
+        chrome.fault(),
+        (
+            Fault::PageError {
+                message: "SyntaxError: in JSON".into()
+            },
+            true
+        )
+    );
+}
+
+#[test]
+fn a_dialog_answers_its_call_at_once_and_keeps_the_turn_until_it_is_closed() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.dialog();
+    let told = chrome.told();
+    assert!(matches!(told[0], PageEvent::DialogOpened { tab: TAB, .. }));
+    chrome.told = told;
+    let (result, settled) = chrome.result();
+    assert_eq!(result.dialog.unwrap().message, "hi");
+    assert!(!settled);
+    // Not even its deadline ends it.
+    chrome.pass(60);
+    assert!(chrome.told().is_empty());
+    let handle = HandleDialog {
+        accept: true,
+        prompt_text: None,
+    };
+    chrome
+        .pages
+        .handle_dialog(CallId(2), TAB, &handle, chrome.now);
+    chrome.drain();
+    assert_eq!(chrome.params("Page.handleJavaScriptDialog")["accept"], true);
+    chrome.answer("Page.handleJavaScriptDialog", json!({}));
+    let told = chrome.told();
+    assert!(
+        matches!(
+            told[..],
+            [
+                PageEvent::Answer {
+                    call: CallId(2),
+                    ..
+                },
+                PageEvent::DialogClosed { .. }
+            ]
+        ),
+        "{told:?}"
+    );
+    chrome.event("Page.javascriptDialogClosed", json!({}));
+    let scripts: Vec<u64> = chrome.asks.keys().copied().collect();
+    for script in scripts {
+        chrome.pages.handle_done(script, Ok(number(1)), chrome.now);
+    }
+    chrome.drain();
+    assert!(chrome.settled());
+}
+
+#[test]
+fn a_dialog_that_opens_while_another_is_being_closed_stays_open() {
+    let mut chrome = Chrome::attached();
+    chrome.dialog();
+    let handle = HandleDialog {
+        accept: true,
+        prompt_text: None,
+    };
+    chrome
+        .pages
+        .handle_dialog(CallId(2), TAB, &handle, chrome.now);
+    chrome.drain();
+    chrome.event("Page.javascriptDialogClosed", json!({}));
+    chrome.dialog();
+    chrome.told();
+    chrome.answer("Page.handleJavaScriptDialog", json!({}));
+    let told = chrome.told();
+    assert!(
+        matches!(told[..], [PageEvent::Answer { .. }]),
+        "only the caller hears: {told:?}"
+    );
+    evaluate(&mut chrome);
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::DialogOpen);
+}
+
+#[test]
+fn the_debugger_is_never_detached_while_a_dialog_is_open() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    let script = chrome.asked("Runtime.evaluate");
+    chrome.asks.remove(&script);
+    chrome.dialog();
+    chrome.pages.clear(TAB, chrome.now);
+    chrome.drain();
+    chrome.pass(30);
+    assert!(!chrome.is_asked("detach"));
+    assert_eq!(
+        chrome.params("Page.handleJavaScriptDialog")["accept"],
+        false
+    );
+    chrome.answer("Page.handleJavaScriptDialog", json!({}));
+    chrome.answer("Runtime.evaluate", number(0));
+    chrome.told();
+    chrome.answer("detach", Value::Null);
+    assert_eq!(chrome.told(), [PageEvent::Cleared { tab: TAB }]);
+}
+
+#[test]
+fn clearing_a_tab_without_a_debugger_says_so_at_once() {
+    let mut chrome = Chrome::new();
+    chrome.pages.clear(TAB, chrome.now);
+    chrome.drain();
+    assert_eq!(chrome.told(), [PageEvent::Cleared { tab: TAB }]);
+    assert!(chrome.asks.is_empty());
+}
+
+#[test]
+fn a_reading_call_attaches_again_once_and_an_acting_one_says_that_its_outcome_is_unknown() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.asks.clear();
+    chrome
+        .pages
+        .handle_detached(TAB, DetachReason::TargetClosed, chrome.now);
+    chrome.serve();
+    assert_eq!(
+        chrome.fault(),
+        (
+            Fault::OutcomeUnknown {
+                url: Some(PAGE.into()),
+                title: Some("A".into())
+            },
+            true
+        )
+    );
+    chrome.begin("browser_wait_for", json!({"time": 9}));
+    chrome.serve();
+    for _ in 0..2 {
+        assert!(chrome.told().is_empty());
+        chrome
+            .pages
+            .handle_detached(TAB, DetachReason::TargetClosed, chrome.now);
+        chrome.serve();
+    }
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::OutcomeUnknown);
+}
+
+#[test]
+fn a_tab_that_closes_under_its_call_is_gone() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.pages.handle_closed(TAB, chrome.now);
+    chrome.drain();
+    let (fault, settled) = chrome.fault();
+    assert_eq!(fault.code(), protocol::ErrorCode::TabGone);
+    assert!(settled && chrome.pages.poll_timeout().is_none());
+    assert!(chrome.pages.tabs.is_empty() && chrome.pages.out.homes.is_empty());
+}
+
+#[test]
+fn cancel_on_the_debugging_bar_stops_the_call() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome
+        .pages
+        .handle_detached(TAB, DetachReason::CanceledByUser, chrome.now);
+    chrome.drain();
+    assert!(chrome.told.contains(&PageEvent::CanceledByUser));
+    assert_eq!(chrome.fault(), (Fault::StoppedByUser, true));
+}
+
+#[test]
+fn a_commit_where_no_agent_may_be_ends_the_call_and_detaches() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    let script = chrome.asked("Runtime.evaluate");
+    chrome
+        .pages
+        .handle_committed(TAB, "file:///etc/passwd", chrome.now);
+    chrome.drain();
+    let (fault, settled) = chrome.fault();
+    assert_eq!(fault.code(), protocol::ErrorCode::UrlRefused);
+    assert!(!settled);
+    // What it has read meanwhile goes nowhere.
+    chrome.asks.remove(&script);
+    chrome.pages.handle_done(script, Ok(number(1)), chrome.now);
+    chrome.answer("detach", Value::Null);
+    assert!(chrome.settled());
+}
+
+#[test]
+fn a_crashed_page_fails_its_call_at_once_and_a_reload_brings_it_back() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.asks.clear();
+    chrome.event("Inspector.targetCrashed", json!({}));
+    assert_eq!(chrome.fault(), (Fault::PageCrashed { tab: TAB }, true));
+    evaluate(&mut chrome);
+    assert_eq!(chrome.fault(), (Fault::PageCrashed { tab: TAB }, true));
+    chrome.begin("browser_navigate", json!({"action": "reload"}));
+    chrome.answer("Page.reload", json!({}));
+    chrome.commit("L9", PAGE);
+    chrome.load();
+    chrome.serve();
+    assert!(chrome.result().1);
+    evaluate(&mut chrome);
+    assert!(chrome.is_asked("Runtime.evaluate"));
+}
+
+#[test]
+fn a_page_that_does_not_answer_the_debugger_costs_its_call_a_time_out_and_not_the_tab() {
+    let mut chrome = Chrome::new();
+    chrome.deaf.insert("Runtime.enable");
+    evaluate(&mut chrome);
+    chrome.serve();
+    chrome.pass(10);
+    // Perhaps a dialog that nobody saw open.
+    chrome.answer("Page.handleJavaScriptDialog", json!({}));
+    chrome.pass(2);
+    let (fault, settled) = chrome.fault();
+    assert_eq!(fault.code(), protocol::ErrorCode::Timeout);
+    assert!(settled);
+    chrome.answer("detach", Value::Null);
+    assert!(chrome.pages.tabs.is_empty());
+}
+
+#[test]
+fn the_console_is_told_once() {
+    let mut chrome = Chrome::attached();
+    chrome.event(
+        "Runtime.consoleAPICalled",
+        json!({"type": "warning", "args": [
+            {"type": "string", "value": "a"}, {"type": "number", "value": 3, "description": "3"}]}),
+    );
+    for expected in [1, 0] {
+        chrome.begin("browser_console_messages", json!({}));
+        chrome.serve();
+        let messages = chrome.result().0.console.unwrap();
+        assert_eq!(messages.len(), expected);
+        assert!(
+            messages
+                .iter()
+                .all(|m| m.level == "warning" && m.text == "a 3")
+        );
+    }
+}
+
+#[test]
+fn new_tabs_of_the_running_call_are_named_in_its_answer() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.pages.new_tab_opened(TAB, TabId(8));
+    chrome.answer("Runtime.evaluate", number(1));
+    chrome.serve();
+    assert_eq!(chrome.result().0.new_tabs, [TabId(8)]);
+}
