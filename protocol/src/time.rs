@@ -73,6 +73,12 @@ impl<K: Ord + Clone> Deadlines<K> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
+    /// The earliest deadline and whose it is.
+    #[must_use]
+    pub fn first(&self) -> Option<(Instant, &K)> {
+        self.by_time.first().map(|(at, key)| (*at, key))
+    }
+
     /// Takes the earliest key that is due at `now`. Call until `None`.
     pub fn pop_due(&mut self, now: Instant) -> Option<K> {
         if self.next()? > now {
@@ -117,6 +123,7 @@ mod tests {
         deadlines.set("b", Instant(20));
         deadlines.set("a", Instant(10));
         assert_eq!(deadlines.next(), Some(Instant(10)));
+        assert_eq!(deadlines.first(), Some((Instant(10), &"a")));
         assert_eq!(deadlines.pop_due(Instant(9)), None);
         assert_eq!(deadlines.pop_due(Instant(30)), Some("a"));
         assert_eq!(deadlines.pop_due(Instant(30)), Some("b"));
