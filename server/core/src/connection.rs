@@ -1,0 +1,209 @@
+//! One socket of an extension, from the upgrade on: the server's half of the handshake
+//! (PROTOCOL.md, *Handshake*), then who is at the other end and what it was told.
+//!
+//! It knows nothing of sessions beyond their keys. Each step takes what came and gives a
+//! [`Verdict`]; the state it is in holds just what the next step needs.
+
+use crate::event::SessionKey;
+use crate::random::Random;
+use protocol::frame::{Frame, Hello, HelloAck, Limits};
+use protocol::pairing::{Secret, Transcript, from_hex};
+use protocol::{BrowserId, EXTENSION_ID, VERSIONS, limits};
+use std::collections::BTreeMap;
+
+/// Close codes of the private range (RFC 6455, 7.4.2); none has a text.
+pub mod close {
+    /// The server ends, or makes room (the registered "going away").
+    pub const GOING_AWAY: u16 = 1001;
+    /// A frame that has no place here.
+    pub const OUT_OF_PLACE: u16 = 4400;
+    /// The proof of the pairing secret failed.
+    pub const NOT_PAIRED: u16 = 4401;
+    /// No version in common.
+    pub const NO_VERSION: u16 = 4406;
+    /// Too slow, or silent for too long.
+    pub const TIMEOUT: u16 = 4408;
+    /// Another socket of the same browser took over.
+    pub const REPLACED: u16 = 4409;
+    /// Too many sockets.
+    pub const TOO_MANY: u16 = 4429;
+}
+
+/// Offered versions that are looked at; each build adds one or two.
+const VERSIONS_MAX: usize = 16;
+/// Longest browser id; ours are UUIDs.
+const BROWSER_ID_MAX: usize = 128;
+
+/// One socket.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    address: String,
+    port: u16,
+    path: String,
+    pub(crate) state: State,
+}
+
+/// How far the handshake is.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// The client speaks first.
+    AwaitsHello,
+    /// The challenge was sent.
+    AwaitsProof { said: Transcript, name: String },
+    /// The proof came; the secret is being read.
+    AwaitsSecret {
+        said: Transcript,
+        name: String,
+        mac: String,
+    },
+    /// Both have proven themselves.
+    Proven(Proven),
+}
+
+/// A browser that has proven itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Proven {
+    pub(crate) browser: BrowserId,
+    pub(crate) name: String,
+    /// As what it was told of each session last.
+    pub(crate) told: BTreeMap<SessionKey, Told>,
+}
+
+/// What a `sessionOpen` said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Open,
+    Standby,
+}
+
+/// What follows from a frame of the handshake.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Send this and go on.
+    Send(Box<Frame>),
+    /// The secret is needed.
+    ReadSecret,
+    /// Send this; the handshake is complete.
+    Complete(Box<Frame>),
+    /// Close with this code and no word.
+    Close(u16),
+}
+
+impl Connection {
+    pub(crate) fn new(address: String, port: u16, path: String) -> Self {
+        Self {
+            address,
+            port,
+            path,
+            state: State::AwaitsHello,
+        }
+    }
+
+    pub(crate) fn proven(&self) -> Option<&Proven> {
+        match &self.state {
+            State::Proven(proven) => Some(proven),
+            State::AwaitsHello | State::AwaitsProof { .. } | State::AwaitsSecret { .. } => None,
+        }
+    }
+
+    pub(crate) fn proven_mut(&mut self) -> Option<&mut Proven> {
+        match &mut self.state {
+            State::Proven(proven) => Some(proven),
+            State::AwaitsHello | State::AwaitsProof { .. } | State::AwaitsSecret { .. } => None,
+        }
+    }
+
+    /// A text while the handshake runs. Whatever does not belong closes the socket.
+    pub(crate) fn handle_text(&mut self, text: &str, random: &mut Random) -> Verdict {
+        let Ok(frame) = Frame::parse(text, limits::HANDSHAKE_FRAME_MAX) else {
+            return Verdict::Close(close::OUT_OF_PLACE);
+        };
+        let state = std::mem::replace(&mut self.state, State::AwaitsHello);
+        match (state, frame) {
+            (State::AwaitsHello, Frame::Hello(hello)) => self.handle_hello(hello, random),
+            (State::AwaitsProof { said, name }, Frame::Proof { mac }) => {
+                self.state = State::AwaitsSecret { said, name, mac };
+                Verdict::ReadSecret
+            }
+            (
+                State::AwaitsHello
+                | State::AwaitsProof { .. }
+                | State::AwaitsSecret { .. }
+                | State::Proven(_),
+                _,
+            ) => Verdict::Close(close::OUT_OF_PLACE),
+        }
+    }
+
+    fn handle_hello(&mut self, hello: Hello, random: &mut Random) -> Verdict {
+        let good = from_hex(&hello.nonce_ext).is_some()
+            && hello.extension_id == EXTENSION_ID
+            && !hello.browser_id.0.is_empty()
+            && hello.browser_id.0.len() <= BROWSER_ID_MAX
+            && hello.versions.len() <= VERSIONS_MAX;
+        if !good {
+            return Verdict::Close(close::OUT_OF_PLACE);
+        }
+        let chosen = VERSIONS
+            .iter()
+            .find(|ours| hello.versions.iter().any(|theirs| theirs == *ours));
+        let Some(version) = chosen else {
+            return Verdict::Close(close::NO_VERSION);
+        };
+        let nonce_srv = random.hex32();
+        let challenge = Frame::Challenge {
+            nonce_srv: nonce_srv.clone(),
+            version: (*version).to_owned(),
+        };
+        self.state = State::AwaitsProof {
+            said: Transcript {
+                address: self.address.clone(),
+                port: self.port,
+                path: self.path.clone(),
+                nonce_ext: hello.nonce_ext,
+                nonce_srv,
+                extension_id: hello.extension_id,
+                browser_id: hello.browser_id.0,
+                versions: hello.versions,
+                version: (*version).to_owned(),
+            },
+            name: hello.browser_name.chars().take(limits::LABEL_MAX).collect(),
+        };
+        Verdict::Send(Box::new(challenge))
+    }
+
+    /// The secret that was asked for, none where it cannot be read. Gives nothing when nobody
+    /// asked.
+    pub(crate) fn handle_secret(
+        &mut self,
+        secret: Option<&Secret>,
+        bounds: Limits,
+    ) -> Option<Verdict> {
+        let state = std::mem::replace(&mut self.state, State::AwaitsHello);
+        match state {
+            State::AwaitsSecret { said, name, mac } => {
+                let Some(secret) = secret.filter(|secret| said.extension_proves(secret, &mac))
+                else {
+                    return Some(Verdict::Close(close::NOT_PAIRED));
+                };
+                let features = Vec::new();
+                let mac = said.server_mac(secret, &features, &bounds.canonical());
+                self.state = State::Proven(Proven {
+                    browser: BrowserId(said.browser_id),
+                    name,
+                    told: BTreeMap::new(),
+                });
+                Some(Verdict::Complete(Box::new(Frame::HelloAck(HelloAck {
+                    mac,
+                    features,
+                    limits: bounds,
+                }))))
+            }
+            other @ (State::AwaitsHello | State::AwaitsProof { .. } | State::Proven(_)) => {
+                // Nobody asked: a late answer changes nothing.
+                self.state = other;
+                None
+            }
+        }
+    }
+}

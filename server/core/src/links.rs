@@ -1,0 +1,266 @@
+//! The sockets: who is let in, who is heard, who is lost. What a socket carries is said in
+//! `sessions` and `calls`.
+
+use crate::connection::{Connection, State, Verdict};
+use crate::{ConnId, Effect, Note, Port, Server, Timer, close};
+use protocol::frame::{BadFrame, Body, Frame, Goodbye};
+use protocol::pairing::Secret;
+use protocol::ports::PORT_LIST_MAX;
+use protocol::{BrowserId, Fault, limits};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Sockets that have not proven themselves: a flood costs the oldest of the flood, and an honest
+/// peer needs milliseconds.
+pub(crate) const UNPROVEN_MAX: usize = 16;
+/// Browsers that are connected at once; people run a handful of profiles.
+pub(crate) const BROWSERS_MAX: usize = 16;
+/// What a peer has to answer after a time in which nobody watched.
+pub(crate) const SILENCE_AFTER_GAP: Duration = Duration::from_secs(15);
+
+impl Server {
+    pub(crate) fn handle_accepted(&mut self, conn: ConnId, connection: Connection) {
+        if !self.phase.is_running() {
+            self.close(conn, close::GOING_AWAY);
+            return;
+        }
+        let unproven: Vec<ConnId> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.proven().is_none())
+            .map(|(conn, _)| *conn)
+            .collect();
+        if unproven.len() >= UNPROVEN_MAX
+            && let Some(oldest) = unproven.first()
+        {
+            self.drop_connection(*oldest, close::TOO_MANY);
+        }
+        self.timers
+            .set(Timer::Handshake(conn), self.now + limits::HANDSHAKE_MAX);
+        self.connections.insert(conn, connection);
+    }
+
+    pub(crate) fn handle_frame(&mut self, conn: ConnId, text: &str) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return; // A stale socket: what it says changes nothing.
+        };
+        match connection.state {
+            State::AwaitsHello | State::AwaitsProof { .. } | State::AwaitsSecret { .. } => {
+                let verdict = connection.handle_text(text, &mut self.random);
+                self.follow(conn, verdict);
+            }
+            State::Proven(_) => {
+                self.heard(conn);
+                self.handle_proven_text(conn, text);
+            }
+        }
+    }
+
+    pub(crate) fn handle_secret(&mut self, conn: ConnId, secret: Option<&Secret>) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let Some(verdict) = connection.handle_secret(secret, self.config.limits) else {
+            return;
+        };
+        if let Verdict::Close(_) = verdict {
+            self.proof_failed = Some(self.now);
+            self.note(match secret {
+                Some(_) => Note::ProofFailed,
+                None => Note::SecretUnreadable,
+            });
+        }
+        self.follow(conn, verdict);
+    }
+
+    fn follow(&mut self, conn: ConnId, verdict: Verdict) {
+        match verdict {
+            Verdict::Send(frame) => self.send(conn, &frame),
+            Verdict::ReadSecret => self.effects.push_back(Effect::ReadSecret { conn }),
+            Verdict::Complete(ack) => self.admit(conn, &ack),
+            Verdict::Close(code) => self.drop_connection(conn, code),
+        }
+    }
+
+    /// A browser has proven itself.
+    fn admit(&mut self, conn: ConnId, ack: &Frame) {
+        let Some(browser) = self.browser_of(conn).cloned() else {
+            return;
+        };
+        self.timers.clear(&Timer::Handshake(conn));
+        self.proof_failed = None;
+        // Only a reborn worker dials twice: the older socket is a dead worker's.
+        let older: Vec<ConnId> = self
+            .proven()
+            .filter(|(other, id)| *other != conn && **id == browser)
+            .map(|(other, _)| other)
+            .collect();
+        if self.proven().count() - older.len() > BROWSERS_MAX {
+            self.drop_connection(conn, close::TOO_MANY);
+            return;
+        }
+        self.send(conn, ack);
+        self.heard(conn);
+        self.timers
+            .set(Timer::Ping(conn), self.now + limits::KEEP_ALIVE);
+        for other in older {
+            self.drop_connection(other, close::REPLACED);
+        }
+        self.open_sessions();
+    }
+
+    fn handle_proven_text(&mut self, conn: ConnId, text: &str) {
+        let frame = match Frame::parse(text, self.config.limits.frame_max) {
+            Ok(frame) => frame,
+            Err(BadFrame::TooLarge(bytes)) => {
+                self.handle_too_large(conn, text, bytes);
+                return;
+            }
+            // Garbage of a paired peer is a fault of its own; it costs neither of us the socket.
+            Err(BadFrame::Malformed(_)) => return,
+        };
+        match frame {
+            Frame::Ping {} => self.send(conn, &Frame::Pong {}),
+            Frame::PortListRequest {} => {
+                let list = self.port_list();
+                self.send(conn, &list);
+            }
+            Frame::SessionOpened(opened) => self.handle_opened(conn, opened),
+            Frame::Response(envelope) => self.handle_response(conn, envelope),
+            Frame::Event(envelope) => self.handle_event(conn, &envelope),
+            // Its close follows, and means what a loss means.
+            Frame::Goodbye(Goodbye { .. })
+            | Frame::Pong {}
+            // These go the other way, or belong to the handshake.
+            | Frame::Hello(_)
+            | Frame::Challenge { .. }
+            | Frame::Proof { .. }
+            | Frame::HelloAck(_)
+            | Frame::SessionOpen(_)
+            | Frame::SessionClose { .. }
+            | Frame::PortListResponse { .. }
+            | Frame::CreateTab { .. }
+            | Frame::Cancel { .. }
+            | Frame::Command(_) => {}
+        }
+    }
+
+    /// An honest extension answers `result_too_large` by itself; this is for one that does not.
+    fn handle_too_large(&mut self, conn: ConnId, text: &str, bytes: usize) {
+        if let Ok(Frame::Response(mut envelope)) = Frame::parse(text, bytes) {
+            let limit = self.config.limits.frame_max;
+            envelope.body = Body::Error(Fault::ResultTooLarge { bytes, limit }.into());
+            self.handle_response(conn, envelope);
+        }
+    }
+
+    fn heard(&mut self, conn: ConnId) {
+        self.timers
+            .set(Timer::Silence(conn), self.now + limits::SILENCE_MAX);
+    }
+
+    pub(crate) fn handle_ping_due(&mut self, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            self.send(conn, &Frame::Ping {});
+            self.timers
+                .set(Timer::Ping(conn), self.now + limits::KEEP_ALIVE);
+        }
+    }
+
+    /// After a time in which nobody watched: whoever is there answers within seconds.
+    pub(crate) fn ask_everybody(&mut self) {
+        let conns: Vec<ConnId> = self.proven().map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.handle_ping_due(conn);
+            let silence = Timer::Silence(conn);
+            let at_least = self.now + SILENCE_AFTER_GAP;
+            if self.timers.get(&silence).is_some_and(|at| at < at_least) {
+                self.timers.set(silence, at_least);
+            }
+        }
+    }
+
+    /// Closes a socket and forgets it.
+    pub(crate) fn drop_connection(&mut self, conn: ConnId, code: u16) {
+        if self.connections.contains_key(&conn) {
+            self.close(conn, code);
+            self.lose(conn);
+        }
+    }
+
+    pub(crate) fn drop_everybody(&mut self, code: u16) {
+        let conns: Vec<ConnId> = self.connections.keys().copied().collect();
+        for conn in conns {
+            self.drop_connection(conn, code);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, code: u16) {
+        self.effects.push_back(Effect::Close { conn, code });
+    }
+
+    /// A socket is gone. One that is not known any more changes nothing.
+    pub(crate) fn lose(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.remove(&conn) else {
+            return;
+        };
+        self.timers.clear(&Timer::Handshake(conn));
+        self.timers.clear(&Timer::Ping(conn));
+        self.timers.clear(&Timer::Silence(conn));
+        if let State::Proven(proven) = connection.state {
+            self.lose_sessions(conn, &proven.name);
+        }
+    }
+
+    pub(crate) fn proven(&self) -> impl Iterator<Item = (ConnId, &BrowserId)> {
+        self.connections.iter().filter_map(|(conn, connection)| {
+            connection.proven().map(|proven| (*conn, &proven.browser))
+        })
+    }
+
+    fn browser_of(&self, conn: ConnId) -> Option<&BrowserId> {
+        let proven = self.connections.get(&conn)?.proven()?;
+        Some(&proven.browser)
+    }
+
+    pub(crate) fn handle_siblings(&mut self, mut ports: Vec<u16>) {
+        ports.sort_unstable();
+        ports.dedup();
+        if ports != self.siblings {
+            self.siblings = ports;
+            self.push_ports();
+        }
+    }
+
+    /// Tells every browser who is there, unasked.
+    pub(crate) fn push_ports(&mut self) {
+        let list = self.port_list();
+        let conns: Vec<ConnId> = self.proven().map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.send(conn, &list);
+        }
+    }
+
+    fn port_list(&self) -> Frame {
+        let own = match self.port {
+            Port::Listening(port) => Some(port),
+            Port::Binding | Port::Nowhere(_) => None,
+        };
+        let mut ports: Vec<u16> = self
+            .siblings
+            .iter()
+            .copied()
+            .filter(|port| self.config.range.contains(*port))
+            .chain(own)
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        Frame::PortListResponse {
+            ports: ports
+                .into_iter()
+                .take(PORT_LIST_MAX)
+                .map(Value::from)
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! Sessions: which browser each belongs to, where it is open, and what becomes of it when a
+//! socket is lost (PROTOCOL.md, *Handshake* and *When a socket is lost under a call*;
+//! `design/security.md`, *Which browser*).
+
+use crate::connection::Told;
+use crate::{BoundBrowser, ConnId, Effect, Identity, Note, Port, Server, SessionKey, Timer, close};
+use protocol::error::Fault;
+use protocol::frame::{Frame, LostTab, Outcome, SessionOpen, SessionOpened};
+use protocol::{Instant, SessionId, TabId, WireId, limits};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A browser that completed the handshake answers `sessionOpen` as fast.
+pub(crate) const OPENED_MAX: Duration = limits::HANDSHAKE_MAX;
+/// Fresh names tried on one browser; a second refusal already needs a UUID met twice.
+pub(crate) const REFUSALS_MAX: u32 = 3;
+/// For how long a failed proof explains that nobody is connected: the longest back-off, and some.
+const PROOF_FAILED_TELLS: Duration = Duration::from_secs(90);
+/// Calls answered without the browser whose answer may still bring news of lost tabs.
+const FORGOTTEN_MAX: usize = limits::CALLS_PER_SESSION_MAX;
+/// Lost tabs that wait to be told; a session has no more tabs.
+const LOST_MAX: usize = limits::TABS_PER_SESSION_MAX;
+/// What a session is called until its client has said its name.
+const LABEL_UNKNOWN: &str = "agent";
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) label: String,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) link: Link,
+    refusals: u32,
+    /// Its tabs and what they last showed, as answers told.
+    tabs: BTreeMap<TabId, String>,
+    /// Told with the next answer.
+    lost: Vec<LostTab>,
+    /// The browser knows the session no more: calls without a tab fail until one is chosen.
+    pub(crate) must_choose: bool,
+    /// Calls that were answered without the browser.
+    forgotten: VecDeque<WireId>,
+}
+
+/// Where a session is open.
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    /// Nowhere.
+    Down {
+        /// Since when.
+        since: Instant,
+        /// The browser that it was open in last.
+        last: Option<String>,
+    },
+    /// Asked to be opened.
+    Opening {
+        conn: ConnId,
+        /// Since when it had been nowhere.
+        since: Instant,
+        last: Option<String>,
+    },
+    /// Open.
+    Open { conn: ConnId },
+}
+
+impl Link {
+    pub(crate) fn conn(&self) -> Option<ConnId> {
+        match self {
+            Self::Down { .. } => None,
+            Self::Opening { conn, .. } | Self::Open { conn } => Some(*conn),
+        }
+    }
+
+    pub(crate) fn open(&self) -> Option<ConnId> {
+        match self {
+            Self::Down { .. } | Self::Opening { .. } => None,
+            Self::Open { conn } => Some(*conn),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(label: Option<&str>, now: Instant) -> Self {
+        Self {
+            label: cut(label.unwrap_or(LABEL_UNKNOWN)),
+            identity: None,
+            link: Link::Down {
+                since: now,
+                last: None,
+            },
+            refusals: 0,
+            tabs: BTreeMap::new(),
+            lost: Vec::new(),
+            must_choose: false,
+            forgotten: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn is(&self, id: &SessionId) -> bool {
+        self.identity
+            .as_ref()
+            .is_some_and(|identity| identity.session_id == *id)
+    }
+
+    /// The call was answered without the browser.
+    pub(crate) fn forget(&mut self, wire: WireId) {
+        if self.forgotten.len() >= FORGOTTEN_MAX {
+            self.forgotten.pop_front();
+        }
+        self.forgotten.push_back(wire);
+    }
+
+    /// A late answer changes nothing, except that tabs it says are lost are told with the next.
+    pub(crate) fn handle_late_answer(&mut self, wire: &WireId, lost: Vec<LostTab>) {
+        if let Some(at) = self.forgotten.iter().position(|known| known == wire) {
+            self.forgotten.remove(at);
+            self.tell_lost(lost);
+        }
+    }
+
+    pub(crate) fn take_lost(&mut self) -> Vec<LostTab> {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn tell_lost(&mut self, lost: Vec<LostTab>) {
+        for tab in &lost {
+            self.tabs.remove(&tab.tab_id);
+        }
+        let room = LOST_MAX.saturating_sub(self.lost.len());
+        self.lost.extend(lost.into_iter().take(room));
+    }
+
+    /// An answer told what a tab shows.
+    pub(crate) fn saw_tab(&mut self, tab: TabId, url: Option<&str>) {
+        if self.tabs.len() < limits::TABS_PER_SESSION_MAX || self.tabs.contains_key(&tab) {
+            let shown = self.tabs.entry(tab).or_default();
+            if let Some(url) = url {
+                url.clone_into(shown);
+            }
+        }
+    }
+
+    pub(crate) fn tab_left(&mut self, tab: TabId) {
+        self.tabs.remove(&tab);
+    }
+
+    pub(crate) fn has_only(&mut self, tabs: &[TabId]) {
+        self.tabs.retain(|tab, _| tabs.contains(tab));
+        for tab in tabs {
+            self.saw_tab(*tab, None);
+        }
+    }
+
+    /// The browser does not know the session: whatever tabs it had are no longer its own.
+    fn lose_tabs(&mut self) {
+        let lost: Vec<LostTab> = std::mem::take(&mut self.tabs)
+            .into_iter()
+            .map(|(tab_id, url)| LostTab { tab_id, url })
+            .collect();
+        if !lost.is_empty() {
+            self.must_choose = true;
+            self.tell_lost(lost);
+        }
+    }
+
+    pub(crate) fn lost_urls(&self) -> Vec<String> {
+        self.lost.iter().map(|tab| tab.url.clone()).collect()
+    }
+}
+
+fn cut(label: &str) -> String {
+    label.chars().take(limits::LABEL_MAX).collect()
+}
+
+impl Server {
+    pub(crate) fn handle_identity(&mut self, session: SessionKey, identity: Identity) {
+        let now = self.now;
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if entry.identity.is_some() {
+            return; // Who it is was decided.
+        }
+        entry.identity = Some(identity);
+        // From here on it waits for its browser.
+        entry.link = Link::Down {
+            since: now,
+            last: None,
+        };
+        self.open_sessions();
+    }
+
+    pub(crate) fn handle_label(&mut self, session: SessionKey, label: &str) {
+        if self.config.label.is_some() {
+            return; // The user's word.
+        }
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let label = cut(label);
+        if entry.label == label {
+            return;
+        }
+        entry.label = label;
+        let told: Vec<(ConnId, Told)> = self
+            .connections
+            .iter()
+            .filter_map(|(conn, connection)| {
+                let told = connection.proven()?.told.get(&session)?;
+                Some((*conn, *told))
+            })
+            .collect();
+        for (conn, told) in told {
+            self.tell(conn, session, told);
+        }
+    }
+
+    /// Opens what can be opened and tells every browser which sessions it stands by for.
+    pub(crate) fn open_sessions(&mut self) {
+        if !self.phase.is_running() {
+            return;
+        }
+        let sessions: Vec<SessionKey> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            self.open_session(session);
+        }
+    }
+
+    fn open_session(&mut self, session: SessionKey) {
+        let candidate = self.candidate(session);
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if entry.identity.is_none() {
+            return;
+        }
+        if let (Link::Down { since, last }, Some(conn)) = (&entry.link, candidate) {
+            entry.link = Link::Opening {
+                conn,
+                since: *since,
+                last: last.clone(),
+            };
+            entry.refusals = 0;
+            self.timers
+                .set(Timer::Opened(session), self.now + OPENED_MAX);
+            self.tell(conn, session, Told::Open);
+        }
+        let carried_by = self
+            .sessions
+            .get(&session)
+            .and_then(|entry| entry.link.conn());
+        let others: Vec<(ConnId, String)> = self
+            .connections
+            .iter()
+            .filter(|(conn, _)| Some(**conn) != carried_by)
+            .filter_map(|(conn, connection)| Some((*conn, connection.proven()?)))
+            .filter(|(_, proven)| !proven.told.contains_key(&session))
+            .map(|(conn, proven)| (conn, proven.name.clone()))
+            .collect();
+        for (conn, browser) in others {
+            self.tell(conn, session, Told::Standby);
+            self.note(Note::StandsBy { browser });
+        }
+        self.reschedule_queued(session);
+    }
+
+    /// The socket on which the session may be opened: its own browser's, else the first that came,
+    /// of the name that the user asked for.
+    fn candidate(&self, session: SessionKey) -> Option<ConnId> {
+        let identity = self.sessions.get(&session)?.identity.as_ref()?;
+        let wanted = |name: &str| match &self.config.browser {
+            Some(wanted) => wanted.eq_ignore_ascii_case(name),
+            None => true,
+        };
+        let mut fitting = self
+            .connections
+            .iter()
+            .filter_map(|(conn, connection)| Some((*conn, connection.proven()?)))
+            .filter(|(_, proven)| wanted(&proven.name));
+        match &identity.browser {
+            Some(bound) if wanted(&bound.name) => fitting
+                .find(|(_, proven)| proven.browser == bound.id)
+                .map(|(conn, _)| conn),
+            // Not bound, or the user now names another browser.
+            Some(_) | None => fitting.next().map(|(conn, _)| conn),
+        }
+    }
+
+    fn tell(&mut self, conn: ConnId, session: SessionKey, told: Told) {
+        let Some(entry) = self.sessions.get(&session) else {
+            return;
+        };
+        let Some(identity) = &entry.identity else {
+            return;
+        };
+        let frame = Frame::SessionOpen(SessionOpen {
+            session_id: identity.session_id.clone(),
+            resume_token: identity.resume_token.clone(),
+            label: entry.label.clone(),
+            standby: match told {
+                Told::Open => false,
+                Told::Standby => true,
+            },
+        });
+        if let Some(proven) = self
+            .connections
+            .get_mut(&conn)
+            .and_then(|connection| connection.proven_mut())
+        {
+            proven.told.insert(session, told);
+            self.send(conn, &frame);
+        }
+    }
+
+    /// What a browser made of `sessionOpen`.
+    pub(crate) fn handle_opened(&mut self, conn: ConnId, opened: SessionOpened) {
+        let Some((session, entry)) = self
+            .sessions
+            .iter_mut()
+            .find(|(_, entry)| entry.is(&opened.session_id))
+            .map(|(session, entry)| (*session, entry))
+        else {
+            return;
+        };
+        match &entry.link {
+            Link::Opening { conn: asked, .. } if *asked == conn => {}
+            // Open already: it heard a new label.
+            Link::Open { .. } | Link::Opening { .. } | Link::Down { .. } => return,
+        }
+        self.timers.clear(&Timer::Opened(session));
+        match opened.outcome {
+            Outcome::New => {
+                entry.link = Link::Open { conn };
+                entry.lose_tabs();
+                self.settle_lost(session);
+                self.is_open(session, conn);
+            }
+            Outcome::Resumed => {
+                entry.link = Link::Open { conn };
+                entry.has_only(&opened.tabs);
+                self.resume_calls(session, conn, opened.begun);
+                self.is_open(session, conn);
+            }
+            Outcome::Refused => self.handle_refused(session, conn),
+            // Not asked for, so it does not keep to the protocol.
+            Outcome::Standby => self.drop_connection(conn, close::OUT_OF_PLACE),
+        }
+    }
+
+    fn is_open(&mut self, session: SessionKey, conn: ConnId) {
+        self.timers.clear(&Timer::Return(session));
+        let Some(proven) = self
+            .connections
+            .get(&conn)
+            .and_then(|connection| connection.proven())
+        else {
+            return;
+        };
+        let bound = BoundBrowser {
+            id: proven.browser.clone(),
+            name: proven.name.clone(),
+        };
+        self.note(Note::SessionOpened {
+            browser: bound.name.clone(),
+        });
+        if let Some(entry) = self.sessions.get_mut(&session)
+            && let Some(identity) = &mut entry.identity
+            && identity.browser.as_ref() != Some(&bound)
+        {
+            identity.browser = Some(bound);
+            let identity = identity.clone();
+            self.effects
+                .push_back(Effect::SaveIdentity { session, identity });
+        }
+        self.send_queued(session, conn);
+    }
+
+    /// The name is taken and the token does not fit: on under a fresh name.
+    fn handle_refused(&mut self, session: SessionKey, conn: ConnId) {
+        let (session_id, resume_token) = (self.random.session_id(), self.random.hex32());
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        entry.lose_tabs();
+        entry.refusals += 1;
+        let refusals = entry.refusals;
+        let browser = entry.identity.take().and_then(|identity| identity.browser);
+        let identity = Identity {
+            session_id,
+            resume_token,
+            browser,
+        };
+        entry.identity = Some(identity.clone());
+        self.note(Note::SessionRefused);
+        self.effects
+            .push_back(Effect::SaveIdentity { session, identity });
+        self.settle_lost(session);
+        if refusals > REFUSALS_MAX {
+            self.drop_connection(conn, close::OUT_OF_PLACE);
+            return;
+        }
+        self.timers
+            .set(Timer::Opened(session), self.now + OPENED_MAX);
+        self.tell(conn, session, Told::Open);
+    }
+
+    pub(crate) fn handle_opened_late(&mut self, session: SessionKey) {
+        let conn = self
+            .sessions
+            .get(&session)
+            .and_then(|entry| entry.link.conn());
+        if let Some(conn) = conn {
+            self.drop_connection(conn, close::TIMEOUT);
+        }
+    }
+
+    /// The socket of a browser is gone.
+    pub(crate) fn lose_sessions(&mut self, conn: ConnId, browser: &str) {
+        let now = self.now;
+        let carried: Vec<SessionKey> = self
+            .sessions
+            .iter()
+            .filter(|(_, entry)| entry.link.conn() == Some(conn))
+            .map(|(session, _)| *session)
+            .collect();
+        for session in carried {
+            let Some(entry) = self.sessions.get_mut(&session) else {
+                continue;
+            };
+            let was_open = entry.link.open().is_some();
+            entry.link = match &entry.link {
+                Link::Open { .. } => Link::Down {
+                    since: now,
+                    last: Some(browser.to_owned()),
+                },
+                // It never was open there: the wait goes on.
+                Link::Opening { since, last, .. } | Link::Down { since, last } => Link::Down {
+                    since: *since,
+                    last: last.clone(),
+                },
+            };
+            self.timers.clear(&Timer::Opened(session));
+            if was_open {
+                self.lose_calls(session);
+                self.timers
+                    .set(Timer::Return(session), now + limits::RECONNECT_WAIT);
+                if self.phase.is_running() {
+                    self.note(Note::BrowserLost {
+                        browser: browser.to_owned(),
+                    });
+                }
+            }
+        }
+        self.open_sessions();
+    }
+
+    /// The session has not come back in time.
+    pub(crate) fn handle_no_return(&mut self, session: SessionKey) {
+        self.settle_lost(session);
+    }
+
+    /// When a call that arrived at `arrived` stops waiting for a browser.
+    pub(crate) fn connect_by(&self, session: SessionKey, arrived: Instant) -> Instant {
+        let patient = arrived + limits::RECONNECT_WAIT;
+        let Some(entry) = self.sessions.get(&session) else {
+            return arrived;
+        };
+        match &entry.link {
+            Link::Down { since, .. } if self.awaits_another_browser(session).is_some() => {
+                // Others are here, so Chrome runs: its own had its 10 s.
+                patient.min((*since + limits::RECONNECT_WAIT).max(arrived))
+            }
+            Link::Down { .. } | Link::Opening { .. } | Link::Open { .. } => patient,
+        }
+    }
+
+    /// The name of the browser that the session waits for while others stand by, and theirs.
+    fn awaits_another_browser(&self, session: SessionKey) -> Option<(String, Vec<String>)> {
+        let entry = self.sessions.get(&session)?;
+        let bound = entry.identity.as_ref()?.browser.as_ref();
+        let awaited = match (&self.config.browser, bound) {
+            (Some(wanted), _) => wanted.clone(),
+            (None, Some(bound)) => bound.name.clone(),
+            (None, None) => return None,
+        };
+        let standbys: Vec<String> = self
+            .connections
+            .values()
+            .filter_map(|connection| Some(connection.proven()?.name.clone()))
+            .collect();
+        (!standbys.is_empty()).then_some((awaited, standbys))
+    }
+
+    /// Why a call has found no browser, as precisely as was seen.
+    pub(crate) fn why_not_connected(&self, session: SessionKey) -> Fault {
+        if let Some((browser, standbys)) = self.awaits_another_browser(session)
+            && let Some(Link::Down { .. }) = self.sessions.get(&session).map(|entry| &entry.link)
+        {
+            return Fault::BrowserGone { browser, standbys };
+        }
+        let refused = self
+            .proof_failed
+            .is_some_and(|at| self.now.since(at) < PROOF_FAILED_TELLS);
+        if refused && self.proven().next().is_none() {
+            return Fault::NotPaired;
+        }
+        Fault::NotConnected {
+            seen: self.seen(session),
+        }
+    }
+
+    fn seen(&self, session: SessionKey) -> String {
+        let port = match &self.port {
+            Port::Nowhere(why) => return why.clone(),
+            Port::Binding => return "this server has no port yet".into(),
+            Port::Listening(port) => *port,
+        };
+        let link = self.sessions.get(&session).map(|entry| &entry.link);
+        match link {
+            Some(Link::Opening { .. }) => {
+                return "a browser is there, but has not opened the session yet".into();
+            }
+            Some(Link::Down {
+                since,
+                last: Some(last),
+            }) => {
+                let ago = self.now.since(*since).as_secs();
+                return format!(
+                    "the browser {last} was connected until {ago} s ago; it was closed, or its extension was switched off"
+                );
+            }
+            Some(Link::Down { last: None, .. } | Link::Open { .. }) | None => {}
+        }
+        if !self.connections.is_empty() {
+            return format!(
+                "something has dialled port {port}, but has not completed the handshake"
+            );
+        }
+        format!(
+            "nothing has dialled port {port} yet; Chrome is not running, or runs with a profile without the extension, or the extension looks at another port range"
+        )
+    }
+}

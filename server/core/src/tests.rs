@@ -1,0 +1,7 @@
+//! The machine as a whole, driven by hand: `rig` plays the extension and the clock.
+
+mod calls;
+mod ends;
+mod handshake;
+mod rig;
+mod sessions;

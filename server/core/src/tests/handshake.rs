@@ -1,0 +1,267 @@
+//! Facts about the server's side of the handshake, heartbeats and port lists.
+
+use super::rig::{Rig, secret};
+use crate::links::{BROWSERS_MAX, UNPROVEN_MAX};
+use crate::{ConnId, Input, Note, close};
+use protocol::frame::{Frame, Hello, HelloAck};
+use protocol::pairing::{Secret, Transcript};
+use protocol::{limits, ports::PortRange};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn acks(rig: &Rig) -> Vec<HelloAck> {
+    let ack = |frame: &Frame| match frame {
+        Frame::HelloAck(ack) => Some(ack.clone()),
+        _ => None,
+    };
+    rig.frames.iter().filter_map(|(_, f)| ack(f)).collect()
+}
+
+#[test]
+fn both_sides_prove_themselves_and_the_server_last() {
+    let mut rig = Rig::new();
+    let conn = rig.accept();
+    assert!(rig.frames.is_empty(), "the client speaks first");
+    let hello = Rig::hello("b1");
+    let said = rig.challenged(conn, &hello);
+    assert!(rig.frames.is_empty(), "nothing else is said yet");
+    let mac = said.extension_mac(&secret());
+    rig.says(conn, &Frame::Proof { mac });
+    assert_eq!(rig.asked_secret, vec![conn], "read at each handshake");
+    assert!(rig.frames.is_empty());
+    rig.input(Input::Secret {
+        conn,
+        secret: Some(secret()),
+    });
+    let ack = acks(&rig).remove(0);
+    assert!(said.server_proves(&secret(), &ack.features, &ack.limits.canonical(), &ack.mac));
+    assert!(rig.session_open(conn).is_some_and(|open| !open.standby));
+}
+
+#[test]
+fn a_failed_proof_closes_with_4401_and_without_a_word() {
+    type Attack = fn(Transcript) -> String;
+    let attacks: [(&str, Attack); 5] = [
+        ("another secret", |t| t.extension_mac(&Secret::new([1; 32]))),
+        ("relayed to another port", |t| {
+            Transcript { port: 8766, ..t }.extension_mac(&secret())
+        }),
+        ("replayed", |t| {
+            let nonce_srv = "0".repeat(64);
+            Transcript { nonce_srv, ..t }.extension_mac(&secret())
+        }),
+        ("a version stripped", |t| {
+            let versions = vec!["2.1".into(), "2.0".into()];
+            Transcript { versions, ..t }.extension_mac(&secret())
+        }),
+        ("the role swapped", |t| t.server_mac(&secret(), &[], "{}")),
+    ];
+    for (name, attack) in attacks {
+        let mut rig = Rig::new();
+        let conn = rig.accept();
+        let said = rig.challenged(conn, &Rig::hello("b1"));
+        rig.says(conn, &Frame::Proof { mac: attack(said) });
+        rig.input(Input::Secret {
+            conn,
+            secret: Some(secret()),
+        });
+        assert_eq!(rig.closed, vec![(conn, close::NOT_PAIRED)], "{name}");
+        assert!(rig.frames.is_empty(), "{name}");
+        assert_eq!(rig.notes, vec![Note::ProofFailed], "{name}");
+    }
+}
+
+#[test]
+fn without_a_secret_nobody_is_let_in() {
+    let mut rig = Rig::new();
+    let conn = rig.accept();
+    let said = rig.challenged(conn, &Rig::hello("b1"));
+    let mac = said.extension_mac(&secret());
+    rig.says(conn, &Frame::Proof { mac });
+    rig.input(Input::Secret { conn, secret: None });
+    assert_eq!(rig.closed, vec![(conn, close::NOT_PAIRED)]);
+    assert_eq!(rig.notes, vec![Note::SecretUnreadable]);
+}
+
+#[test]
+fn frames_out_of_place_close_an_unproven_socket() {
+    let big = format!("{{\"type\":\"ping\",\"x\":\"{}\"}}", "a".repeat(5_000));
+    for text in [
+        "",
+        "{",
+        "{\"type\":\"ping\"}",
+        "{\"type\":\"proof\",\"mac\":\"\"}",
+        big.as_str(),
+    ] {
+        let mut rig = Rig::new();
+        let conn = rig.accept();
+        rig.input(Input::Frame {
+            conn,
+            text: text.into(),
+        });
+        assert_eq!(rig.closed, vec![(conn, close::OUT_OF_PLACE)]);
+        assert!(rig.frames.is_empty());
+    }
+}
+
+#[test]
+fn a_hello_of_another_extension_or_with_a_bad_nonce_is_refused() {
+    type Change = fn(&mut Hello);
+    let changes: [Change; 4] = [
+        |h| h.extension_id = "a".repeat(32),
+        |h| h.nonce_ext = "12".into(),
+        |h| h.browser_id.0 = String::new(),
+        |h| h.versions = vec!["2.0".into(); 100],
+    ];
+    for change in changes {
+        let mut rig = Rig::new();
+        let conn = rig.accept();
+        let mut hello = Rig::hello("b1");
+        change(&mut hello);
+        rig.says(conn, &Frame::Hello(hello));
+        assert_eq!(rig.closed, vec![(conn, close::OUT_OF_PLACE)]);
+    }
+}
+
+#[test]
+fn the_newest_common_version_is_chosen_and_none_in_common_closes() {
+    let mut rig = Rig::new();
+    let conn = rig.accept();
+    let mut hello = Rig::hello("b1");
+    hello.versions = vec!["2.9".into(), "2.0".into()];
+    assert_eq!(rig.challenged(conn, &hello).version, "2.0");
+    let other = rig.accept();
+    hello.versions = vec!["3.0".into()];
+    rig.says(other, &Frame::Hello(hello));
+    assert_eq!(rig.closed, vec![(other, close::NO_VERSION)]);
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_is_dropped() {
+    let mut rig = Rig::new();
+    let conn = rig.accept();
+    rig.challenged(conn, &Rig::hello("b1"));
+    rig.pass(limits::HANDSHAKE_MAX);
+    assert_eq!(rig.closed, vec![(conn, close::TIMEOUT)]);
+}
+
+#[test]
+fn of_too_many_unproven_sockets_the_oldest_goes_and_a_proven_one_never() {
+    let mut rig = Rig::new();
+    let proven = rig.connect("b1");
+    let first = rig.accept();
+    for _ in 0..UNPROVEN_MAX {
+        rig.accept();
+    }
+    assert_eq!(rig.closed, vec![(first, close::TOO_MANY)]);
+    rig.says(proven, &Frame::Ping {});
+    assert_eq!(rig.frames, vec![(proven, Frame::Pong {})]);
+    // A flood shuts nobody out.
+    rig.connect("b1");
+}
+
+#[test]
+fn browsers_are_bounded() {
+    let mut rig = Rig::new();
+    for browser in 0..BROWSERS_MAX {
+        rig.pair(&format!("b{browser}"));
+    }
+    let one_more = rig.pair("another");
+    assert_eq!(rig.closed, vec![(one_more, close::TOO_MANY)]);
+}
+
+#[test]
+fn a_stale_socket_changes_nothing() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    rig.input(Input::Closed { conn: ConnId(99) });
+    rig.input(Input::Frame {
+        conn: ConnId(99),
+        text: "{\"type\":\"ping\"}".into(),
+    });
+    assert!(rig.frames.is_empty() && rig.closed.is_empty());
+    let again = rig.connect("b1");
+    rig.input(Input::Closed { conn });
+    rig.click(1);
+    assert_eq!(rig.commands()[0].0, again);
+}
+
+#[test]
+fn a_proven_peer_hears_a_ping_every_twenty_seconds_and_silence_is_a_loss() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    rig.pass(limits::KEEP_ALIVE);
+    assert_eq!(rig.frames, vec![(conn, Frame::Ping {})]);
+    rig.says(conn, &Frame::Pong {});
+    rig.pass(limits::SILENCE_MAX - Duration::from_secs(1));
+    assert!(rig.closed.is_empty(), "its pong counts");
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.closed, vec![(conn, close::TIMEOUT)]);
+}
+
+#[test]
+fn after_a_sleep_of_the_machine_peers_are_asked_before_they_are_lost() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    rig.pass(Duration::from_secs(75));
+    rig.frames.clear();
+    rig.sleep(Duration::from_secs(86_400));
+    assert_eq!(rig.frames, vec![(conn, Frame::Ping {})]);
+    assert!(rig.closed.is_empty());
+    rig.pass(Duration::from_secs(14));
+    assert!(rig.closed.is_empty());
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.closed, vec![(conn, close::TIMEOUT)]);
+}
+
+#[test]
+fn a_rotated_secret_drops_open_sockets() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    rig.input(Input::SecretRotated);
+    assert_eq!(rig.closed, vec![(conn, close::NOT_PAIRED)]);
+}
+
+#[test]
+fn a_port_list_is_given_when_asked_for_and_pushed_when_a_sibling_comes_or_goes() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    let list = |ports: &[u16]| Frame::PortListResponse {
+        ports: ports.iter().copied().map(Value::from).collect(),
+    };
+    rig.says(conn, &Frame::PortListRequest {});
+    rig.input(Input::Siblings {
+        ports: vec![8767, 8766, 8767, 80, PortRange::default().overflow_last()],
+    });
+    rig.input(Input::Siblings {
+        ports: vec![8766, 8767, 80, PortRange::default().overflow_last()],
+    });
+    rig.input(Input::Siblings { ports: vec![] });
+    let sent: Vec<Frame> = rig.frames.drain(..).map(|(_, frame)| frame).collect();
+    assert_eq!(
+        sent,
+        vec![
+            list(&[8765]),
+            list(&[8765, 8766, 8767, 8864]),
+            list(&[8765])
+        ],
+        "asked; pushed once for the same set; pushed"
+    );
+}
+
+#[test]
+fn garbage_of_a_proven_peer_costs_it_nothing() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    for text in ["", "null", "[]", "{\"type\":\"nonsense\"}", "\u{0}"] {
+        rig.input(Input::Frame {
+            conn,
+            text: text.into(),
+        });
+    }
+    let hello = json!({"type": "hello"}).to_string();
+    rig.input(Input::Frame { conn, text: hello });
+    rig.says(conn, &Frame::Ping {});
+    assert_eq!(rig.frames, vec![(conn, Frame::Pong {})]);
+    assert!(rig.closed.is_empty());
+}
