@@ -118,6 +118,8 @@ impl Server {
             }
             // Garbage of a paired peer is a fault of its own; it costs neither of us the socket.
             Err(BadFrame::Malformed(_)) => return,
+            // A later minor version's word.
+            Err(BadFrame::UnknownType) => return,
         };
         match frame {
             Frame::Ping {} => self.send(conn, &Frame::Pong {}),

@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 fn acks(rig: &Rig) -> Vec<HelloAck> {
-    let ack = |frame: &Frame| match frame {
-        Frame::HelloAck(ack) => Some(ack.clone()),
-        _ => None,
-    };
-    rig.frames.iter().filter_map(|(_, f)| ack(f)).collect()
+    let mut found = Vec::new();
+    for (_, frame) in &rig.frames {
+        if let Frame::HelloAck(ack) = frame {
+            found.push(ack.clone());
+        }
+    }
+    found
 }
 
 #[test]

@@ -239,13 +239,13 @@ impl Rig {
 
     /// Takes the commands sent so far, oldest first.
     pub(super) fn commands(&mut self) -> Vec<(ConnId, Envelope)> {
-        std::mem::take(&mut self.frames)
-            .into_iter()
-            .filter_map(|(conn, frame)| match frame {
-                Frame::Command(envelope) => Some((conn, envelope)),
-                _ => None,
-            })
-            .collect()
+        let mut commands = Vec::new();
+        for (conn, frame) in std::mem::take(&mut self.frames) {
+            if let Frame::Command(envelope) = frame {
+                commands.push((conn, envelope));
+            }
+        }
+        commands
     }
 
     pub(super) fn respond(&mut self, conn: ConnId, command: &Envelope, data: Value) {
