@@ -92,6 +92,9 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
         ChromeCall::ActivateTab { tab } => {
             Asked::Plain(chrome::update_tab(tab.0, &js(&json!({"active": true}))))
         }
+        ChromeCall::GoTo { tab, url } => {
+            Asked::Plain(chrome::update_tab(tab.0, &js(&json!({"url": url}))))
+        }
         ChromeCall::AutoDiscardable { tab, allowed } => Asked::Plain(chrome::update_tab(
             tab.0,
             &js(&json!({"autoDiscardable": allowed})),
