@@ -1,0 +1,221 @@
+//! How the debugger comes to a tab and leaves it: look where the tab is, attach, enable one step
+//! after another; detach, or be thrown off.
+
+use super::*;
+
+impl Tab {
+    pub(super) fn look(&mut self, out: &mut Out) {
+        self.attachment = Attachment::Looking;
+        self.ask(out, ChromeCall::GetTab { tab: self.id }, Purpose::Look);
+        self.arm_attachment(out, ATTACH_MAX);
+    }
+
+    pub(super) fn looked(&mut self, out: &mut Out, outcome: Result<Value, ChromeError>) {
+        let Ok(facts) = outcome else {
+            let url = Some(self.facts.borrow().url.clone()).filter(|url| !url.is_empty());
+            return self.attach_failed(out, Fault::TabGone { tab: self.id, url });
+        };
+        let shown = facts["url"].as_str().unwrap_or_default();
+        let pending = facts["pendingUrl"].as_str().unwrap_or_default();
+        self.facts.borrow_mut().url = shown.to_owned();
+        let forbidden = [shown, pending].into_iter().find(|url| !url::may_stay(url));
+        let Some(forbidden) = forbidden else {
+            return self.attach(out);
+        };
+        let goes = self
+            .running
+            .as_ref()
+            .is_some_and(|run| matches!(run.command, Command::Navigate(Navigate::To(_))));
+        if goes {
+            self.attachment = Attachment::Leaving;
+            let call = ChromeCall::GoTo {
+                tab: self.id,
+                url: "about:blank".into(),
+            };
+            self.ask(out, call, Purpose::Leave);
+            self.arm_attachment(out, ATTACH_MAX);
+        } else {
+            let url = forbidden.to_owned();
+            self.attach_failed(out, Fault::UrlRefused { url });
+        }
+    }
+
+    pub(super) fn attach(&mut self, out: &mut Out) {
+        self.attachment = Attachment::Attaching;
+        self.ask(out, ChromeCall::Attach { tab: self.id }, Purpose::Attach);
+        self.arm_attachment(out, ATTACH_MAX);
+    }
+
+    pub(super) fn attached(&mut self, out: &mut Out, outcome: Result<Value, ChromeError>) {
+        match outcome {
+            Ok(_) => self.enable(out, 0),
+            // By ourselves, before this worker's life.
+            Err(error)
+                if error
+                    .message
+                    .starts_with("Another debugger is already attached") =>
+            {
+                self.enable(out, 0);
+            }
+            Err(error) => {
+                let fault = self.refused(&error);
+                self.attach_failed(out, fault);
+            }
+        }
+    }
+
+    pub(super) fn refused(&self, error: &ChromeError) -> Fault {
+        let said = error.message.as_str();
+        let url = self.facts.borrow().url.clone();
+        if said.contains("of different extension") {
+            Fault::PageBlockedByExtension { tab: self.id }
+        } else if said.starts_with("No tab with") {
+            Fault::TabGone {
+                tab: self.id,
+                url: Some(url).filter(|url| !url.is_empty()),
+            }
+        } else if said.starts_with("Cannot a") {
+            // "Cannot access a chrome:// URL", "Cannot attach to this target."
+            Fault::UrlRefused { url }
+        } else {
+            Fault::Internal {
+                what: format!("the debugger could not be attached: {said}"),
+            }
+        }
+    }
+
+    pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
+        let Some(method) = BURST.get(step).copied() else {
+            self.attachment = Attachment::Ready;
+            out.timers.clear(&(self.id, Timer::Attachment));
+            return;
+        };
+        self.attachment = Attachment::Enabling {
+            step,
+            rescued: false,
+        };
+        let params = match method {
+            "Emulation.setFocusEmulationEnabled" => json!({"enabled": true}),
+            _ => json!({}),
+        };
+        self.command(out, method, params, Purpose::Enable);
+        self.arm_attachment(out, ENABLE_MAX);
+    }
+
+    pub(super) fn enabled(&mut self, out: &mut Out, outcome: Result<Value, ChromeError>) {
+        let Attachment::Enabling { step, .. } = self.attachment else {
+            return;
+        };
+        match outcome {
+            Ok(result) => {
+                if BURST.get(step) == Some(&"Page.getFrameTree") {
+                    self.facts.borrow_mut().frame_tree(&result);
+                    let url = self.facts.borrow().url.clone();
+                    self.moved(out, &url);
+                }
+                if !self.off {
+                    self.enable(out, step + 1);
+                }
+            }
+            Err(error) if is_detached(&error) => {
+                self.arm_attachment(out, DETACH_EVENT_MAX);
+            }
+            Err(error) => {
+                self.fail_waiting(out, error.into());
+                self.off = true;
+            }
+        }
+    }
+
+    pub(super) fn arm_attachment(&self, out: &mut Out, wait: Duration) {
+        out.timers.set((self.id, Timer::Attachment), out.now + wait);
+    }
+
+    pub(super) fn attachment_late(&mut self, out: &mut Out) {
+        match &mut self.attachment {
+            Attachment::Detached => {}
+            Attachment::Looking | Attachment::Leaving | Attachment::Attaching => {
+                let fault = late("Chrome to let the debugger in", ATTACH_MAX);
+                self.attach_failed(out, fault);
+            }
+            Attachment::Enabling { .. } if self.facts.borrow().dialog.is_some() => {
+                self.arm_attachment(out, ENABLE_MAX);
+            }
+            Attachment::Enabling { rescued, .. } if !*rescued => {
+                *rescued = true;
+                let params = json!({"accept": false});
+                self.command(out, "Page.handleJavaScriptDialog", params, Purpose::End);
+                self.arm_attachment(out, ENDING_MAX);
+            }
+            Attachment::Enabling { .. } => {
+                let fault = late("the page to answer the debugger", ENABLE_MAX + ENDING_MAX);
+                self.fail_waiting(out, fault);
+                self.off = true;
+            }
+            Attachment::Ready => self.is_off(out, Off::Lost),
+            Attachment::Detaching => self.is_off(out, Off::Ours),
+        }
+    }
+
+    /// Never attached after all.
+    pub(super) fn attach_failed(&mut self, out: &mut Out, fault: Fault) {
+        self.attachment = Attachment::Detached;
+        out.timers.clear(&(self.id, Timer::Attachment));
+        self.forget(out, |purpose| {
+            matches!(purpose, Purpose::Look | Purpose::Leave | Purpose::Attach)
+        });
+        self.fail_waiting(out, fault);
+    }
+
+    pub(super) fn fail_waiting(&mut self, out: &mut Out, fault: Fault) {
+        if matches!(self.state(), Some(State::Waiting)) {
+            self.answer(out, Err(fault));
+            self.settle(out);
+        }
+    }
+
+    pub(super) fn detach(&mut self, out: &mut Out) {
+        self.attachment = Attachment::Detaching;
+        self.ask(out, ChromeCall::Detach { tab: self.id }, Purpose::Detach);
+        self.arm_attachment(out, ATTACH_MAX);
+    }
+
+    /// The debugger is off the tab.
+    pub(super) fn is_off(&mut self, out: &mut Out, why: Off) {
+        self.attachment = Attachment::Detached;
+        out.timers.clear(&(self.id, Timer::Attachment));
+        let had_dialog = self.facts.borrow().dialog.is_some();
+        self.facts.borrow_mut().detached();
+        self.forget_asked(out, &no_dialog());
+        if had_dialog {
+            out.event(PageEvent::DialogClosed { tab: self.id });
+        }
+        let Some(running) = self.running.as_mut() else {
+            return;
+        };
+        if why == Off::User {
+            self.answer(out, Err(Fault::StoppedByUser));
+            return self.settle(out);
+        }
+        if running.answered {
+            return self.settle(out);
+        }
+        match running.state {
+            State::Waiting if why == Off::Ours => {}
+            State::Waiting | State::Acting(_)
+                if !running.retried
+                    && (running.command.reads_only()
+                        || matches!(running.state, State::Waiting)) =>
+            {
+                running.retried = true;
+                running.state = State::Waiting;
+                out.timers.clear(&(self.id, Timer::Procedure));
+            }
+            State::Waiting | State::Acting(_) | State::Ending { .. } | State::Lost => {
+                running.state = State::Lost;
+                out.timers.clear(&(self.id, Timer::Procedure));
+                self.ask(out, ChromeCall::GetTab { tab: self.id }, Purpose::Lost);
+            }
+        }
+    }
+}
