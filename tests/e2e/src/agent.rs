@@ -5,8 +5,10 @@
 //! and the shape of tool results, and no tool.
 
 mod answer;
+mod page;
 
 pub use answer::{Answer, Progress};
+pub use page::{reading, value_in};
 
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};

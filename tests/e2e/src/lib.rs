@@ -27,7 +27,7 @@ mod site;
 mod wait;
 mod world;
 
-pub use agent::{Agent, Answer, Call, End, Era, Progress, Spawn};
+pub use agent::{Agent, Answer, Call, End, Era, Progress, Spawn, reading, value_in};
 pub use browser::{Browser, ConsoleLog, ExtensionPage, Start, TabInfo};
 pub use cdp::{Cdp, Event, Target};
 pub use leftovers::{listening_ports, ports_of, processes_of};

@@ -215,15 +215,29 @@ impl World {
 
     /// Ends servers, browser and site; an unclean exit or anything left behind is an error.
     pub async fn close(mut self) -> Result<()> {
-        let agents = std::mem::take(
-            self.agents
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        self.end().await?;
+        let listening = crate::listening_ports(self.ports.all())?;
+        if !listening.is_empty() {
+            bail!("somebody still listens on {listening:?}");
+        }
+        self.folder.remove()
+    }
+
+    /// As [`World::close`], for a test that has a listener of its own in the block of ports.
+    pub async fn close_beside_a_listener(mut self) -> Result<()> {
+        self.end().await?;
+        self.folder.remove()
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        let agents = self
+            .agents
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         for agent in &agents {
             agent.quit().await?;
         }
-        drop(agents);
         self.browser = None;
         let groups = self
             .groups
@@ -233,11 +247,12 @@ impl World {
         if !alive.is_empty() {
             bail!("left behind: {alive:?}");
         }
-        let listening = crate::listening_ports(self.ports.all())?;
-        if !listening.is_empty() {
-            bail!("somebody still listens on {listening:?}");
-        }
-        self.folder.remove()
+        // From here on nobody needs their logs.
+        self.agents
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        Ok(())
     }
 }
 

@@ -155,10 +155,7 @@ async fn work(
 ) -> Result<Row> {
     let started = Instant::now();
     let url = world.site.url(&format!("/shop?name={goods}"));
-    let opened = agent.ok("browser_navigate", json!({"url": url})).await?;
-    let tab = opened
-        .tab()
-        .with_context(|| format!("no tab named in: {opened}"))?;
+    let tab = agent.open(&url).await?;
     stage.tell(name, &format!("tab {tab}: opened {url}"));
     stage.pause().await;
     order(stage, agent, tab, &format!("for {name}")).await?;
@@ -216,14 +213,9 @@ async fn order(stage: Stage, agent: &Agent, tab: i64, note: &str) -> Result<()> 
 }
 
 async fn read_back(agent: &Agent, tab: i64) -> Result<String> {
-    let function = "() => 'page says <' + document.querySelector('output').textContent + '>'";
-    let arguments = json!({"tabId": tab, "function": function});
-    let answer = agent.ok("browser_evaluate", arguments).await?;
-    let (_, rest) = answer
-        .text
-        .split_once("page says <")
-        .context("nothing read")?;
-    Ok(rest.split_once('>').context("nothing read")?.0.to_owned())
+    agent
+        .read(tab, "document.querySelector('output').textContent")
+        .await
 }
 
 /// The second asks for the first one's tab, waits, and gets it when the first hands it over.
@@ -247,10 +239,7 @@ async fn hand_over(stage: Stage, first: &Agent, second: &Agent, tab: i64) -> Res
     if waiting.is_answered() {
         bail!("{} got tab {tab} before it was handed over", second.name());
     }
-    let who = first.ok("browser_session", json!({})).await?;
-    let alias = who
-        .alias_of(second.name())
-        .with_context(|| format!("no alias of the second in: {who}"))?;
+    let alias = first.alias_of(second.name()).await?;
     let arguments = json!({"action": "handoff", "tabId": tab, "to": alias});
     first.ok("browser_tabs", arguments).await?;
     stage.tell(first.name(), &format!("hands tab {tab} over to {alias}"));
