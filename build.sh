@@ -72,22 +72,31 @@ bring_target() {
 has_target() { [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]; }
 
 bring_chromium() {
-  [ -n "${CHROMIUM:-}" ] || has chromium || has chromium-browser || install_chromium
+  [ -n "${CHROMIUM:-}" ] || has chromium || has chromium-browser ||
+    apt_install chromium "Chromium: install it with your package manager, or name it in CHROMIUM"
   say "    $(chromium_version)"
 }
 
-install_chromium() {
-  local sudo=()
-  has apt-get || needs "Chromium: install it with your package manager, or name it in CHROMIUM"
+# Where the tests of the WebAssembly side run: in node, or in Chromium by way of its driver.
+bring_javascript() {
+  has node || has chromedriver ||
+    apt_install chromium-driver "node or chromedriver: install one with your package manager"
+}
+
+# apt_install PACKAGE NEED: where this user may, else the line that says what is needed.
+apt_install() {
+  local sudo=() log=$target/apt-get.log
+  has apt-get || needs "$2"
   if [ "$(id -u)" != 0 ]; then
-    { has sudo && sudo -n true 2>/dev/null; } || needs "Chromium: sudo apt-get install chromium"
+    { has sudo && sudo -n true 2>/dev/null; } || needs "${2%%:*}: sudo apt-get install $1"
     sudo=(sudo -n)
   fi
-  say "    installing Chromium with apt-get"
+  say "    apt-get install $1"
+  mkdir -p "$target"
   { ${sudo[@]+"${sudo[@]}"} apt-get update -qq &&
-    DEBIAN_FRONTEND=noninteractive ${sudo[@]+"${sudo[@]}"} apt-get install -y -qq --no-install-recommends chromium
-  } >"$target/chromium-install.log" 2>&1 ||
-    needs "Chromium, and apt-get could not install it (see $target/chromium-install.log)"
+    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "$1"
+  } >"$log" 2>&1 || needs "${2%%:*}, and apt-get could not install $1 (see $log)"
 }
 
 chromium_version() {
@@ -228,10 +237,9 @@ test_lint() {
 
 test_core() {
   cargo test --locked -p interlock-protocol -p interlock-extension-core -p interlock-server-core -p interlock "$@"
-  if grep -rqs wasm_bindgen_test extension-core; then
-    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$target/debug/wasm-bindgen-test-runner \
-      cargo test --locked -p interlock-extension-core --target wasm32-unknown-unknown "$@"
-  fi
+  has node || export WASM_BINDGEN_USE_BROWSER=1
+  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$target/debug/wasm-bindgen-test-runner \
+    cargo test --locked -p interlock-extension-core --target wasm32-unknown-unknown "$@"
 }
 
 test_sim() { cargo test --locked -p interlock-sim "$@"; }
@@ -251,7 +259,7 @@ test_foreign() {
 
 test_all() {
   local part
-  run_steps "${build_steps[@]}" "Chromium|bring_chromium"
+  run_steps "${build_steps[@]}" "Chromium|bring_chromium" "a JavaScript engine|bring_javascript"
   for part in lint core sim e2e tidy foreign; do
     run_part "$part" "test_$part"
   done
@@ -262,7 +270,10 @@ test_one() {
   shift
   case $part in
     e2e) run_steps "${build_steps[@]}" "Chromium|bring_chromium" ;;
-    core) run_steps "Rust and its wasm32 target|check_machine" "wasm-bindgen, from Cargo.lock|bring_wasm_bindgen" ;;
+    core)
+      run_steps "Rust and its wasm32 target|check_machine" "wasm-bindgen, from Cargo.lock|bring_wasm_bindgen" \
+        "a JavaScript engine|bring_javascript"
+      ;;
     lint | sim | tidy | foreign) run_steps "Rust and its wasm32 target|check_machine" ;;
     *) usage >&2; exit 2 ;;
   esac
