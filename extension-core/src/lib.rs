@@ -12,6 +12,7 @@
 //! In reading order:
 //! - [`input`] and [`effect`]: the two closed sets between the core and the world
 //! - [`discovery`]: which ports are probed and dialled
+//! - [`links`]: the life of every socket
 //! - [`pages`]: the one road to the debugger, and what each tool does in a page
 //! - [`view`]: what people see
 //! - `wasm`: the driver in a browser
@@ -19,6 +20,7 @@
 pub mod discovery;
 pub mod effect;
 pub mod input;
+pub mod links;
 pub mod observed;
 pub mod pages;
 pub mod sessions;
