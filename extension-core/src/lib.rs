@@ -25,6 +25,7 @@ pub mod observed;
 pub mod pages;
 pub mod sessions;
 pub mod store;
+pub mod tabs;
 pub mod view;
 
 #[cfg(target_arch = "wasm32")]

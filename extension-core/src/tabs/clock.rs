@@ -1,0 +1,113 @@
+//! Awake time: only what somebody could observe counts, so that closing the laptop for a day
+//! times no claim out (`design/tabs.md`, *Ends*).
+
+use super::Tabs;
+use super::state::{Place, Slot, Want};
+use crate::input::CallId;
+use protocol::error::Fault;
+use protocol::{Instant, TabId};
+use std::time::Duration;
+
+/// A longer gap between two inputs was sleep: Chrome stops a worker after 30 s without an event.
+const GAP_MAX: Duration = Duration::from_secs(35);
+/// While anything is timed we want to be woken this often, lest our own waiting look like sleep.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+
+/// Counts awake time.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    seen: Option<Instant>,
+    awake: Instant,
+}
+
+impl Clock {
+    /// Moves on to `now`. A clock that stepped back counts as no time.
+    fn observe(&mut self, now: Instant) {
+        let gap = self.seen.map_or(Duration::ZERO, |seen| now.since(seen));
+        if gap <= GAP_MAX {
+            self.awake = self.awake + gap;
+        }
+        self.seen = Some(self.seen.map_or(now, |seen| seen.max(now)));
+    }
+
+    /// The awake time now.
+    pub(super) fn awake(&self) -> Instant {
+        self.awake
+    }
+}
+
+/// What has a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A claim's wait, or a call's time in the queue of its own tab.
+    Call(CallId),
+    /// The opener of a new tab.
+    Opener(TabId),
+    /// An announced release.
+    Release(Slot),
+}
+
+impl Tabs {
+    /// The deadline that [`Self::poll_timeout`] named has come, or nearly.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.observe(now);
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest; none while nothing is timed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let due = self.timers.next()?;
+        let seen = self.clock.seen?;
+        Some(seen + due.since(self.clock.awake).min(LOOK_EVERY))
+    }
+
+    /// Takes note of the time and lets everything happen that was due until now.
+    pub(super) fn observe(&mut self, now: Instant) {
+        self.clock.observe(now);
+        while let Some(timer) = self.timers.pop_due(self.clock.awake) {
+            match timer {
+                Timer::Call(call) => self.handle_call_overdue(call),
+                Timer::Opener(tab) => self.settle_opener(tab, None),
+                Timer::Release(slot) => self.release(slot),
+            }
+            self.settle();
+        }
+    }
+
+    fn handle_call_overdue(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let fault = match &call.place {
+            Place::Claim { slot, since, .. } => {
+                let waited = self.clock.awake.since(*since);
+                self.claim_timeout(id, *slot, waited)
+            }
+            Place::Queued { .. } => {
+                let limit = match call.want {
+                    Want::Turn { queue_limit } => queue_limit,
+                    Want::Select { .. } | Want::New | Want::Close => Duration::ZERO,
+                };
+                Fault::Timeout {
+                    after_s: limit.as_secs(),
+                    waiting_for: "its turn: an earlier call on this tab has not ended".into(),
+                }
+            }
+            Place::Running { .. } | Place::Asked { .. } | Place::Homeless => return,
+        };
+        self.refuse(id, fault);
+    }
+
+    fn claim_timeout(&self, id: CallId, slot: Slot, waited: Duration) -> Fault {
+        let tab = self.tabs.get(&slot);
+        let position = tab.and_then(|tab| tab.claims.iter().position(|claim| *claim == id));
+        Fault::ClaimTimeout {
+            tab: tab.and_then(|tab| tab.id).unwrap_or(TabId(0)),
+            owner: tab
+                .and_then(super::state::Tab::holder)
+                .and_then(|owner| self.peer(owner)),
+            position: position.map_or(0, |index| index + 1),
+            waited_s: waited.as_secs(),
+        }
+    }
+}
