@@ -336,11 +336,11 @@ impl ExtensionPage {
         Ok(text.as_str().unwrap_or("").to_owned())
     }
 
-    /// Clicks the first button, link or option whose text or title contains `text`.
+    /// Clicks the first button, link or option whose text, title or label contains `text`.
     pub async fn click(&self, text: &str) -> Result<()> {
         let expression = format!(
             "(() => {{ const all = [...document.querySelectorAll('button,a,[role=button],summary')];\
-             const one = all.find(e => (e.innerText + ' ' + e.title).includes({}));\
+             const one = all.find(e => (e.innerText + ' ' + e.title + ' ' + e.ariaLabel).includes({}));\
              if (one) one.click(); return Boolean(one) }})()",
             json!(text)
         );
