@@ -360,7 +360,13 @@ impl Links {
                 }
                 self.end(socket, DownReason::Failed, None);
             }
-            State::Open(_) => self.end(socket, DownReason::Lost, None),
+            State::Open(_) => {
+                // The user paired anew, and the server let everybody go.
+                if code == close_code::NOT_PAIRED {
+                    self.read_secret();
+                }
+                self.end(socket, DownReason::Lost, None);
+            }
         }
     }
 
@@ -712,6 +718,10 @@ impl Links {
             return;
         };
         self.events.push_back(LinkEvent::NotPaired { port });
+        self.read_secret();
+    }
+
+    fn read_secret(&mut self) {
         if !self.reading {
             self.reading = true;
             self.events.push_back(LinkEvent::ReadSecret);

@@ -588,6 +588,18 @@ fn a_lost_socket_is_a_loss_and_not_a_goodbye() {
 }
 
 #[test]
+fn a_server_whose_secret_was_changed_has_ours_read_again() {
+    let mut links = links();
+    let socket = up(&mut links, PORT, secs(0));
+    drain(&mut links);
+    links.handle_closed(socket, close_code::NOT_PAIRED, secs(1));
+    assert_eq!(
+        drain(&mut links),
+        [LinkEvent::ReadSecret, down(socket, PORT, DownReason::Lost)]
+    );
+}
+
+#[test]
 fn we_say_goodbye_before_we_close() {
     let mut links = links();
     let socket = up(&mut links, PORT, secs(0));
@@ -596,10 +608,10 @@ fn we_say_goodbye_before_we_close() {
         grace_s: None,
         moved_to: None,
     };
-    links.close(socket, close_code::DUPLICATE, Some(goodbye.clone()));
+    links.close(socket, close_code::REPLACED, Some(goodbye.clone()));
     let events = drain(&mut links);
     assert_eq!(sent(&events), [Frame::Goodbye(goodbye)]);
-    let code = close_code::DUPLICATE;
+    let code = close_code::REPLACED;
     assert_eq!(
         events[1..],
         [

@@ -8,26 +8,8 @@ use crate::event::SessionKey;
 use crate::random::Random;
 use protocol::frame::{Frame, Hello, HelloAck, Limits};
 use protocol::pairing::{Secret, Transcript, from_hex};
-use protocol::{BrowserId, EXTENSION_ID, VERSIONS, limits};
+use protocol::{BrowserId, EXTENSION_ID, VERSIONS, close, limits};
 use std::collections::BTreeMap;
-
-/// Close codes of the private range (RFC 6455, 7.4.2); none has a text.
-pub mod close {
-    /// The server ends, or makes room (the registered "going away").
-    pub const GOING_AWAY: u16 = 1001;
-    /// A frame that has no place here.
-    pub const OUT_OF_PLACE: u16 = 4400;
-    /// The proof of the pairing secret failed.
-    pub const NOT_PAIRED: u16 = 4401;
-    /// No version in common.
-    pub const NO_VERSION: u16 = 4406;
-    /// Too slow, or silent for too long.
-    pub const TIMEOUT: u16 = 4408;
-    /// Another socket of the same browser took over.
-    pub const REPLACED: u16 = 4409;
-    /// Too many sockets.
-    pub const TOO_MANY: u16 = 4429;
-}
 
 /// Offered versions that are looked at; each build adds one or two.
 const VERSIONS_MAX: usize = 16;
@@ -116,7 +98,7 @@ impl Connection {
     /// A text while the handshake runs. Whatever does not belong closes the socket.
     pub(crate) fn handle_text(&mut self, text: &str, random: &mut Random) -> Verdict {
         let Ok(frame) = Frame::parse(text, limits::HANDSHAKE_FRAME_MAX) else {
-            return Verdict::Close(close::OUT_OF_PLACE);
+            return Verdict::Close(close::BAD_FRAME);
         };
         let state = std::mem::replace(&mut self.state, State::AwaitsHello);
         match (state, frame) {
@@ -131,7 +113,7 @@ impl Connection {
                 | State::AwaitsSecret { .. }
                 | State::Proven(_),
                 _,
-            ) => Verdict::Close(close::OUT_OF_PLACE),
+            ) => Verdict::Close(close::BAD_FRAME),
         }
     }
 
@@ -142,7 +124,7 @@ impl Connection {
             && hello.browser_id.0.len() <= BROWSER_ID_MAX
             && hello.versions.len() <= VERSIONS_MAX;
         if !good {
-            return Verdict::Close(close::OUT_OF_PLACE);
+            return Verdict::Close(close::BAD_FRAME);
         }
         let chosen = VERSIONS
             .iter()

@@ -15,11 +15,11 @@ mod links;
 mod random;
 mod sessions;
 
-pub use connection::close;
 pub use event::{
     Answer, BoundBrowser, CallId, CallProgress, CallRequest, ConnId, Effect, Identity, Input, Note,
     SessionKey,
 };
+pub use protocol::close;
 pub use random::fresh_identity;
 
 use calls::Call;

@@ -341,7 +341,7 @@ impl Server {
             }
             Outcome::Refused => self.handle_refused(session, conn),
             // Not asked for, so it does not keep to the protocol.
-            Outcome::Standby => self.drop_connection(conn, close::OUT_OF_PLACE),
+            Outcome::Standby => self.drop_connection(conn, close::BAD_FRAME),
         }
     }
 
@@ -394,7 +394,7 @@ impl Server {
             .push_back(Effect::SaveIdentity { session, identity });
         self.settle_lost(session);
         if refusals > REFUSALS_MAX {
-            self.drop_connection(conn, close::OUT_OF_PLACE);
+            self.drop_connection(conn, close::BAD_FRAME);
             return;
         }
         self.timers

@@ -101,7 +101,7 @@ fn frames_out_of_place_close_an_unproven_socket() {
             conn,
             text: text.into(),
         });
-        assert_eq!(rig.closed, vec![(conn, close::OUT_OF_PLACE)]);
+        assert_eq!(rig.closed, vec![(conn, close::BAD_FRAME)]);
         assert!(rig.frames.is_empty());
     }
 }
@@ -121,7 +121,7 @@ fn a_hello_of_another_extension_or_with_a_bad_nonce_is_refused() {
         let mut hello = Rig::hello("b1");
         change(&mut hello);
         rig.says(conn, &Frame::Hello(hello));
-        assert_eq!(rig.closed, vec![(conn, close::OUT_OF_PLACE)]);
+        assert_eq!(rig.closed, vec![(conn, close::BAD_FRAME)]);
     }
 }
 

@@ -65,7 +65,7 @@ fn a_browser_that_refuses_every_name_is_left_alone() {
     for _ in 0..=REFUSALS_MAX {
         rig.opened(conn, Outcome::Refused, vec![]);
     }
-    assert_eq!(rig.closed, vec![(conn, close::OUT_OF_PLACE)]);
+    assert_eq!(rig.closed, vec![(conn, close::BAD_FRAME)]);
 }
 
 #[test]
