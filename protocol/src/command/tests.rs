@@ -76,7 +76,7 @@ fn bounds_are_kept() {
         ("browser_evaluate", json!({"function": "1", "timeoutMs": 0})),
         ("browser_evaluate", json!({"function": "  "})),
         ("browser_wait_for", json!({})),
-        ("browser_wait_for", json!({"time": 301})),
+        ("browser_wait_for", json!({"time": 271})),
         ("browser_wait_for", json!({"time": -1})),
         ("browser_wait_for", json!({"text": ""})),
         (
