@@ -288,8 +288,11 @@ fn save(
 fn tabs(action: &TabsAction, result: &TabsResult) -> String {
     let mut text = match action {
         TabsAction::List => String::new(),
-        TabsAction::New { .. } => "Opened a tab.\n".into(),
-        TabsAction::Select { .. } => "Selected.\n".into(),
+        TabsAction::New { .. } => match result.current {
+            Some(tab) => format!("Opened tab {tab}.\n"),
+            None => "Opened a tab.\n".into(),
+        },
+        TabsAction::Select { tab, .. } => format!("Selected tab {tab}.\n"),
         TabsAction::Close { .. } => "Closed.\n".into(),
         TabsAction::Release { after_s: None, .. } => "Released.\n".into(),
         TabsAction::Release {

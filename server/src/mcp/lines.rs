@@ -74,13 +74,22 @@ where
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let (sender, unsent) = mpsc::channel(UNSENT_MAX);
+        // A client that cannot be told anything is gone, even if its stdin is still open.
+        let stop = stop.child_token();
+        let deaf = stop.clone();
+        let writer = tokio::spawn(async move {
+            if let Err(error) = write(output, unsent).await {
+                tracing::warn!(%error, "stdout cannot be written");
+                deaf.cancel();
+            }
+        });
         Self {
             input: BufReader::new(input),
             line: Vec::new(),
             state: State::Reading,
             greeted: false,
             output: Some(sender),
-            writer: Some(tokio::spawn(write(output, unsent))),
+            writer: Some(writer),
             calls,
             stop,
             ended,
@@ -240,17 +249,15 @@ where
     }
 }
 
-async fn write(mut output: impl AsyncWrite + Unpin, mut unsent: mpsc::Receiver<Vec<u8>>) {
+async fn write(
+    mut output: impl AsyncWrite + Unpin,
+    mut unsent: mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
     while let Some(line) = unsent.recv().await {
-        let written = async {
-            output.write_all(&line).await?;
-            output.flush().await
-        };
-        if let Err(error) = written.await {
-            tracing::warn!(%error, "stdout cannot be written");
-            return;
-        }
+        output.write_all(&line).await?;
+        output.flush().await?;
     }
+    Ok(())
 }
 
 fn to_line(message: &TxJsonRpcMessage<RoleServer>) -> Option<Vec<u8>> {

@@ -301,9 +301,9 @@ fn table() -> Vec<Row> {
                 that are given must come true.",
             hints: Hints::Looks,
             properties: json!({
-                "time": {"type": "number", "description": "Seconds, 0-300"},
-                "text": string("Text that appears"),
-                "textGone": string("Text that goes away"),
+                "time": {"type": "number", "description": "Seconds, 0-270; they pass first"},
+                "text": string("Text that appears, within 30 s"),
+                "textGone": string("Text that goes away, within 30 s"),
             }),
             required: &[],
         },

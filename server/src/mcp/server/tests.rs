@@ -454,6 +454,15 @@ async fn a_core_that_hangs_does_not_keep_the_process() {
     assert!(began.elapsed() < Duration::from_secs(1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hears_nothing_any_more_is_gone() {
+    let mut client = Client::legacy("2025-11-25").await;
+    drop(client.from);
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string() + "\n";
+    client.to.write_all(ping.as_bytes()).await.unwrap();
+    assert_eq!(client.server.await.unwrap(), End::Closed);
+}
+
 #[tokio::test]
 async fn an_end_before_the_first_message_is_no_error() {
     let client = Client::start(Fake::default());

@@ -218,7 +218,7 @@ fn a_long_wait_gets_a_longer_deadline_within_the_bound() {
         Some(90_000)
     );
     assert_eq!(
-        deadline("browser_wait_for", json!({"time": 300})),
+        deadline("browser_wait_for", json!({"time": 270})),
         Some(300_000)
     );
     assert_eq!(
