@@ -1,8 +1,8 @@
 //! Values between JavaScript and the core, both ways, and what Chrome's errors say.
 //!
-//! JSON goes through the engine's own `JSON`, which is several times faster on large results than
-//! reading an object field by field; facts of which only a few fields matter are read field by
-//! field.
+//! JSON goes through the engine's own `JSON`: reading an object field by field took 14 µs instead
+//! of 10 for an `evaluate` of `1+1`, and 13 to 90 ms instead of 4 to 14 for 300 KB of objects.
+//! Facts of which only a few fields matter are read field by field.
 
 use crate::input::ChromeError;
 use serde::Serialize;
