@@ -119,6 +119,7 @@ chrome.runtime.onConnect.addListener((port) => {
 // The façade for people at the DevTools console, with the person's rights. Methods answer with
 // promises; state properties are copies.
 const ask = (action, rest) => new Promise((resolve, reject) => {
+  if (over) return reject(new Error(`Interlock starts anew in a minute; ${before}`));
   asks.add(reject);
   const settle = (how) => (value) => (asks.delete(reject), how(value));
   forward('person', { action, ...rest }, settle(resolve), settle(reject));
