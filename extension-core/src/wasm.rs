@@ -23,6 +23,8 @@ mod probe;
 mod socket;
 mod stand_in;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use crate::input::{Input, SocketId};
 use crate::view::View;

@@ -41,9 +41,12 @@ pub(super) fn to_object(value: &JsValue) -> BTreeMap<String, Value> {
     }
 }
 
-/// The fields of an object that `T` knows; none when one has another type.
+/// The fields of an object that `T` knows; none when one has another type. A field that is there
+/// and `undefined` reads as one that is missing, as it does in JSON.
 pub(super) fn facts<T: DeserializeOwned>(value: JsValue) -> Option<T> {
-    serde_wasm_bindgen::from_value(value).ok()
+    serde_wasm_bindgen::from_value(value.clone())
+        .or_else(|_| serde_json::from_value(to_json(&value)))
+        .ok()
 }
 
 /// The message of what was thrown. The debugger's errors carry JSON in theirs:

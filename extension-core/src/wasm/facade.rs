@@ -11,13 +11,20 @@ use wasm_bindgen::JsValue;
 /// `undefined` for a name that is none.
 pub(super) fn property(name: &str) -> JsValue {
     match name {
-        "tabLocks" => map(tab_locks(&view())),
-        "waitQueues" => map(wait_queues(&view())),
-        "instances" => map(instances(&view())),
-        "socketToInstance" => map(socket_to_instance(&view())),
         "messageHandlers" => convert::to_js(&command::NAMES),
         "log" => convert::to_js(&log::lines()),
-        "view" => convert::to_js(&view()),
+        _ => drawn(name, &view()),
+    }
+}
+
+/// Those that the view holds.
+pub(super) fn drawn(name: &str, view: &View) -> JsValue {
+    match name {
+        "tabLocks" => map(tab_locks(view)),
+        "waitQueues" => map(wait_queues(view)),
+        "instances" => map(instances(view)),
+        "socketToInstance" => map(socket_to_instance(view)),
+        "view" => convert::to_js(view),
         _ => JsValue::UNDEFINED,
     }
 }

@@ -68,7 +68,7 @@ fn abandon(response: &Response) {
     }
 }
 
-fn understand(text: &[u8]) -> ProbeAnswer {
+pub(super) fn understand(text: &[u8]) -> ProbeAnswer {
     match serde_json::from_slice(text) {
         Ok(Answer {
             interlock: 1,

@@ -1,0 +1,197 @@
+//! What Chrome's objects become, and what the core's values become, in a JavaScript engine.
+//! `cargo test -p interlock-extension-core --lib --target wasm32-unknown-unknown`, with the runner
+//! of `tools/wasm-bindgen`.
+
+use super::{convert, events, facade, probe};
+use crate::input::{BrowserEvent, DetachReason, ProbeAnswer};
+use crate::view::{InstanceState, InstanceView, TabView, View};
+use js_sys::{Array, JSON, Map, Reflect};
+use protocol::{Alias, SessionId, TabId};
+use serde_json::json;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn js(text: &str) -> JsValue {
+    JSON::parse(text).unwrap()
+}
+
+fn event(name: &str, arguments: &str) -> Option<BrowserEvent> {
+    events::browser_event(name, js(arguments).unchecked_ref::<Array>())
+}
+
+#[wasm_bindgen_test]
+fn a_debugger_error_is_its_inner_message() {
+    let inner = js_sys::Error::new(r#"{"code":-32000,"message":"No node with given id found"}"#);
+    let plain = js_sys::Error::new("No tab with id: 7.");
+    assert_eq!(
+        convert::chrome_error(&inner).message,
+        "No node with given id found"
+    );
+    assert_eq!(convert::chrome_error(&plain).message, "No tab with id: 7.");
+    assert_eq!(convert::chrome_error(&"thrown".into()).message, "thrown");
+}
+
+#[wasm_bindgen_test]
+fn what_json_cannot_hold_is_null() {
+    let cycle = js_sys::Object::new();
+    Reflect::set(&cycle, &"me".into(), &cycle).unwrap();
+    assert_eq!(convert::to_json(&JsValue::UNDEFINED), json!(null));
+    assert_eq!(convert::to_json(&cycle), json!(null));
+    assert_eq!(convert::to_json(&js_sys::Function::default()), json!(null));
+    assert_eq!(convert::to_json(&js("1201593508")), json!(1_201_593_508));
+}
+
+#[wasm_bindgen_test]
+fn objects_for_chrome_are_plain_and_no_maps() {
+    let object = convert::to_js(&json!({"active": false, "windowId": 3}));
+    assert!(!object.is_instance_of::<Map>());
+    assert_eq!(
+        Reflect::get(&object, &"windowId".into()).unwrap(),
+        JsValue::from(3)
+    );
+}
+
+#[wasm_bindgen_test]
+fn a_tab_is_read_by_the_fields_that_matter_and_the_others_may_miss() {
+    let tab = js(
+        r#"{"id":1201593508,"windowId":4,"active":true,"title":"T","favIconUrl":"data:x",
+        "mutedInfo":{"muted":false},"status":"complete","groupId":-1,"incognito":false}"#,
+    );
+    // As Chrome gives it for a field that it does not fill.
+    Reflect::set(&tab, &"url".into(), &JsValue::UNDEFINED).unwrap();
+    let facts = events::tab_facts(tab).unwrap();
+    assert_eq!(facts.tab(), Some(TabId(1_201_593_508)));
+    assert_eq!((facts.window_id, facts.group_id), (4, -1));
+    assert_eq!((facts.url.as_str(), facts.title.as_str()), ("", "T"));
+}
+
+#[wasm_bindgen_test]
+fn a_window_of_devtools_is_no_tab() {
+    assert!(event("tabs.onCreated", r#"[{"id":-1,"windowId":4}]"#).is_none());
+}
+
+#[wasm_bindgen_test]
+fn only_commits_of_the_main_frame_count() {
+    let commit = |frame: i32| {
+        event(
+            "webNavigation.onCommitted",
+            &format!(
+                r#"[{{"tabId":5,"frameId":{frame},"url":"https://a.example/",
+                "transitionType":"typed","transitionQualifiers":["from_address_bar"]}}]"#
+            ),
+        )
+    };
+    assert!(commit(3).is_none());
+    let Some(BrowserEvent::Committed {
+        tab,
+        url,
+        transition,
+        qualifiers,
+    }) = commit(0)
+    else {
+        panic!("no commit");
+    };
+    assert_eq!((tab, url.as_str()), (TabId(5), "https://a.example/"));
+    assert_eq!((transition.as_str(), qualifiers.len()), ("typed", 1));
+}
+
+#[wasm_bindgen_test]
+fn a_debugger_event_says_its_child_session() {
+    let Some(BrowserEvent::Debugger {
+        tab,
+        session,
+        method,
+        params,
+    }) = event(
+        "debugger.onEvent",
+        r#"[{"tabId":5,"sessionId":"S"},"Page.frameNavigated",{"frame":{"id":"F"}}]"#,
+    )
+    else {
+        panic!("no event");
+    };
+    assert_eq!((tab, session.as_deref()), (TabId(5), Some("S")));
+    assert_eq!(method, "Page.frameNavigated");
+    assert_eq!(params, json!({"frame": {"id": "F"}}));
+}
+
+#[wasm_bindgen_test]
+fn what_the_debugger_says_of_no_tab_is_left_out() {
+    assert!(event("debugger.onEvent", r#"[{"targetId":"W"},"X.y",{}]"#).is_none());
+}
+
+#[wasm_bindgen_test]
+fn an_unknown_reason_to_detach_is_another() {
+    let reason =
+        |word: &str| match event("debugger.onDetach", &format!(r#"[{{"tabId":5}},"{word}"]"#)) {
+            Some(BrowserEvent::Detached { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(reason("target_closed"), DetachReason::TargetClosed);
+    assert_eq!(reason("canceled_by_user"), DetachReason::CanceledByUser);
+    assert_eq!(reason("something_new"), DetachReason::Other);
+}
+
+#[wasm_bindgen_test]
+fn only_our_own_answer_is_ours() {
+    let understand = |text: &str| probe::understand(text.as_bytes());
+    let ours = |daemon| ProbeAnswer::Interlock { daemon };
+    assert_eq!(understand(protocol::ports::PROBE_ANSWER), ours(false));
+    assert_eq!(understand(protocol::ports::PROBE_ANSWER_DAEMON), ours(true));
+    for foreign in ["", "<html>", "{}", r#"{"interlock":2}"#, "1"] {
+        assert_eq!(understand(foreign), ProbeAnswer::Foreign, "{foreign}");
+    }
+}
+
+#[wasm_bindgen_test]
+fn the_facade_shows_owners_and_who_waits() {
+    let tab = |id, waiters: &[&str]| TabView {
+        tab_id: TabId(id),
+        title: String::new(),
+        url: String::new(),
+        made: true,
+        current: false,
+        turn: None,
+        waiters: waiters.iter().map(|a| Alias((*a).to_owned())).collect(),
+    };
+    let instance = |id: &str, alias: &str, state, tabs| InstanceView {
+        session_id: SessionId::new(id).unwrap(),
+        alias: Alias(alias.to_owned()),
+        label: String::new(),
+        state,
+        port: Some(8765),
+        since_ms: 0,
+        idle_ms: 0,
+        tabs,
+    };
+    let view = View {
+        instances: vec![
+            instance(
+                "one",
+                "a1",
+                InstanceState::Connected,
+                vec![tab(7, &["a2"]), tab(8, &[])],
+            ),
+            instance("two", "a2", InstanceState::Connected, vec![]),
+            instance("lost", "a3", InstanceState::Orphaned, vec![]),
+        ],
+        ..View::default()
+    };
+    let read = |name| -> Map { facade::drawn(name, &view).unchecked_into() };
+    assert_eq!(read("tabLocks").size(), 2);
+    assert_eq!(
+        convert::to_json(&read("tabLocks").get(&7.into())),
+        json!("one")
+    );
+    assert_eq!(read("waitQueues").size(), 1);
+    assert_eq!(
+        convert::to_json(&read("waitQueues").get(&7.into())),
+        json!(["two"])
+    );
+    let sockets = read("socketToInstance");
+    assert_eq!(sockets.size(), 1);
+    assert_eq!(
+        convert::to_json(&sockets.get(&"ws://127.0.0.1:8765/".into())),
+        json!(["one", "two"])
+    );
+    assert!(facade::drawn("nothing", &view).is_undefined());
+}
