@@ -11,14 +11,20 @@
 //!
 //! In reading order:
 //! - [`input`] and [`effect`]: the two closed sets between the core and the world
-//! - [`discovery`]: which ports are probed and dialled
-//! - [`links`]: the life of every socket
+//! - [`extension`]: routes inputs to the parts below and gathers what they ask for
+//! - [`tabs`]: owners, turns and claims, the heart
 //! - [`pages`]: the one road to the debugger, and what each tool does in a page
+//! - [`discovery`]: which ports are probed and dialled; [`links`]: the life of every socket
+//! - [`sessions`]: who is here and may come back; [`calls`]: commands in flight and answers kept
+//! - [`house`]: making, closing, grouping and showing tabs; [`store`]: what survives the worker
 //! - [`view`]: what people see
 //! - `wasm`: the driver in a browser
 
+pub mod calls;
 pub mod discovery;
 pub mod effect;
+pub mod extension;
+pub mod house;
 pub mod input;
 pub mod links;
 pub mod observed;
@@ -32,4 +38,5 @@ pub mod view;
 pub mod wasm;
 
 pub use effect::{ChromeCall, Effect};
+pub use extension::Extension;
 pub use input::{Boot, BrowserEvent, ChromeError, Config, Input, PersonAction, TabFacts};

@@ -21,11 +21,11 @@ mod people;
 mod perform;
 mod probe;
 mod socket;
-mod stand_in;
 mod storage;
 #[cfg(test)]
 mod tests;
 
+use crate::Extension;
 use crate::input::{Input, SocketId};
 use crate::view::View;
 use chrome::Shell;
@@ -34,7 +34,6 @@ use gloo_timers::callback::Timeout;
 use people::People;
 use protocol::Instant;
 use socket::Socket;
-use stand_in::Extension;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;

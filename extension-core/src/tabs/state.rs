@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A tab as this machine knows it, from before Chrome gave it an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub(super) u64);
+pub struct Slot(pub(crate) u64);
 
 /// Whose a tab is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,202 @@
+//! What the browser tells, and the making and changing hands of tabs in it.
+
+use super::{Extension, Wanted};
+use crate::input::{BrowserEvent, TabFacts};
+use crate::sessions::Session;
+use crate::tabs::{Dirty, Owner, Slot};
+use protocol::{Instant, SessionId, TabId};
+
+impl Extension {
+    pub(super) fn handle_browser(&mut self, event: BrowserEvent, now: Instant) {
+        match event {
+            BrowserEvent::TabCreated(facts) => self.handle_created(facts, now),
+            BrowserEvent::TabUpdated(facts) => self.handle_updated(facts, now),
+            BrowserEvent::TabRemoved { tab } => self.handle_removed(tab, now),
+            BrowserEvent::TabReplaced { added, removed } => {
+                if let Some(facts) = self.facts.remove(&removed) {
+                    self.facts.insert(
+                        added,
+                        TabFacts {
+                            id: added.0.into(),
+                            ..facts
+                        },
+                    );
+                }
+                self.tabs.handle_replaced(removed, added, now);
+                self.pages.handle_closed(removed, now);
+                self.house.handle_closed(removed);
+            }
+            BrowserEvent::TabMoved { tab } => {
+                if !self.house.moved_by_us(tab, now) {
+                    self.tabs.handle_used_by_person(tab, now);
+                }
+            }
+            BrowserEvent::TabActivated { tab, window } => {
+                for facts in self
+                    .facts
+                    .values_mut()
+                    .filter(|facts| facts.window_id == window)
+                {
+                    facts.active = facts.tab() == Some(tab);
+                }
+                self.house.handle_activated(tab, window);
+            }
+            BrowserEvent::NavigationTarget {
+                source,
+                tab,
+                url: _,
+            } => {
+                self.tabs.handle_popup(tab, source, now);
+                if matches!(self.tabs.owner(tab), Some(Owner::Session(_))) {
+                    self.house.handle_popup(source, tab, now);
+                    self.pages.new_tab_opened(source, tab);
+                }
+            }
+            BrowserEvent::Committed {
+                tab,
+                url,
+                transition,
+                qualifiers,
+            } => {
+                if let Some(facts) = self.facts.get_mut(&tab) {
+                    facts.url.clone_from(&url);
+                    facts.pending_url.clear();
+                }
+                if by_person(&transition, &qualifiers) {
+                    self.tabs.handle_used_by_person(tab, now);
+                }
+                self.pages.handle_committed(tab, &url, now);
+            }
+            BrowserEvent::Debugger {
+                tab,
+                session,
+                method,
+                params,
+            } => {
+                self.pages
+                    .handle_debugger(tab, session.as_deref(), &method, &params, now);
+            }
+            BrowserEvent::Detached { tab, reason } => {
+                self.pages.handle_detached(tab, reason, now);
+            }
+        }
+    }
+
+    fn handle_created(&mut self, facts: TabFacts, now: Instant) {
+        let Some(tab) = facts.tab() else { return };
+        let ours = self.house.is_making(&facts);
+        self.facts.insert(tab, facts);
+        if !ours {
+            self.tabs.handle_created(tab, now);
+        }
+    }
+
+    fn handle_updated(&mut self, facts: TabFacts, now: Instant) {
+        let Some(tab) = facts.tab() else { return };
+        let pinned_before = self.facts.get(&tab).is_some_and(|before| before.pinned);
+        if facts.pinned && !pinned_before {
+            self.tabs.handle_used_by_person(tab, now);
+        }
+        self.facts.insert(tab, facts);
+    }
+
+    fn handle_removed(&mut self, tab: TabId, now: Instant) {
+        let url = self
+            .facts
+            .remove(&tab)
+            .map(|facts| facts.url)
+            .unwrap_or_default();
+        self.tabs.handle_closed(tab, &url, now);
+        self.pages.handle_closed(tab, now);
+        self.house.handle_closed(tab);
+    }
+
+    /// Asks the house for a tab: in the window where the session already works, if any.
+    pub(super) fn make(&mut self, slot: Slot, session: SessionId, activate: bool) {
+        let window = self
+            .tabs
+            .owned_by(&session)
+            .iter()
+            .filter_map(|tab| self.facts.get(tab))
+            .map(|facts| facts.window_id)
+            .next_back();
+        self.wanted.insert(slot, Wanted { session, activate });
+        self.house.make(slot, window);
+    }
+
+    pub(super) fn handle_made(&mut self, slot: Slot, facts: TabFacts, now: Instant) {
+        let Some(tab) = facts.tab() else { return };
+        // An event that overtook the answer knows more than the answer.
+        self.facts.entry(tab).or_insert(facts);
+        let wanted = self.wanted.remove(&slot);
+        self.tabs.handle_made(slot, tab, now);
+        if let Some(Wanted {
+            session,
+            activate: true,
+        }) = wanted
+            && self.tabs.is_owner(&session, tab)
+        {
+            self.house.show(tab);
+        }
+    }
+
+    /// A tab changed hands: its group and whether Chrome may unload it follow.
+    pub(super) fn handle_owner(&mut self, tab: TabId, from: &Owner, to: &Owner, now: Instant) {
+        match to {
+            Owner::Session(id) => {
+                let Some(Session { peer, .. }) = self.sessions.get(id) else {
+                    return;
+                };
+                let number = peer
+                    .alias
+                    .0
+                    .trim_start_matches('a')
+                    .parse()
+                    .unwrap_or_default();
+                let label = peer.label.clone();
+                self.house.group(id, number, &label, tab, now);
+                self.house.set_discardable(tab, false);
+            }
+            Owner::Person | Owner::Free | Owner::Undetermined => {
+                if matches!(from, Owner::Session(_)) && self.facts.contains_key(&tab) {
+                    self.house.ungroup(tab, now);
+                    self.house.set_discardable(tab, true);
+                }
+            }
+        }
+    }
+
+    /// Stages what changed since the last step.
+    pub(super) fn stage(&mut self) {
+        for dirty in self.tabs.take_dirty() {
+            match dirty {
+                Dirty::Tab(tab) => match self.tabs.tab_record(tab) {
+                    Some(mut record) => {
+                        if let Some(facts) = self.facts.get(&tab) {
+                            record.url.clone_from(&facts.url);
+                        }
+                        self.store.put(format!("tab/{tab}"), &record);
+                    }
+                    None => self.store.delete(format!("tab/{tab}")),
+                },
+                Dirty::Session(id) => match self.tabs.session_record(&id) {
+                    Some(record) => self.store.put(format!("seat/{id}"), &record),
+                    None => self.store.delete(format!("seat/{id}")),
+                },
+            }
+        }
+        self.stage_calls();
+    }
+}
+
+/// Whether a navigation was the person's: address bar, typed or a bookmark. The debugger's own
+/// navigations are told apart by their transition, `link`, which `pages` asks for.
+fn by_person(transition: &str, qualifiers: &[String]) -> bool {
+    qualifiers
+        .iter()
+        .any(|qualifier| qualifier == "from_address_bar")
+        || matches!(
+            transition,
+            "typed" | "auto_bookmark" | "generated" | "keyword" | "keyword_generated"
+        )
+}

@@ -1,0 +1,316 @@
+//! What servers say, and what becomes of their sessions.
+
+use super::{Extension, Held, Trace};
+use crate::calls::{Call, Caller};
+use crate::effect::Effect;
+use crate::input::SocketId;
+use crate::links::LinkEvent;
+use crate::sessions::{Presence, SessionEvent};
+use protocol::command::TabsAction;
+use protocol::frame::{Body, Goodbye, GoodbyeReason, Outcome, SessionOpened};
+use protocol::{Alias, Command, Envelope, Fault, Frame, Instant, SessionId, WireId, limits};
+use std::time::Duration;
+
+/// Close code of a socket whose session lives on another one.
+const CLOSE_SUPERSEDED: u16 = 1000;
+
+impl Extension {
+    pub(super) fn handle_link(&mut self, event: LinkEvent, now: Instant) {
+        match event {
+            LinkEvent::Dial { socket, port } => {
+                self.effects.push_back(Effect::Dial { socket, port });
+            }
+            LinkEvent::Send { socket, text } => {
+                self.effects.push_back(Effect::Send { socket, text });
+            }
+            LinkEvent::Close { socket, code } => {
+                self.effects.push_back(Effect::Close { socket, code });
+            }
+            LinkEvent::Up {
+                socket: _,
+                port,
+                features: _,
+            } => {
+                self.not_paired.remove(&port);
+                self.discovery.handle_up(port, now);
+            }
+            LinkEvent::Frame { socket, frame } => self.handle_frame(socket, *frame, now),
+            LinkEvent::PortList { socket: _, ports } => {
+                let ports = self.config.ports.sanitise(&ports);
+                self.discovery.handle_port_list(&ports, now);
+            }
+            LinkEvent::Down {
+                socket,
+                port,
+                why,
+                goodbye,
+            } => {
+                self.sessions.handle_down(socket, goodbye.as_ref(), now);
+                for resting in self.resting.remove(&socket).unwrap_or_default() {
+                    self.discovery.unrest(resting);
+                }
+                self.discovery.handle_down(port, why, now);
+                self.store_ports();
+            }
+            LinkEvent::ReadSecret => self.effects.push_back(Effect::ReadSecret),
+            LinkEvent::NotPaired { port } => {
+                self.not_paired.insert(port);
+            }
+            LinkEvent::Alive { socket } => self.sessions.handle_alive(socket),
+        }
+    }
+
+    pub(super) fn handle_session(&mut self, event: SessionEvent, now: Instant) {
+        match event {
+            SessionEvent::Opened {
+                id,
+                socket,
+                outcome,
+            } => self.opened(id, socket, outcome, now),
+            SessionEvent::Refused { id, socket } => {
+                let opened = SessionOpened {
+                    session_id: id,
+                    alias: Alias(String::new()),
+                    outcome: Outcome::Refused,
+                    tabs: Vec::new(),
+                    lost: Vec::new(),
+                    begun: Vec::new(),
+                };
+                self.links.send(socket, &Frame::SessionOpened(opened));
+            }
+            SessionEvent::Changed { id } => {
+                self.introduce(&id, now);
+                self.store_session(&id);
+            }
+            SessionEvent::Orphaned { id } => {
+                self.tabs.orphan_session(&id, now);
+                self.store_session(&id);
+            }
+            SessionEvent::Ended { id } => self.forget_session(&id, now),
+            SessionEvent::Ping { socket } => self.links.ping(socket),
+            SessionEvent::Duplicate { socket, keeper } => {
+                if let Some(port) = self.links.port(socket) {
+                    self.resting.entry(keeper).or_default().push(port);
+                    self.discovery.rest(port, now);
+                }
+                let goodbye = Goodbye {
+                    reason: GoodbyeReason::Duplicate,
+                    grace_s: None,
+                    moved_to: None,
+                };
+                self.links.close(socket, CLOSE_SUPERSEDED, Some(goodbye));
+            }
+            SessionEvent::Superseded { socket } => {
+                self.links.close(socket, CLOSE_SUPERSEDED, None);
+            }
+        }
+    }
+
+    fn opened(&mut self, id: SessionId, socket: SocketId, outcome: Outcome, now: Instant) {
+        if outcome != Outcome::Standby {
+            self.introduce(&id, now);
+        }
+        self.store_session(&id);
+        self.store_ports();
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let alias = session.peer.alias.clone();
+        let facts = &self.facts;
+        let page = |tab| {
+            facts
+                .get(&tab)
+                .map(|tab| (tab.url.clone(), tab.title.clone()))
+        };
+        let opened = SessionOpened {
+            alias,
+            outcome,
+            tabs: self.tabs.owned_by(&id),
+            lost: self.tabs.lost(&id),
+            begun: self.calls.begun(&id, page),
+            session_id: id,
+        };
+        // What it is told must be true after a death: a token that is not on disk resumes nothing.
+        let frame = Box::new(Frame::SessionOpened(opened));
+        self.hold(Held::Send { socket, frame }, now);
+    }
+
+    /// Makes a session, or its new label, known to the tabs and to their group.
+    fn introduce(&mut self, id: &SessionId, now: Instant) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let peer = session.peer.clone();
+        self.house.retitle(id, &peer.label);
+        self.tabs.open_session(id, peer, now);
+    }
+
+    fn forget_session(&mut self, id: &SessionId, now: Instant) {
+        self.note(|| Trace::Ended {
+            session: id.clone(),
+        });
+        self.tabs.end_session(id, now);
+        self.house.forget(id);
+        for wire_id in self.calls.forget(id) {
+            self.store.delete(call_key(id, &wire_id));
+        }
+        self.store.delete(format!("session/{id}"));
+    }
+
+    fn handle_frame(&mut self, socket: SocketId, frame: Frame, now: Instant) {
+        match frame {
+            Frame::SessionOpen(open) => {
+                let port = self.links.port(socket).unwrap_or_default();
+                self.sessions.open(socket, port, open, now);
+            }
+            Frame::SessionClose { session_id } => {
+                if self.sessions.carries(socket, &session_id) {
+                    self.sessions.end(&session_id);
+                }
+            }
+            Frame::CreateTab {
+                wire_id,
+                session_id,
+            } => {
+                let command = Command::Tabs(TabsAction::New {
+                    url: None,
+                    activate: false,
+                });
+                let envelope =
+                    Envelope::command(wire_id, session_id, "createTab", serde_json::Value::Null);
+                self.handle_envelope(socket, envelope, Ok(command), now);
+            }
+            Frame::Command(envelope) => {
+                let command = match (&envelope.name, &envelope.body) {
+                    (Some(name), Body::Payload(payload)) => Command::decode(name, payload),
+                    (None, _) | (Some(_), Body::Data(_) | Body::Error(_)) => {
+                        let what = "a command has a `name` and a `payload`".into();
+                        Err(Fault::BadArguments { what })
+                    }
+                };
+                self.handle_envelope(socket, envelope, command, now);
+            }
+            Frame::Cancel { wire_id } => self.handle_cancel(socket, &wire_id, now),
+            // The handshake, heartbeats and port lists are the links' own; the rest is only ever
+            // said by an extension.
+            Frame::Hello(_)
+            | Frame::Challenge { .. }
+            | Frame::Proof { .. }
+            | Frame::HelloAck(_)
+            | Frame::SessionOpened(_)
+            | Frame::Ping {}
+            | Frame::Pong {}
+            | Frame::PortListRequest {}
+            | Frame::PortListResponse { .. }
+            | Frame::Goodbye(_)
+            | Frame::Response(_)
+            | Frame::Event(_) => {}
+        }
+    }
+
+    fn handle_envelope(
+        &mut self,
+        socket: SocketId,
+        envelope: Envelope,
+        command: Result<Command, Fault>,
+        now: Instant,
+    ) {
+        let Envelope {
+            wire_id,
+            origin_id,
+            session_id,
+            name,
+            tab_id,
+            deadline_ms,
+            wait_ms,
+            ..
+        } = envelope;
+        let refuse = |fault: Fault| {
+            let outcome = Err(fault.into());
+            let mut response = Envelope::response(wire_id.clone(), session_id.clone(), outcome);
+            response.origin_id.clone_from(&origin_id);
+            Frame::Response(response)
+        };
+        if !self.sessions.carries(socket, &session_id) {
+            let fault = Fault::SessionUnknown {
+                session: session_id.to_string(),
+            };
+            self.links.send(socket, &refuse(fault));
+            return;
+        }
+        self.sessions.handle_heard(&session_id, now);
+        let command = match command {
+            Ok(command) => command,
+            Err(fault) => {
+                self.links.send(socket, &refuse(fault));
+                return;
+            }
+        };
+        let bounded = |ms: Option<u64>, default: Duration, longest: Duration| {
+            ms.map_or(default, Duration::from_millis).min(longest)
+        };
+        let call = Call {
+            session: session_id.clone(),
+            caller: Caller::Server {
+                wire_id: wire_id.clone(),
+                origin_id: origin_id.clone(),
+            },
+            name: name.unwrap_or_default(),
+            deadline: bounded(
+                deadline_ms,
+                limits::CALL_DEADLINE,
+                limits::CALL_DEADLINE_MAX,
+            ),
+            wait: bounded(wait_ms, limits::CLAIM_WAIT, limits::CLAIM_WAIT_MAX),
+            tab: tab_id,
+            begun: false,
+            command,
+        };
+        match self.calls.accept(call) {
+            crate::calls::Accepted::New(id) => self.route(id, tab_id, now),
+            crate::calls::Accepted::Again => {
+                if let Some(answer) = self.calls.kept_answer(&session_id, &wire_id) {
+                    let frame = Frame::Response(answer.clone());
+                    self.links.send(socket, &frame);
+                }
+            }
+            crate::calls::Accepted::Full => {
+                let fault = Fault::LimitReached {
+                    bound: "calls of one session at a time",
+                    limit: limits::CALLS_PER_SESSION_MAX,
+                    frees: "Wait for an answer before asking more",
+                };
+                self.links.send(socket, &refuse(fault));
+            }
+        }
+    }
+
+    fn handle_cancel(&mut self, socket: SocketId, wire_id: &WireId, now: Instant) {
+        for session in self.sessions.sessions_of(socket) {
+            if let Some(call) = self.calls.find(&session, wire_id) {
+                self.tabs.cancel(call, now);
+            }
+        }
+    }
+
+    pub(super) fn store_session(&mut self, id: &SessionId) {
+        if let Some(record) = self.sessions.record(id) {
+            self.store.put(format!("session/{id}"), &record);
+        }
+    }
+
+    /// The ports to dial first after a death.
+    fn store_ports(&mut self) {
+        let ports: Vec<u16> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| matches!(session.presence, Presence::Connected { .. }))
+            .filter_map(|(_, session)| session.port)
+            .collect();
+        self.store.put("ports".into(), &ports);
+    }
+}
+
+pub(super) fn call_key(session: &SessionId, wire_id: &WireId) -> String {
+    format!("call/{session}/{wire_id}")
+}

@@ -1,0 +1,58 @@
+//! What the core decided, in order, for a checker beside it: the simulation's reference model reads
+//! it after every step. Off unless asked for; nothing in the product depends on it.
+
+use crate::input::CallId;
+use crate::tabs::TabEvent;
+use protocol::{ErrorCode, SessionId, TabId};
+use std::time::Duration;
+
+/// One decision, or what led to it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trace {
+    /// A call was accepted.
+    Call {
+        /// Its number.
+        call: CallId,
+        /// Whose.
+        session: SessionId,
+        /// What.
+        name: String,
+        /// The tab that it names.
+        tab: Option<TabId>,
+        /// How long it may wait.
+        wait: Duration,
+        /// To whom it hands a tab over.
+        to: Option<SessionId>,
+    },
+    /// The tabs decided something.
+    Tab(TabEvent),
+    /// A call's turn ended.
+    TurnEnded {
+        /// Which one.
+        call: CallId,
+    },
+    /// A call was answered.
+    Answered {
+        /// Which one.
+        call: CallId,
+        /// With which error; none is a result.
+        error: Option<ErrorCode>,
+    },
+    /// A call was forgotten with its connection.
+    Dropped {
+        /// Which one.
+        call: CallId,
+    },
+    /// A person gave a tab to a session.
+    Given {
+        /// Which tab.
+        tab: TabId,
+        /// To whom.
+        to: SessionId,
+    },
+    /// A session is over.
+    Ended {
+        /// Which one.
+        session: SessionId,
+    },
+}

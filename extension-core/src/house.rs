@@ -1,0 +1,594 @@
+//! The housekeeping of tabs in Chrome: making them written ahead, closing them without closing the
+//! person's window, grouping them, and giving the front back when a popup took it.
+//!
+//! Decides nothing about owners: it is told what to make, close, group and show, and says what
+//! became of it. Every question to Chrome is numbered; its answer comes back by that number.
+
+use crate::effect::ChromeCall;
+use crate::input::{ChromeError, TabFacts};
+use crate::tabs::Slot;
+use protocol::{Deadlines, Fault, Instant, SessionId, TabId};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// What stands before the nonce in the URL of a tab being made.
+pub const MARK: &str = "about:blank#il-";
+/// A person who drags a tab keeps Chrome's tabs locked for as long; then it is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// After so many tries, about 10 s, nobody is dragging any more: something else is wrong.
+const TRIES_MAX: u32 = 50;
+/// How long after our own grouping a move of the tab is taken for an effect of it.
+const OWN_MOVE: Duration = Duration::from_millis(500);
+/// How long after a popup was announced its activation is undone.
+const POPUP_ACTIVATES: Duration = Duration::from_secs(2);
+
+/// Chrome's group colours, by alias number.
+const COLORS: [&str; 8] = [
+    "blue", "red", "green", "yellow", "purple", "cyan", "orange", "pink",
+];
+
+/// What the owner must do or know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HouseEvent {
+    /// Ask Chrome; the answer goes to [`House::handle_done`].
+    Ask {
+        /// Comes home.
+        request: u64,
+        /// What.
+        call: ChromeCall,
+    },
+    /// Write this intent; when it is on disk call [`House::handle_intent_written`].
+    WriteIntent {
+        /// The nonce that the tab's URL will bear.
+        nonce: String,
+    },
+    /// The intent is done with: remove it.
+    DropIntent {
+        /// Its nonce.
+        nonce: String,
+    },
+    /// The tab exists.
+    Made {
+        /// Which one.
+        slot: Slot,
+        /// Chrome's word for it.
+        facts: Box<TabFacts>,
+    },
+    /// It could not be made.
+    NotMade {
+        /// Which one.
+        slot: Slot,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Making {
+    slot: Slot,
+    /// The session's window, if it has one.
+    window: Option<i64>,
+    tries: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Group {
+    /// Chrome's id, once it answered.
+    id: Option<i64>,
+    title: String,
+    color: usize,
+    /// Tabs that wait until the group exists.
+    waiting: Vec<TabId>,
+    /// The group is being made.
+    asked: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Request {
+    FindWindow {
+        nonce: String,
+    },
+    Create {
+        nonce: String,
+    },
+    Close {
+        tab: TabId,
+        tries: u32,
+    },
+    CountTabs {
+        tab: TabId,
+        window: i64,
+    },
+    Replace {
+        tab: TabId,
+    },
+    Group {
+        session: SessionId,
+        tab: TabId,
+        fresh: bool,
+    },
+    Ignore,
+    Front,
+    Show,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Make(String),
+    Close(TabId, u32),
+    Moved(TabId),
+    Popup(TabId),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct House {
+    rng: ChaCha20Rng,
+    makings: BTreeMap<String, Making>,
+    groups: BTreeMap<SessionId, Group>,
+    requests: BTreeMap<u64, Request>,
+    last: u64,
+    /// The active tab of each window, and the one before it.
+    active: BTreeMap<i64, (TabId, Option<TabId>)>,
+    /// The window that the person last worked in, as far as anyone asked.
+    front: Option<i64>,
+    /// Windows that Interlock made.
+    own_windows: Vec<i64>,
+    timers: Deadlines<Timer>,
+    events: VecDeque<HouseEvent>,
+}
+
+impl House {
+    /// An empty house in a browser that shows `tabs`.
+    #[must_use]
+    pub fn new(seed: [u8; 32], tabs: &[TabFacts]) -> Self {
+        let active = tabs
+            .iter()
+            .filter(|facts| facts.active)
+            .filter_map(|facts| Some((facts.window_id, (facts.tab()?, None))))
+            .collect();
+        Self {
+            rng: ChaCha20Rng::from_seed(seed),
+            makings: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            last: 0,
+            active,
+            front: None,
+            own_windows: Vec::new(),
+            timers: Deadlines::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Makes a tab in the background: intent first, then the tab, then its owner.
+    pub fn make(&mut self, slot: Slot, window: Option<i64>) {
+        let nonce = format!("{:016x}{:016x}", self.rng.next_u64(), self.rng.next_u64());
+        self.makings.insert(
+            nonce.clone(),
+            Making {
+                slot,
+                window,
+                tries: 0,
+            },
+        );
+        self.events.push_back(HouseEvent::WriteIntent { nonce });
+    }
+
+    /// The intent is on disk: now the tab may be made.
+    pub fn handle_intent_written(&mut self, nonce: &str) {
+        self.try_make(nonce);
+    }
+
+    /// Whether a tab that Chrome announces is one that is being made here.
+    #[must_use]
+    pub fn is_making(&self, facts: &TabFacts) -> bool {
+        let nonce = |url: &str| {
+            url.strip_prefix(MARK)
+                .is_some_and(|n| self.makings.contains_key(n))
+        };
+        nonce(&facts.url) || nonce(&facts.pending_url)
+    }
+
+    /// Closes a tab; the last one of a window is replaced by a blank one first.
+    pub fn close(&mut self, tab: TabId, window: Option<i64>) {
+        match window {
+            Some(window) => {
+                self.ask(
+                    Request::CountTabs { tab, window },
+                    ChromeCall::WindowTabs { window },
+                );
+            }
+            None => self.remove(tab, 0),
+        }
+    }
+
+    /// Puts a tab into its session's group.
+    pub fn group(
+        &mut self,
+        session: &SessionId,
+        number: usize,
+        title: &str,
+        tab: TabId,
+        now: Instant,
+    ) {
+        let group = self.groups.entry(session.clone()).or_default();
+        group.title = title.to_owned();
+        group.color = number % COLORS.len();
+        if group.asked && group.id.is_none() {
+            group.waiting.push(tab);
+            return;
+        }
+        group.asked = true;
+        self.ask_group(session.clone(), tab, now);
+    }
+
+    /// Takes a tab out of its group.
+    pub fn ungroup(&mut self, tab: TabId, now: Instant) {
+        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
+        self.ask(Request::Ignore, ChromeCall::UngroupTab { tab });
+    }
+
+    /// The session's label changed.
+    pub fn retitle(&mut self, session: &SessionId, title: &str) {
+        let Some(group) = self.groups.get_mut(session) else {
+            return;
+        };
+        if group.title == title {
+            return;
+        }
+        group.title = title.to_owned();
+        if let Some(id) = group.id {
+            let call = ChromeCall::TitleGroup {
+                group: id,
+                title: title.to_owned(),
+            };
+            self.ask(Request::Ignore, call);
+        }
+    }
+
+    /// The session is over: Chrome removes the group with its last tab.
+    pub fn forget(&mut self, session: &SessionId) {
+        self.groups.remove(session);
+    }
+
+    /// Shows a tab because its session asked for it by name.
+    pub fn show(&mut self, tab: TabId) {
+        self.ask(Request::Show, ChromeCall::ActivateTab { tab });
+    }
+
+    /// An owned tab must not be unloaded; one that is given back may.
+    pub fn set_discardable(&mut self, tab: TabId, allowed: bool) {
+        self.ask(
+            Request::Ignore,
+            ChromeCall::AutoDiscardable { tab, allowed },
+        );
+    }
+
+    /// Whether a move of this tab is the echo of our own grouping.
+    #[must_use]
+    pub fn moved_by_us(&self, tab: TabId, now: Instant) -> bool {
+        self.timers
+            .get(&Timer::Moved(tab))
+            .is_some_and(|until| now <= until)
+    }
+
+    /// A tab came to the front of its window.
+    pub fn handle_activated(&mut self, tab: TabId, window: i64) {
+        let before = self
+            .active
+            .get(&window)
+            .map(|(tab, _)| *tab)
+            .filter(|before| *before != tab);
+        self.active.insert(window, (tab, before));
+        if self.timers.clear(&Timer::Popup(tab))
+            && let Some(before) = before
+        {
+            self.ask(Request::Ignore, ChromeCall::ActivateTab { tab: before });
+        }
+    }
+
+    /// A page in the hidden tab `opener` opened `tab`: its coming to the front is undone.
+    pub fn handle_popup(&mut self, opener: TabId, tab: TabId, now: Instant) {
+        let in_front = |one: TabId| {
+            self.active
+                .iter()
+                .find(|(_, (active, _))| *active == one)
+                .map(|(_, pair)| *pair)
+        };
+        if in_front(opener).is_some() {
+            return;
+        }
+        match in_front(tab) {
+            Some((_, Some(before))) if before == opener => {}
+            Some((_, Some(before))) => {
+                self.ask(Request::Ignore, ChromeCall::ActivateTab { tab: before });
+            }
+            Some((_, None)) | None => self.timers.set(Timer::Popup(tab), now + POPUP_ACTIVATES),
+        }
+    }
+
+    /// A tab is gone.
+    pub fn handle_closed(&mut self, tab: TabId) {
+        self.active.retain(|_, (active, before)| {
+            if *before == Some(tab) {
+                *before = None;
+            }
+            *active != tab
+        });
+        self.timers.clear(&Timer::Moved(tab));
+        self.timers.clear(&Timer::Popup(tab));
+    }
+
+    /// Chrome's answer.
+    pub fn handle_done(&mut self, request: u64, outcome: Result<Value, ChromeError>, now: Instant) {
+        let Some(what) = self.requests.remove(&request) else {
+            return;
+        };
+        match what {
+            Request::FindWindow { nonce } => self.handle_window(&nonce, outcome.ok().as_ref()),
+            Request::Create { nonce } => self.handle_created(&nonce, outcome, now),
+            Request::CountTabs { tab, window } => {
+                let count = outcome.ok().and_then(|tabs| tabs.as_array().map(Vec::len));
+                if count == Some(1) && !self.may_close_window(window) {
+                    let url = "about:blank".to_owned();
+                    let call = ChromeCall::CreateTab {
+                        url,
+                        window: Some(window),
+                        active: false,
+                    };
+                    self.ask(Request::Replace { tab }, call);
+                } else {
+                    self.remove(tab, 0);
+                }
+            }
+            Request::Replace { tab } => self.remove(tab, 0),
+            Request::Close { tab, tries } => {
+                if outcome.is_err_and(|error| is_dragging(&error)) && tries < TRIES_MAX {
+                    self.timers
+                        .set(Timer::Close(tab, tries + 1), now + RETRY_EVERY);
+                }
+            }
+            Request::Group {
+                session,
+                tab,
+                fresh,
+            } => {
+                self.handle_grouped(&session, tab, fresh, outcome.ok(), now);
+            }
+            Request::Show => {
+                let window = outcome
+                    .ok()
+                    .and_then(|tab| tab.get("windowId").and_then(Value::as_i64));
+                if let Some(window) = window {
+                    self.ask(Request::Ignore, ChromeCall::FocusWindow { window });
+                }
+            }
+            Request::Front => {
+                let window = outcome
+                    .ok()
+                    .and_then(|window| window.get("id").and_then(Value::as_i64));
+                self.front = window.or(self.front);
+            }
+            Request::Ignore => {}
+        }
+    }
+
+    /// Tries again what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Make(nonce) => self.try_make(&nonce),
+                Timer::Close(tab, tries) => self.remove(tab, tries),
+                Timer::Moved(_) | Timer::Popup(_) => {}
+            }
+        }
+    }
+
+    /// When [`House::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What the owner must do next.
+    pub fn poll_event(&mut self) -> Option<HouseEvent> {
+        self.events.pop_front()
+    }
+
+    /// A popup opened: which window is it in? The answer shows in [`House::front_tab`].
+    pub fn find_front(&mut self) {
+        self.ask(Request::Front, ChromeCall::LastFocusedWindow);
+    }
+
+    /// The tab in front of the person, as far as it is known.
+    #[must_use]
+    pub fn front_tab(&self) -> Option<TabId> {
+        let window = self.front.or_else(|| self.active.keys().next().copied())?;
+        self.active.get(&window).map(|(tab, _)| *tab)
+    }
+
+    /// How many questions to Chrome are open, for invariant 7.
+    #[must_use]
+    pub fn open_requests(&self) -> usize {
+        self.requests.len() + self.makings.len()
+    }
+
+    fn ask(&mut self, what: Request, call: ChromeCall) {
+        self.last += 1;
+        self.requests.insert(self.last, what);
+        self.events.push_back(HouseEvent::Ask {
+            request: self.last,
+            call,
+        });
+    }
+
+    fn remove(&mut self, tab: TabId, tries: u32) {
+        self.ask(Request::Close { tab, tries }, ChromeCall::RemoveTab { tab });
+    }
+
+    fn may_close_window(&self, window: i64) -> bool {
+        self.own_windows.contains(&window) && self.active.len() > 1
+    }
+
+    fn try_make(&mut self, nonce: &str) {
+        let Some(making) = self.makings.get(nonce) else {
+            return;
+        };
+        let nonce = nonce.to_owned();
+        match making.window {
+            Some(window) => self.create(nonce, Some(window)),
+            None => self.ask(Request::FindWindow { nonce }, ChromeCall::LastFocusedWindow),
+        }
+    }
+
+    fn handle_window(&mut self, nonce: &str, window: Option<&Value>) {
+        let usable = window.filter(|window| {
+            let field = |name: &str| window.get(name);
+            field("type")
+                .and_then(Value::as_str)
+                .is_none_or(|kind| kind == "normal")
+                && !field("incognito").and_then(Value::as_bool).unwrap_or(false)
+        });
+        let id = usable
+            .and_then(|window| window.get("id"))
+            .and_then(Value::as_i64);
+        match id.filter(|id| *id >= 0) {
+            Some(window) => self.create(nonce.to_owned(), Some(window)),
+            None => {
+                let call = ChromeCall::CreateWindow {
+                    url: format!("{MARK}{nonce}"),
+                };
+                self.ask(
+                    Request::Create {
+                        nonce: nonce.to_owned(),
+                    },
+                    call,
+                );
+            }
+        }
+    }
+
+    fn create(&mut self, nonce: String, window: Option<i64>) {
+        let call = ChromeCall::CreateTab {
+            url: format!("{MARK}{nonce}"),
+            window,
+            active: false,
+        };
+        self.ask(Request::Create { nonce }, call);
+    }
+
+    fn handle_created(&mut self, nonce: &str, outcome: Result<Value, ChromeError>, now: Instant) {
+        let Some(making) = self.makings.get_mut(nonce) else {
+            return;
+        };
+        let facts = match &outcome {
+            // A window comes with its tabs.
+            Ok(value) => match value.get("tabs").and_then(|tabs| tabs.get(0)) {
+                Some(tab) => {
+                    self.own_windows
+                        .extend(value.get("id").and_then(Value::as_i64));
+                    serde_json::from_value::<TabFacts>(tab.clone()).ok()
+                }
+                None => serde_json::from_value::<TabFacts>(value.clone()).ok(),
+            },
+            Err(_) => None,
+        };
+        if let Some(facts) = facts
+            && facts.tab().is_some()
+        {
+            let slot = making.slot;
+            self.makings.remove(nonce);
+            self.events.push_back(HouseEvent::Made {
+                slot,
+                facts: Box::new(facts),
+            });
+            self.events.push_back(HouseEvent::DropIntent {
+                nonce: nonce.to_owned(),
+            });
+            return;
+        }
+        making.tries += 1;
+        // The session's window may have closed meanwhile: then any other will do.
+        making.window = None;
+        if making.tries < TRIES_MAX {
+            self.timers
+                .set(Timer::Make(nonce.to_owned()), now + RETRY_EVERY);
+            return;
+        }
+        let slot = making.slot;
+        let what = match outcome {
+            Err(error) => format!("Chrome refused to make a tab ({error})"),
+            Ok(_) => "Chrome made a tab without an id".into(),
+        };
+        self.makings.remove(nonce);
+        self.events.push_back(HouseEvent::NotMade {
+            slot,
+            fault: Fault::Internal { what },
+        });
+        self.events.push_back(HouseEvent::DropIntent {
+            nonce: nonce.to_owned(),
+        });
+    }
+
+    fn ask_group(&mut self, session: SessionId, tab: TabId, now: Instant) {
+        let Some(group) = self.groups.get(&session) else {
+            return;
+        };
+        let call = ChromeCall::GroupTab {
+            tab,
+            group: group.id,
+            title: group.title.clone(),
+            color: COLORS[group.color],
+        };
+        let fresh = group.id.is_none();
+        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
+        self.ask(
+            Request::Group {
+                session,
+                tab,
+                fresh,
+            },
+            call,
+        );
+    }
+
+    fn handle_grouped(
+        &mut self,
+        session: &SessionId,
+        tab: TabId,
+        fresh: bool,
+        id: Option<Value>,
+        now: Instant,
+    ) {
+        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
+        let Some(group) = self.groups.get_mut(session) else {
+            return;
+        };
+        match id.as_ref().and_then(Value::as_i64) {
+            Some(id) => group.id = Some(id),
+            // The person has dissolved the group: one new try with a group of its own.
+            None if !fresh => {
+                group.id = None;
+                self.ask_group(session.clone(), tab, now);
+                return;
+            }
+            // Grouping is a courtesy; a window without groups works as well.
+            None => group.asked = false,
+        }
+        for tab in std::mem::take(&mut group.waiting) {
+            self.ask_group(session.clone(), tab, now);
+        }
+    }
+}
+
+/// "Tabs cannot be edited right now (user may be dragging a tab)."
+fn is_dragging(error: &ChromeError) -> bool {
+    error.message.contains("cannot be edited right now")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+use super::*;
+use serde_json::json;
+
+fn session() -> SessionId {
+    SessionId::new("s").unwrap()
+}
+
+fn tab(id: u32, window: i64, active: bool) -> TabFacts {
+    TabFacts {
+        id: id.into(),
+        window_id: window,
+        active,
+        ..TabFacts::default()
+    }
+}
+
+fn house(tabs: &[TabFacts]) -> House {
+    House::new([1; 32], tabs)
+}
+
+fn events(house: &mut House) -> Vec<HouseEvent> {
+    std::iter::from_fn(|| house.poll_event()).collect()
+}
+
+/// The one question that the house now asks.
+fn asked(house: &mut House) -> (u64, ChromeCall) {
+    let mut events = events(house);
+    assert_eq!(events.len(), 1, "{events:?}");
+    match events.remove(0) {
+        HouseEvent::Ask { request, call } => (request, call),
+        other @ (HouseEvent::WriteIntent { .. }
+        | HouseEvent::DropIntent { .. }
+        | HouseEvent::Made { .. }
+        | HouseEvent::NotMade { .. }) => panic!("{other:?}"),
+    }
+}
+
+fn intent(house: &mut House) -> String {
+    match events(house).as_slice() {
+        [HouseEvent::WriteIntent { nonce }] => nonce.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(message: &str) -> Result<Value, ChromeError> {
+    Err(ChromeError {
+        message: message.into(),
+    })
+}
+
+#[test]
+fn a_tab_is_made_after_its_intent_is_on_disk_and_bears_its_mark() {
+    let mut house = house(&[tab(1, 10, true)]);
+    house.make(Slot(7), None);
+    let nonce = intent(&mut house);
+    house.handle_intent_written(&nonce);
+    let (request, call) = asked(&mut house);
+    assert_eq!(call, ChromeCall::LastFocusedWindow);
+    house.handle_done(
+        request,
+        Ok(json!({"id": 10, "type": "normal", "incognito": false})),
+        Instant(0),
+    );
+    let (request, call) = asked(&mut house);
+    let url = format!("{MARK}{nonce}");
+    assert_eq!(
+        call,
+        ChromeCall::CreateTab {
+            url: url.clone(),
+            window: Some(10),
+            active: false
+        }
+    );
+    let facts = TabFacts {
+        pending_url: url,
+        ..tab(2, 10, false)
+    };
+    assert!(house.is_making(&facts));
+    house.handle_done(
+        request,
+        Ok(serde_json::to_value(&facts).unwrap()),
+        Instant(0),
+    );
+    let made = HouseEvent::Made {
+        slot: Slot(7),
+        facts: Box::new(facts.clone()),
+    };
+    assert_eq!(
+        events(&mut house),
+        vec![made, HouseEvent::DropIntent { nonce }]
+    );
+    assert!(!house.is_making(&facts));
+    assert_eq!(house.open_requests(), 0);
+}
+
+#[test]
+fn an_incognito_or_missing_window_means_a_new_unfocused_one() {
+    for answer in [
+        Ok(json!({"id": 10, "incognito": true})),
+        refused("No last-focused window"),
+    ] {
+        let mut house = house(&[]);
+        house.make(Slot(1), None);
+        let nonce = intent(&mut house);
+        house.handle_intent_written(&nonce);
+        let (request, _) = asked(&mut house);
+        house.handle_done(request, answer, Instant(0));
+        let (request, call) = asked(&mut house);
+        assert!(matches!(call, ChromeCall::CreateWindow { .. }));
+        let window = json!({"id": 77, "tabs": [{"id": 5, "windowId": 77}]});
+        house.handle_done(request, Ok(window), Instant(0));
+        assert!(matches!(
+            events(&mut house).first(),
+            Some(HouseEvent::Made { .. })
+        ));
+    }
+}
+
+#[test]
+fn while_the_person_drags_it_is_tried_again_and_in_the_end_given_up() {
+    let mut house = house(&[]);
+    house.make(Slot(1), Some(10));
+    let nonce = intent(&mut house);
+    house.handle_intent_written(&nonce);
+    let mut now = Instant(0);
+    let dragging = "Tabs cannot be edited right now (user may be dragging a tab).";
+    for _ in 0..TRIES_MAX {
+        let (mut request, mut call) = asked(&mut house);
+        if call == ChromeCall::LastFocusedWindow {
+            house.handle_done(request, Ok(json!({"id": 10})), now);
+            (request, call) = asked(&mut house);
+        }
+        assert!(matches!(call, ChromeCall::CreateTab { .. }));
+        house.handle_done(request, refused(dragging), now);
+        if let Some(at) = house.poll_timeout() {
+            now = at;
+            house.handle_timeout(now);
+        }
+    }
+    assert!(matches!(
+        events(&mut house).first(),
+        Some(HouseEvent::NotMade { slot: Slot(1), .. })
+    ));
+    assert_eq!(house.open_requests(), 0);
+}
+
+#[test]
+fn the_last_tab_of_a_window_is_replaced_by_a_blank_one() {
+    for (count, replaced) in [(1, true), (2, false)] {
+        let mut house = house(&[tab(1, 10, true)]);
+        house.close(TabId(1), Some(10));
+        let (request, call) = asked(&mut house);
+        assert_eq!(call, ChromeCall::WindowTabs { window: 10 });
+        house.handle_done(request, Ok(json!(vec![json!({}); count])), Instant(0));
+        let (request, mut call) = asked(&mut house);
+        if replaced {
+            assert!(matches!(
+                call,
+                ChromeCall::CreateTab {
+                    window: Some(10),
+                    ..
+                }
+            ));
+            house.handle_done(request, Ok(json!({"id": 9})), Instant(0));
+            (_, call) = asked(&mut house);
+        }
+        assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(1) });
+    }
+}
+
+#[test]
+fn a_session_has_one_group_however_many_tabs_come_at_once() {
+    let mut house = house(&[]);
+    house.group(&session(), 1, "x", TabId(1), Instant(0));
+    house.group(&session(), 1, "x", TabId(2), Instant(0));
+    let (request, call) = asked(&mut house);
+    assert!(matches!(
+        call,
+        ChromeCall::GroupTab {
+            tab: TabId(1),
+            group: None,
+            ..
+        }
+    ));
+    assert!(house.moved_by_us(TabId(1), Instant(100)));
+    house.handle_done(request, Ok(json!(55)), Instant(0));
+    let (request, call) = asked(&mut house);
+    assert!(matches!(
+        call,
+        ChromeCall::GroupTab {
+            tab: TabId(2),
+            group: Some(55),
+            ..
+        }
+    ));
+    house.handle_done(request, refused("No group with id: 55."), Instant(0));
+    let (_, call) = asked(&mut house);
+    assert!(matches!(
+        call,
+        ChromeCall::GroupTab {
+            tab: TabId(2),
+            group: None,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_popup_of_a_hidden_tab_gives_the_front_back_in_either_order() {
+    let before = [tab(1, 10, true), tab(2, 10, false)];
+    let mut first = house(&before);
+    first.handle_activated(TabId(3), 10);
+    first.handle_popup(TabId(2), TabId(3), Instant(0));
+    assert_eq!(
+        asked(&mut first).1,
+        ChromeCall::ActivateTab { tab: TabId(1) }
+    );
+    let mut second = house(&before);
+    second.handle_popup(TabId(2), TabId(3), Instant(0));
+    second.handle_activated(TabId(3), 10);
+    assert_eq!(
+        asked(&mut second).1,
+        ChromeCall::ActivateTab { tab: TabId(1) }
+    );
+}
+
+#[test]
+fn a_popup_of_the_tab_in_front_may_stay_in_front() {
+    let mut house = house(&[tab(1, 10, true)]);
+    house.handle_activated(TabId(3), 10);
+    house.handle_popup(TabId(1), TabId(3), Instant(0));
+    assert_eq!(events(&mut house), vec![]);
+}
+
+#[test]
+fn an_unknown_answer_changes_nothing() {
+    let mut house = house(&[]);
+    house.handle_done(99, Ok(json!({"id": 1})), Instant(0));
+    house.handle_intent_written("nope");
+    assert_eq!(events(&mut house), vec![]);
+}
