@@ -4,18 +4,15 @@
 use super::{SOCKETS, drive, is_alive, with_shell};
 use crate::input::{Input, SocketId};
 use protocol::SUBPROTOCOL;
+use protocol::close::{BAD_FRAME, NORMAL};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 /// Close code of a connection that was lost, or never came about (RFC 6455, 7.4.1).
 const LOST: u16 = 1006;
-/// What we close with where the browser does not let a page say more.
-const NORMAL: u16 = 1000;
-/// The codes that a page may close with beside [`NORMAL`].
+/// The codes that the browser lets us close with, beside 1000, which stands in for all others.
 const OWN_CODES: std::ops::RangeInclusive<u16> = 3000..=4999;
-/// Every frame is text; whoever sends binary ones speaks something else. 1003 is not ours to send.
-const NOT_TEXT: u16 = 4003;
 
 pub(super) struct Socket {
     socket: WebSocket,
@@ -56,9 +53,10 @@ fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
     let on_open = Closure::new(move || drive(Input::SocketOpened { socket: id }));
     let on_message = Closure::new(move |event: MessageEvent| match event.data().as_string() {
         Some(text) => drive(Input::SocketText { socket: id, text }),
+        // Every frame is text; whoever sends binary ones speaks something else.
         None if is_alive() => {
-            close(id, NOT_TEXT);
-            closed(id, NOT_TEXT);
+            close(id, BAD_FRAME);
+            closed(id, BAD_FRAME);
         }
         None => {}
     });
