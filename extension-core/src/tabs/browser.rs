@@ -63,12 +63,7 @@ impl Tabs {
             Floor::Leaving { .. } => false,
             Floor::Mending | Floor::Idle | Floor::Turn(_) | Floor::Closing => return,
         };
-        if let Some(session) = tab.owning_session().cloned()
-            && self
-                .seats
-                .get(&session)
-                .is_some_and(|seat| seat.tabs.contains(&slot))
-        {
+        if stays && let Some(session) = tab.owning_session().cloned() {
             self.seat_tab(&session, slot);
             let from = Owner::Undetermined;
             self.tell(TabEvent::OwnerChanged {
@@ -179,9 +174,9 @@ impl Tabs {
     }
 
     fn settle_one(&mut self, slot: Slot, opener: Option<Slot>) {
-        let heritage = opener
-            .and_then(|opener| self.tabs.get(&opener))
-            .map(|opener| opener.holding.clone());
+        let opening = opener.and_then(|opener| self.tabs.get(&opener));
+        let heritage = opening.map(|opener| opener.holding.clone());
+        let closes = opening.is_some_and(|opener| matches!(opener.floor, Floor::Closing));
         let (holding, session) = match heritage {
             Some(Holding::Session { id, duty }) => (
                 Holding::Session {
@@ -191,6 +186,10 @@ impl Tabs {
                 id,
             ),
             Some(Holding::Free { last }) => (Holding::Free { last: last.clone() }, last),
+            // Its opener found no room, and so does it not.
+            Some(Holding::Undetermined { .. }) if closes => {
+                return self.leave(slot, Next::Close, Why::Closed);
+            }
             Some(Holding::Person | Holding::Undetermined { .. }) | None => {
                 return self.leave_to_person(slot);
             }

@@ -117,6 +117,16 @@ impl Tabs {
                     ..
                 }
             );
+        let asked = tab.asked.clone();
+        let rescued = next != Next::Close
+            && matches!(
+                tab.floor,
+                Floor::Leaving {
+                    next: Next::Close,
+                    ..
+                }
+            );
+        let unmade = matches!(tab.floor, Floor::Making { .. });
         let owned = tab.owning_session().is_some();
         let has_dialog = tab.dialog.is_some();
         tab.release_at = None;
@@ -130,10 +140,17 @@ impl Tabs {
         for call in queued {
             self.refuse(call, fault.clone());
         }
+        if rescued {
+            self.refuse_closers(&asked, &fault);
+        }
         if let Some(call) = running {
             self.stop(call, fault);
         }
         if let Some(holder) = holder {
+            if unmade && let Some(seat) = self.seats.get_mut(&holder) {
+                // It disposes of the tab as of its own: none is made for it again.
+                seat.had |= seat.current == Current::Tab(slot);
+            }
             self.lose_current(&holder, slot, why.loss(id, returned));
             if let Some(seat) = self.seats.get_mut(&holder) {
                 seat.coming.remove(&slot);
@@ -149,6 +166,16 @@ impl Tabs {
                 self.clear(slot);
             } else {
                 self.complete(slot, next);
+            }
+        }
+    }
+
+    /// Whoever asked for the closing of a tab does not get it.
+    fn refuse_closers(&mut self, asked: &[CallId], fault: &Fault) {
+        for call in asked {
+            match self.calls.get(call).map(|call| &call.want) {
+                Some(Want::Close) => self.refuse(*call, fault.clone()),
+                Some(Want::New | Want::Turn { .. } | Want::Select { .. }) | None => {}
             }
         }
     }

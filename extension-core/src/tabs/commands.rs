@@ -259,22 +259,8 @@ impl Tabs {
     ) -> Result<(), Fault> {
         let tab = self.tabs.get(&slot).ok_or(Fault::NoTab)?;
         let id = tab.id.ok_or(Fault::NoTab)?;
-        match &tab.floor {
-            Floor::Closing
-            | Floor::Leaving {
-                next: Next::Close, ..
-            } => return Err(gone(id)),
-            Floor::Leaving {
-                next: Next::Person, ..
-            } => return Err(Fault::TabTaken { tab: id }),
-            Floor::Leaving {
-                next: Next::FirstClaim | Next::Session(_),
-                ..
-            }
-            | Floor::Making { .. }
-            | Floor::Mending
-            | Floor::Idle
-            | Floor::Turn(_) => {}
+        if let Some(fault) = leaving_for_good(&tab.floor, id) {
+            return Err(fault);
         }
         match &tab.holding {
             Holding::Person => return Err(Fault::TabOfPerson { tab: id }),
@@ -336,10 +322,12 @@ impl Tabs {
             return Ok(slot);
         }
         let id = tab.id.ok_or(Fault::NoTab)?;
+        if let Some(fault) = leaving_for_good(&tab.floor, id) {
+            return Err(fault);
+        }
         Err(match (tab.holder(), tab.holding.owner()) {
             (Some(holder), _) => owned(id, self.peer(holder)),
             (None, Owner::Person | Owner::Undetermined) => Fault::TabOfPerson { tab: id },
-            (None, Owner::Session(_)) if matches!(tab.floor, Floor::Closing) => gone(id),
             (None, Owner::Session(_)) => Fault::TabReleased { tab: id },
             (None, Owner::Free) => Fault::BadArguments {
                 what: format!("tab {id} is nobody's now: select it or call on it to own it"),
@@ -467,6 +455,27 @@ impl Tabs {
     /// As its owner's release says: to the first claim, else free, or back to the person.
     pub(super) fn release(&mut self, slot: Slot) {
         self.leave(slot, Next::FirstClaim, Why::Released);
+    }
+}
+
+/// What is told of a tab that no session will have any more.
+fn leaving_for_good(floor: &Floor, tab: TabId) -> Option<Fault> {
+    match floor {
+        Floor::Closing
+        | Floor::Leaving {
+            next: Next::Close, ..
+        } => Some(gone(tab)),
+        Floor::Leaving {
+            next: Next::Person, ..
+        } => Some(Fault::TabTaken { tab }),
+        Floor::Leaving {
+            next: Next::FirstClaim | Next::Session(_),
+            ..
+        }
+        | Floor::Making { .. }
+        | Floor::Mending
+        | Floor::Idle
+        | Floor::Turn(_) => None,
     }
 }
 

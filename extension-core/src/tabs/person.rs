@@ -2,7 +2,7 @@
 
 use super::Tabs;
 use super::commands::Why;
-use super::state::{Duty, Floor, Holding, Next, Place, Slot, Tab, Until};
+use super::state::{Duty, Floor, Holding, Next, Place, Slot, Tab};
 use protocol::error::Fault;
 use protocol::{Instant, SessionId, TabId};
 
@@ -41,13 +41,13 @@ impl Tabs {
         self.observe(now);
         let slot = self.in_reach(tab)?;
         self.end_opener(tab);
+        let leaves = |tab: &Tab| matches!(tab.floor, Floor::Leaving { .. });
         match self.tabs.get(&slot).map(|tab| &tab.holding) {
             Some(Holding::Session { .. } | Holding::Free { .. }) => {
                 self.leave(slot, Next::Person, Why::Taken);
-                self.refuse_closers(slot, tab);
             }
-            // Given to somebody, but not gone yet.
-            Some(Holding::Person) if self.changes(slot) => {
+            // Given to somebody, but not theirs yet.
+            Some(Holding::Person) if self.tabs.get(&slot).is_some_and(leaves) => {
                 self.leave(slot, Next::Person, Why::Taken);
             }
             Some(Holding::Person | Holding::Undetermined { .. }) | None => {}
@@ -79,11 +79,8 @@ impl Tabs {
         if let Some(slot) = self.by_id.get(&tab).copied() {
             match self.tabs.get(&slot).map(|tab| &tab.holding) {
                 Some(Holding::Session { .. }) => self.borrow(slot),
-                Some(Holding::Free { .. }) if !self.changes(slot) => {
-                    self.leave(slot, Next::Person, Why::Taken);
-                }
-                Some(Holding::Free { .. } | Holding::Person | Holding::Undetermined { .. })
-                | None => {}
+                Some(Holding::Free { .. }) => self.leave(slot, Next::Person, Why::Taken),
+                Some(Holding::Person | Holding::Undetermined { .. }) | None => {}
             }
         }
         self.settle();
@@ -135,16 +132,6 @@ impl Tabs {
         }
     }
 
-    fn changes(&self, slot: Slot) -> bool {
-        self.tabs.get(&slot).is_some_and(|tab| match &tab.floor {
-            Floor::Leaving { until, .. } => match until {
-                Until::Made | Until::Mended | Until::TurnEnds(_) | Until::Cleared => true,
-            },
-            Floor::Closing => true,
-            Floor::Making { .. } | Floor::Mending | Floor::Idle | Floor::Turn(_) => false,
-        })
-    }
-
     /// An undetermined tab that the person reaches for is the person's.
     fn end_opener(&mut self, tab: TabId) {
         self.settle_opener(tab, None);
@@ -156,17 +143,6 @@ impl Tabs {
         {
             *duty = Duty::Borrowed;
             self.soil_tab(slot);
-        }
-    }
-
-    /// Whoever asked for its closing does not get it.
-    fn refuse_closers(&mut self, slot: Slot, tab: TabId) {
-        let asked = self
-            .tabs
-            .get(&slot)
-            .map_or(Vec::new(), |tab| tab.asked.clone());
-        for call in asked {
-            self.refuse(call, Fault::TabTaken { tab });
         }
     }
 }

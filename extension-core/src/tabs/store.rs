@@ -190,9 +190,11 @@ impl Tabs {
         let owned = matches!(holding, Holding::Session { .. });
         if !existing.contains(&id) {
             self.dirty.insert(Dirty::Tab(id));
-            // What was leaving is no loss to the one who let it go.
-            if owned && record.leaving.is_none() {
-                self.lose(&session, id, record.url);
+            match record.leaving {
+                None if owned => self.lose(&session, id, record.url),
+                Some(Next::Session(heir)) => self.lose(&heir, id, record.url),
+                // What was leaving is no loss to the one who let it go.
+                None | Some(Next::FirstClaim | Next::Person | Next::Close) => {}
             }
             return;
         }

@@ -7,7 +7,11 @@ use protocol::{Instant, limits};
 use std::time::Duration;
 
 mod claims;
+mod dialogs;
+mod ends;
 mod ownership;
+mod person;
+mod restored;
 mod turns;
 
 /// What became of a call, as events told it.

@@ -1,0 +1,160 @@
+//! What outlives the worker.
+
+use super::*;
+
+/// Kills the machine and brings it back from its records, with these tabs in the browser.
+fn reborn(world: &World, names: &[&str], existing: &[u32], begun: &[u32]) -> World {
+    let mut next = World::new();
+    next.made = world.made;
+    let mut tabs = BTreeMap::new();
+    for id in world.tabs.by_id.keys() {
+        if let Some(mut record) = world.tabs.tab_record(*id) {
+            record.url = format!("http://{id}/");
+            tabs.insert(*id, stored(&record));
+        }
+    }
+    let mut seats = BTreeMap::new();
+    for name in names {
+        let record = world.tabs.session_record(&sid(name)).unwrap();
+        seats.insert(sid(name), stored(&record));
+        next.open(name);
+    }
+    let ids = |tabs: &[u32]| tabs.iter().copied().map(TabId).collect::<BTreeSet<TabId>>();
+    let (existing, begun) = (ids(existing), ids(begun));
+    let now = next.now;
+    next.tabs.restore(tabs, seats, &existing, &begun, now);
+    next.drain();
+    next
+}
+
+/// As the store gives it back.
+fn stored<T: serde::Serialize + serde::de::DeserializeOwned>(record: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(record).unwrap()).unwrap()
+}
+
+#[test]
+fn after_a_death_each_session_holds_the_same_tabs() {
+    let mut world = World::with(&["x", "y"]);
+    world.new_tab("x");
+    world.person_tab(50);
+    world.give(50, "y").unwrap();
+    world.new_tab("y");
+    world.release("y", None);
+    let mut next = reborn(&world, &["x", "y"], &[50, 60, 101, 102, 103, 104], &[]);
+    assert_eq!(next.tabs.owned_by(&sid("x")), vec![TabId(101), TabId(103)]);
+    assert_eq!(next.tabs.owned_by(&sid("y")), vec![TabId(50), TabId(102)]);
+    assert_eq!(next.current("x"), Some(103));
+    assert_eq!(next.owner(104), Some(Owner::Free));
+    assert_eq!(next.owner(60), Some(Owner::Person));
+    assert!(next.tabs.is_made(TabId(101)) && !next.tabs.is_made(TabId(50)));
+    assert_eq!(next.unnamed("y"), ErrorCode::TabReleased, "as before");
+    assert!(next.tabs.take_lost(&sid("x")).is_empty());
+    let call = next.call("x", None);
+    assert_eq!(next.runs(call), 103);
+}
+
+#[test]
+fn a_session_is_told_once_which_tabs_it_lost_and_never_goes_on_elsewhere() {
+    let mut world = World::with(&["x"]);
+    world.new_tab("x");
+    let mut next = reborn(&world, &["x"], &[101], &[]);
+    assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
+    let there = next.call("x", Some(101));
+    assert_eq!(
+        next.runs(there),
+        101,
+        "a call on a tab that is still there does not fail for it"
+    );
+    let gone = next.call("x", Some(102));
+    assert_eq!(next.refused(gone), ErrorCode::TabGone);
+    let lost = next.tabs.take_lost(&sid("x"));
+    assert_eq!(lost.len(), 1);
+    assert_eq!(
+        (lost[0].tab_id, lost[0].url.as_str()),
+        (TabId(102), "http://102/")
+    );
+    assert!(next.tabs.take_lost(&sid("x")).is_empty());
+    assert_eq!(
+        next.unnamed("x"),
+        ErrorCode::TabsLost,
+        "until it says new or select"
+    );
+    next.select("x", 101);
+    let call = next.call("x", None);
+    assert_eq!(next.is(call), Fate::Waits);
+}
+
+#[test]
+fn nothing_is_granted_on_a_tab_that_died_in_a_turn_before_it_is_in_order() {
+    let mut world = World::with(&["x", "y"]);
+    world.call("x", None);
+    let mut next = reborn(&world, &["x", "y"], &[101, 102], &[]);
+    let call = next.call("x", None);
+    assert_eq!(next.runs(call), 101);
+    let mut fresh = World::new();
+    fresh.open("x");
+    let records = BTreeMap::from([(TabId(101), world.tabs.tab_record(TabId(101)).unwrap())]);
+    let seats = BTreeMap::from([(sid("x"), world.tabs.session_record(&sid("x")).unwrap())]);
+    let tabs = BTreeSet::from([TabId(101)]);
+    fresh.tabs.restore(records, seats, &tabs, &tabs, fresh.now);
+    assert_eq!(
+        fresh.tabs.poll_event(),
+        Some(TabEvent::Mend { tab: TabId(101) })
+    );
+    let early = fresh.call("x", None);
+    assert_eq!(fresh.is(early), Fate::Waits);
+    fresh.tell(|tabs, now| tabs.handle_mended(TabId(101), now));
+    assert_eq!(fresh.runs(early), 101);
+}
+
+#[test]
+fn a_change_of_owner_that_death_cut_short_is_completed() {
+    let mut world = World::with(&["x", "y"]);
+    world.hold_clears = true;
+    world.new_tab("x");
+    world.hand("x", 101, "y");
+    world.close("x", Some(103));
+    let next = reborn(&world, &["x", "y"], &[101, 102, 103], &[]);
+    assert!(next.owned_by(101, "y"));
+    assert!(next.closed(103));
+}
+
+#[test]
+fn an_announced_release_survives() {
+    let mut world = World::with(&["x"]);
+    world.release_after("x", 101, 60);
+    world.pass(secs(20));
+    let mut next = reborn(&world, &["x"], &[101], &[]);
+    next.pass(secs(39));
+    assert!(next.owned_by(101, "x"));
+    next.pass(secs(1));
+    assert_eq!(next.owner(101), Some(Owner::Free));
+}
+
+#[test]
+fn a_tab_of_a_session_that_nobody_remembers_is_the_persons() {
+    let world = World::with(&["x"]);
+    let mut next = reborn(&world, &[], &[101], &[]);
+    assert_eq!(next.owner(101), Some(Owner::Person));
+    assert_eq!(
+        next.tabs.take_dirty(),
+        vec![Dirty::Tab(TabId(101))],
+        "its record goes"
+    );
+}
+
+#[test]
+fn what_changed_is_dirty_once_and_a_turn_changes_nothing() {
+    let mut world = World::with(&["x"]);
+    assert!(!world.tabs.take_dirty().is_empty());
+    let call = world.call("x", None);
+    world.end(call);
+    assert_eq!(world.tabs.take_dirty(), vec![]);
+    world.close("x", None);
+    let dirty = vec![Dirty::Tab(TabId(101)), Dirty::Session(sid("x"))];
+    assert_eq!(world.tabs.take_dirty(), dirty);
+    assert_eq!(world.tabs.tab_record(TabId(101)), None);
+    world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
+    assert_eq!(world.tabs.take_dirty(), vec![Dirty::Session(sid("x"))]);
+    assert_eq!(world.tabs.session_record(&sid("x")), None);
+}
