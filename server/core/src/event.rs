@@ -125,6 +125,11 @@ pub enum Effect {
         /// WebSocket close code; the reason's text stays empty.
         code: u16,
     },
+    /// The peer has proven itself: the driver may lift what it allows strangers (bytes held).
+    Admit {
+        /// Which.
+        conn: ConnId,
+    },
     /// Read the pairing secret and answer with `Input::Secret`.
     ReadSecret {
         /// To be repeated.

@@ -99,6 +99,7 @@ impl Server {
             self.drop_connection(conn, close::TOO_MANY);
             return;
         }
+        self.effects.push_back(Effect::Admit { conn });
         self.send(conn, ack);
         self.heard(conn);
         self.timers

@@ -30,11 +30,12 @@ fn both_sides_prove_themselves_and_the_server_last() {
     let mac = said.extension_mac(&secret());
     rig.says(conn, &Frame::Proof { mac });
     assert_eq!(rig.asked_secret, vec![conn], "read at each handshake");
-    assert!(rig.frames.is_empty());
+    assert!(rig.frames.is_empty() && rig.admitted.is_empty());
     rig.input(Input::Secret {
         conn,
         secret: Some(secret()),
     });
+    assert_eq!(rig.admitted, vec![conn]);
     let ack = acks(&rig).remove(0);
     assert!(said.server_proves(&secret(), &ack.features, &ack.limits.canonical(), &ack.mac));
     assert!(rig.session_open(conn).is_some_and(|open| !open.standby));

@@ -24,6 +24,7 @@ pub(super) struct Rig {
     pub(super) saved: Vec<Identity>,
     pub(super) notes: Vec<Note>,
     pub(super) asked_secret: Vec<ConnId>,
+    pub(super) admitted: Vec<ConnId>,
     pub(super) marked: bool,
     pub(super) exited: bool,
     next_conn: u64,
@@ -57,6 +58,7 @@ impl Rig {
             saved: Vec::new(),
             notes: Vec::new(),
             asked_secret: Vec::new(),
+            admitted: Vec::new(),
             marked: false,
             exited: false,
             next_conn: 1,
@@ -74,6 +76,7 @@ impl Rig {
                     self.frames.push((conn, frame));
                 }
                 Effect::Close { conn, code } => self.closed.push((conn, code)),
+                Effect::Admit { conn } => self.admitted.push(conn),
                 Effect::ReadSecret { conn } => self.asked_secret.push(conn),
                 Effect::Answer { call, answer } => self.answers.push((call, answer)),
                 Effect::Progress { call, progress } => self.progress.push((call, progress)),
