@@ -1,7 +1,6 @@
 //! The one task that owns the machine. Everybody else holds a [`Handle`] and talks to it by
 //! channel: inputs go in, effects are carried out here.
 
-use protocol::Instant;
 use protocol::error::{Fault, WireError};
 use server_core::{
     Answer, CallId, CallProgress, CallRequest, Config, Effect, Input, Server, SessionKey,
@@ -11,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What the rest of the shell asks of the driver.
@@ -37,6 +37,7 @@ pub struct Handle {
     // Unbounded, so that a dropped call can be cancelled without waiting: the machine bounds the
     // calls, and each can have one message here.
     messages: mpsc::UnboundedSender<Message>,
+    sockets: mpsc::Sender<Input>,
     next_call: Arc<AtomicU64>,
     exit: watch::Receiver<bool>,
 }
@@ -101,9 +102,22 @@ impl Handle {
         let _ = exit.wait_for(|done| *done).await;
     }
 
+    /// Tells the machine what a socket brought, waiting while it is busy. All of one socket's
+    /// news go this way, so that they stay in order.
+    pub async fn socket(&self, input: Input) {
+        let _ = self.sockets.send(input).await;
+    }
+
     /// Tells the machine something. After its end nobody listens.
     pub fn input(&self, input: Input) {
         let _ = self.messages.send(Message::Input(input));
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -132,33 +146,39 @@ pub trait Outside: Send + 'static {
     fn flush(&mut self, at_most: Duration) -> impl Future<Output = ()> + Send;
 }
 
+/// News of sockets that wait for the machine; a step takes microseconds, and beyond this the
+/// sockets themselves hold their peers back.
+const SOCKET_NEWS_MAX: usize = 64;
+
 /// How long the last frames may take to leave: a socket on the same machine needs none of it.
 const FLUSH_MAX: Duration = Duration::from_millis(100);
 
 /// Starts the driver on the present runtime.
 pub fn start(config: Config, seed: [u8; 32], outside: impl Outside) -> Handle {
     let (messages, inbox) = mpsc::unbounded_channel();
+    let (sockets, news) = mpsc::channel(SOCKET_NEWS_MAX);
     let (exit, exited) = watch::channel(false);
     let handle = Handle {
         messages,
+        sockets,
         next_call: Arc::new(AtomicU64::new(1)),
         exit: exited,
     };
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let driver = Driver {
-        server: Server::new(config, seed, Instant(0)),
+        server: Server::new(config, seed, protocol::Instant(0)),
         began,
         callers: BTreeMap::new(),
         outside,
         handle: handle.clone(),
     };
-    tokio::spawn(driver.run(inbox, exit));
+    tokio::spawn(driver.run(inbox, news, exit));
     handle
 }
 
 struct Driver<O> {
     server: Server,
-    began: std::time::Instant,
+    began: Instant,
     callers: BTreeMap<CallId, Caller>,
     outside: O,
     handle: Handle,
@@ -175,20 +195,22 @@ enum Step {
 }
 
 impl<O: Outside> Driver<O> {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>, exit: watch::Sender<bool>) {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Message>,
+        mut news: mpsc::Receiver<Input>,
+        exit: watch::Sender<bool>,
+    ) {
         loop {
-            let message = match self.server.poll_timeout() {
-                None => inbox.recv().await,
-                Some((at, _)) => {
-                    let at = self.began + Duration::from_millis(at.0);
-                    tokio::select! {
-                        biased;
-                        message = inbox.recv() => message,
-                        () = tokio::time::sleep_until(at.into()) => Some(Message::Input(Input::Tick)),
-                    }
-                }
+            // The machine handles what is due with every step, so no flood can starve the time.
+            let timeout = self.server.poll_timeout();
+            let timeout = timeout.map(|(at, _)| self.began + Duration::from_millis(at.0));
+            let message = tokio::select! {
+                biased;
+                Some(message) = inbox.recv() => message,
+                Some(input) = news.recv() => Message::Input(input),
+                () = sleep_until(timeout) => Message::Input(Input::Tick),
             };
-            let Some(message) = message else { break };
             match self.handle_message(message) {
                 Step::GoOn => {}
                 Step::Exit => break,
@@ -217,7 +239,7 @@ impl<O: Outside> Driver<O> {
             }
         };
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.server.handle_input(input, Instant(now));
+        self.server.handle_input(input, protocol::Instant(now));
         while let Some(effect) = self.server.poll_effect() {
             match effect {
                 Effect::Answer { call, answer } => {
@@ -234,6 +256,7 @@ impl<O: Outside> Driver<O> {
                 Effect::Exit => return Step::Exit,
                 Effect::Send { .. }
                 | Effect::Close { .. }
+                | Effect::Admit { .. }
                 | Effect::ReadSecret { .. }
                 | Effect::SaveIdentity { .. }
                 | Effect::MarkEnding { .. }

@@ -1,2 +1,72 @@
 //! The binary `interlock`; everything it does is in the library.
-fn main() {}
+
+use clap::Parser;
+use interlock::cli::{Cli, Do};
+use interlock::run::{self, Options};
+use interlock::{mcp, state};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// What the log shows unless `INTERLOCK_LOG` says otherwise.
+const LOG_LEVEL: &str = "warn,interlock=info";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Some(command) => command_line(command, &cli),
+        None => serve(cli),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            // Stderr is all there is; if it is closed, nobody listens.
+            let _ = writeln!(io::stderr(), "interlock: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command_line(command: &Do, cli: &Cli) -> io::Result<ExitCode> {
+    let state = state::StateDir::open(cli.state_dir.as_deref())?;
+    let words = command.run(&state, cli.port_range)?;
+    writeln!(io::stdout(), "{words}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(cli: Cli) -> io::Result<ExitCode> {
+    log(cli.serve.log_file.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let options = Options {
+        serve: cli.serve,
+        state_dir: cli.state_dir,
+        range: cli.port_range,
+    };
+    let end = runtime.block_on(run::serve(options))?;
+    // Stdin may still be read by a thread that nobody can stop.
+    runtime.shutdown_background();
+    match end {
+        mcp::End::Closed => Ok(ExitCode::SUCCESS),
+        mcp::End::Refused(why) => Err(io::Error::other(why)),
+    }
+}
+
+/// Stdout is MCP's; the log goes to stderr or a file.
+fn log(file: Option<&Path>) -> io::Result<()> {
+    let filter = EnvFilter::try_from_env("INTERLOCK_LOG").unwrap_or_else(|_| LOG_LEVEL.into());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false);
+    match file {
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            log.with_writer(std::sync::Mutex::new(file)).init();
+        }
+        None => log.with_writer(io::stderr).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! The command line. Every flag is an environment variable too, `INTERLOCK_` and its name, because
+//! MCP clients configure servers by either.
+
+use crate::extension;
+use crate::state::StateDir;
+use clap::{Args, Parser, Subcommand};
+use protocol::ports::PortRange;
+use std::io;
+use std::path::PathBuf;
+
+/// Lets MCP clients share the user's own Chrome. Without a command: an MCP server on stdio.
+#[derive(Debug, Parser)]
+#[command(name = "interlock", version)]
+pub struct Cli {
+    /// What the server does; none of it matters to the other commands.
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Folder of the secret, the registry and the identities; the system's own place without
+    #[arg(long, global = true, env = "INTERLOCK_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Ports that servers take first; the 89 after them when all are taken
+    #[arg(long, global = true, env = "INTERLOCK_PORT_RANGE", value_name = "A-B",
+          value_parser = read_range, default_value = "8765-8775")]
+    pub port_range: PortRange,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Do>,
+}
+
+/// Options of the server.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Listen on exactly this port
+    #[arg(long, env = "INTERLOCK_PORT", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1024..))]
+    pub port: Option<u16>,
+    /// Name of this instance: restarted under it, it keeps its tabs for five minutes
+    /// [env: MCP_INSTANCE_ID too]
+    #[arg(long, env = "INTERLOCK_INSTANCE_ID", value_name = "ID")]
+    pub instance_id: Option<String>,
+    /// What people see in the browser; {folder} and {branch} are filled in
+    #[arg(long, env = "INTERLOCK_LABEL", value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Only use the browser of this name
+    #[arg(long, env = "INTERLOCK_BROWSER", value_name = "NAME")]
+    pub browser: Option<String>,
+    /// Folders that tools may write into, besides the working folder; a comma between them
+    #[arg(long, env = "INTERLOCK_ROOTS", value_name = "DIR", num_args = 1.., value_delimiter = ',')]
+    pub roots: Vec<PathBuf>,
+    /// Write the log to this file instead of stderr
+    #[arg(long, env = "INTERLOCK_LOG_FILE", value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+/// The other commands.
+#[derive(Debug, Subcommand)]
+pub enum Do {
+    /// Write the extension, paired with this user's servers, for Chrome to load unpacked
+    Extension {
+        /// Folder to write; loaded again by Chrome's reload button
+        folder: PathBuf,
+        /// Write only pairing.json and config.json into a folder that holds the extension
+        #[arg(long)]
+        pair_only: bool,
+    },
+    /// The secret that servers and extension share
+    Pair {
+        /// Make a new one and drop every connection; pair the extension's folder again afterwards
+        #[arg(long, required = true)]
+        rotate: bool,
+    },
+}
+
+fn read_range(text: &str) -> Result<PortRange, String> {
+    PortRange::parse(text).ok_or_else(|| "two ports from 1024 on, such as 8765-8775".into())
+}
+
+impl Serve {
+    /// The instance's name, from the flag or either variable; an empty one is none.
+    #[must_use]
+    pub fn instance_id(&self) -> Option<String> {
+        let named = self.instance_id.clone();
+        named
+            .or_else(|| std::env::var("MCP_INSTANCE_ID").ok())
+            .filter(|id| !id.is_empty())
+    }
+}
+
+impl Do {
+    /// Does it and gives the words for the user.
+    ///
+    /// # Errors
+    /// Of the file system, in words for the user.
+    pub fn run(&self, state: &StateDir, range: PortRange) -> io::Result<String> {
+        match self {
+            Self::Extension {
+                folder,
+                pair_only: true,
+            } => {
+                extension::pair(folder, state, range)?;
+                Ok(format!(
+                    "Paired {}. Reload the extension in Chrome.",
+                    folder.display()
+                ))
+            }
+            Self::Extension {
+                folder,
+                pair_only: false,
+            } => {
+                extension::write(folder, extension::bundle(), state, range)?;
+                Ok(format!(
+                    "Wrote {}. In chrome://extensions switch on developer mode and load it unpacked.",
+                    folder.display()
+                ))
+            }
+            Self::Pair { rotate: _ } => {
+                state.rotate_secret()?;
+                Ok(
+                    "Made a new secret. Now run `interlock extension DIR --pair-only` for the \
+                    extension's folder and reload the extension."
+                        .into(),
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_flag_has_its_variable() {
+        Cli::command().debug_assert();
+        for arg in Cli::command().get_arguments() {
+            let Some(long) = arg
+                .get_long()
+                .filter(|long| !["help", "version"].contains(long))
+            else {
+                continue;
+            };
+            let variable = format!("INTERLOCK_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(&*variable));
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_manual_are_understood() {
+        let read = |words: &str| Cli::try_parse_from(words.split(' ')).unwrap();
+        let serve = read("interlock --port 9000 --label {folder} --instance-id a").serve;
+        assert_eq!(
+            (serve.port, serve.instance_id()),
+            (Some(9000), Some("a".into()))
+        );
+        let cli = read("interlock extension dist/extension --port-range 17000-17010");
+        assert_eq!(cli.port_range, PortRange::new(17_000, 17_010).unwrap());
+        assert!(matches!(
+            cli.command,
+            Some(Do::Extension {
+                pair_only: false,
+                ..
+            })
+        ));
+        let cli = read("interlock pair --rotate --state-dir /s");
+        assert!(matches!(cli.command, Some(Do::Pair { rotate: true })));
+        for bad in [
+            "interlock --port 80",
+            "interlock --port-range 9-1",
+            "interlock pair",
+        ] {
+            assert!(Cli::try_parse_from(bad.split(' ')).is_err(), "{bad}");
+        }
+    }
+}

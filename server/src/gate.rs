@@ -1,0 +1,129 @@
+//! Who may ask anything of the listener: `design/security.md`, *Listening*. Every request passes
+//! [`check`] before it is routed, whatever its path; what is left is one of few [`Route`]s. A
+//! function of the request's head and our port, without IO.
+
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode, Version};
+use protocol::ports::PROBE_PATH;
+use protocol::{EXTENSION_ID, SUBPROTOCOL, SessionId};
+
+/// Fetch metadata: browsers send it where they send no `Origin`.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What a request that was let in wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// What kind of thing listens here.
+    Probe,
+    /// A paired extension's socket.
+    Extension {
+        /// Part of the proof.
+        path: String,
+        /// `Sec-WebSocket-Key`.
+        key: HeaderValue,
+    },
+}
+
+/// Checks a request's head and says what it wants.
+///
+/// # Errors
+/// The status to refuse it with; nothing else is said.
+pub fn check(head: &Parts, port: u16) -> Result<Route, StatusCode> {
+    let path = head.uri.path();
+    check_head(head, port)?;
+    check_origin(&head.headers, is_extension_path(path))?;
+    if path == PROBE_PATH {
+        return if head.method == Method::GET {
+            Ok(Route::Probe)
+        } else {
+            Err(StatusCode::METHOD_NOT_ALLOWED)
+        };
+    }
+    if !is_extension_path(path) {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    if head.method == Method::HEAD {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    if head.method != Method::GET {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    upgrade(&head.headers).map(|key| Route::Extension {
+        path: path.to_owned(),
+        key,
+    })
+}
+
+fn check_head(head: &Parts, port: u16) -> Result<(), StatusCode> {
+    if head.version != Version::HTTP_11 || head.uri.authority().is_some() {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let host = only(&head.headers, &HOST).ok_or(StatusCode::FORBIDDEN)?;
+    let ours = ["127.0.0.1", "localhost", "[::1]"];
+    if !ours.iter().any(|name| *host == format!("{name}:{port}")) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    // No-cors requests and images carry no Origin, but this.
+    let mut sites = head.headers.get_all(SEC_FETCH_SITE).iter();
+    if sites.any(|site| site != "none") {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    // Nothing here takes a body.
+    let length = head.headers.get(CONTENT_LENGTH);
+    if head.headers.contains_key(TRANSFER_ENCODING) || length.is_some_and(|length| length != "0") {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    Ok(())
+}
+
+fn check_origin(headers: &HeaderMap, extension_path: bool) -> Result<(), StatusCode> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let ours = format!("chrome-extension://{EXTENSION_ID}");
+    match (origins.next(), origins.next()) {
+        (None, _) => Ok(()),
+        (Some(origin), None) if extension_path && *origin == ours => Ok(()),
+        (Some(_), _) => Err(StatusCode::FORBIDDEN),
+    }
+}
+
+fn is_extension_path(path: &str) -> bool {
+    let session = path.strip_prefix("/session/");
+    path == "/" || path == "/extension" || session.is_some_and(|id| SessionId::new(id).is_ok())
+}
+
+/// The server's half of RFC 6455, 4.2.1, and our sub-protocol.
+fn upgrade(headers: &HeaderMap) -> Result<HeaderValue, StatusCode> {
+    if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    // A socket without it is an older dialect, and nobody here has opted in to those.
+    if !has_token(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    // 16 bytes in base64.
+    only(headers, &SEC_WEBSOCKET_KEY)
+        .filter(|key| key.len() == 24 && key.as_bytes().ends_with(b"=="))
+        .cloned()
+        .ok_or(StatusCode::BAD_REQUEST)
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|each| each.trim().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,401 @@
+//! Who a restarted server is: `instances/<key>` holds session, token and browser, under an OS lock
+//! while its server lives (`design/tabs.md`, *Sessions*). It knows nothing of sockets; the machine
+//! says when to [`Keeper::save`] and when to [`Keeper::mark_ending`].
+
+use crate::state::{random, replace_private};
+use protocol::pairing::to_hex;
+use protocol::{BrowserId, SessionId};
+use serde::{Deserialize, Serialize};
+use server_core::{BoundBrowser, Identity};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a starter waits for a holder that has written that it is ending; one exits within 1 s.
+pub const ENDING_WAIT: Duration = Duration::from_secs(2);
+/// How often it looks.
+const ENDING_LOOK: Duration = Duration::from_millis(20);
+/// Identities that nobody used for so long are removed: their sessions ended minutes after them.
+const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Files looked at for that in one start.
+const PRUNE_MAX: usize = 256;
+
+/// The file's content.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    version: u32,
+    session_id: SessionId,
+    resume_token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    browser: Option<Browser>,
+    #[serde(default)]
+    ending: bool,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Browser {
+    id: BrowserId,
+    name: String,
+}
+
+/// The version that is written and read; another one is as good as none.
+const VERSION: u32 = 1;
+
+/// Holds the identity's lock; without one (another instance has it) it keeps nothing.
+#[derive(Debug)]
+pub struct Keeper {
+    file: Option<Held>,
+    last: Identity,
+}
+
+#[derive(Debug)]
+struct Held {
+    data: PathBuf,
+    // Held for its lock.
+    _lock: File,
+}
+
+/// How an identity was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Read from the file: the session goes on.
+    Resumed,
+    /// Made and written.
+    Fresh,
+    /// Another living server has it: made, and kept nowhere.
+    Held,
+}
+
+/// What names an instance when the user does not: the client's process and the folder it works
+/// in. None where the system does not tell.
+#[must_use]
+pub fn key(instance_id: Option<&str>) -> Option<String> {
+    let parts = match instance_id {
+        Some(id) => vec!["named".to_owned(), id.to_owned()],
+        None => {
+            let (parent, started) = parent()?;
+            let folder = std::env::current_dir().ok()?;
+            vec![
+                "process".to_owned(),
+                parent.to_string(),
+                started,
+                folder.to_string_lossy().into_owned(),
+            ]
+        }
+    };
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    let mut name = to_hex(&digest.finalize().into());
+    name.truncate(32);
+    Some(name)
+}
+
+#[cfg(unix)]
+fn parent() -> Option<(u32, String)> {
+    let parent = std::os::unix::process::parent_id();
+    // Elsewhere than on Linux the number alone has to do: a session that nobody resumes within
+    // minutes is gone, and numbers do not come around that fast.
+    let started = fs::read_to_string(format!("/proc/{parent}/stat"))
+        .ok()
+        .and_then(|stat| start_time(&stat).map(str::to_owned))
+        .unwrap_or_default();
+    Some((parent, started))
+}
+
+#[cfg(not(unix))]
+fn parent() -> Option<(u32, String)> {
+    None
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)); the second field may hold spaces and brackets.
+#[cfg(unix)]
+fn start_time(stat: &str) -> Option<&str> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_ascii_whitespace().nth(19)
+}
+
+/// Takes the identity `key` of `folder`, waiting for a holder that is ending. Blocks for up to
+/// [`ENDING_WAIT`].
+///
+/// # Errors
+/// Of the file system, or when the system has no randomness.
+pub fn take(folder: &Path, key: Option<&str>) -> io::Result<(Keeper, Identity, Origin)> {
+    let fresh = server_core::fresh_identity(random()?);
+    let unheld = |identity: Identity, origin| {
+        let keeper = Keeper {
+            file: None,
+            last: identity.clone(),
+        };
+        (keeper, identity, origin)
+    };
+    let Some(key) = key else {
+        return Ok(unheld(fresh, Origin::Fresh));
+    };
+    prune(folder, key);
+    let data = folder.join(key);
+    let Some(lock) = lock(folder, key, &data)? else {
+        return Ok(unheld(fresh, Origin::Held));
+    };
+    let (identity, origin) = match read(&data) {
+        Some(record) => (record.into(), Origin::Resumed),
+        None => (fresh, Origin::Fresh),
+    };
+    let mut keeper = Keeper {
+        file: Some(Held { data, _lock: lock }),
+        last: identity.clone(),
+    };
+    // This also takes back the word of a former holder that it is ending.
+    keeper.save(&identity)?;
+    Ok((keeper, identity, origin))
+}
+
+/// The lock, or nothing when somebody holds it who is not ending.
+fn lock(folder: &Path, key: &str, data: &Path) -> io::Result<Option<File>> {
+    let path = folder.join(format!("{key}.lock"));
+    let began = Instant::now();
+    loop {
+        let file = open_lock(&path)?;
+        match file.try_lock() {
+            Ok(()) if still_named(&file) => return Ok(Some(file)),
+            // Removed as unused between opening and locking.
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => {
+                let ending = read(data).is_some_and(|record| record.ending);
+                if !ending || began.elapsed() >= ENDING_WAIT {
+                    return Ok(None);
+                }
+                std::thread::sleep(ENDING_LOOK);
+            }
+        }
+    }
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn still_named(file: &File) -> bool {
+    file.metadata()
+        .is_ok_and(|data| std::os::unix::fs::MetadataExt::nlink(&data) > 0)
+}
+
+#[cfg(not(unix))]
+fn still_named(_file: &File) -> bool {
+    true
+}
+
+fn read(path: &Path) -> Option<Record> {
+    let record: Record = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
+    (record.version == VERSION).then_some(record)
+}
+
+/// Removes identities of instances that will not come back.
+fn prune(folder: &Path, keep: &str) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.take(PRUNE_MAX).flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".lock")) else {
+            continue;
+        };
+        let data = folder.join(key);
+        let used = [&path, &data]
+            .into_iter()
+            .filter_map(|path| fs::metadata(path).ok()?.modified().ok())
+            .max();
+        let unused = used
+            .and_then(|used| SystemTime::now().duration_since(used).ok())
+            .is_some_and(|age| age > UNUSED_MAX);
+        if unused
+            && key != keep
+            && let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(&data);
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+impl Keeper {
+    /// Writes the identity down.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn save(&mut self, identity: &Identity) -> io::Result<()> {
+        self.last = identity.clone();
+        self.write(false)
+    }
+
+    /// Writes down that this server is ending: a starter then waits for it.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn mark_ending(&self) -> io::Result<()> {
+        self.write(true)
+    }
+
+    fn write(&self, ending: bool) -> io::Result<()> {
+        let Some(held) = &self.file else {
+            return Ok(());
+        };
+        let record = Record {
+            version: VERSION,
+            session_id: self.last.session_id.clone(),
+            resume_token: self.last.resume_token.clone(),
+            browser: self.last.browser.as_ref().map(|browser| Browser {
+                id: browser.id.clone(),
+                name: browser.name.clone(),
+            }),
+            ending,
+        };
+        replace_private(&held.data, serde_json::to_string(&record)?.as_bytes())
+    }
+}
+
+impl From<Record> for Identity {
+    fn from(record: Record) -> Self {
+        Self {
+            session_id: record.session_id,
+            resume_token: record.resume_token,
+            browser: record.browser.map(|browser| BoundBrowser {
+                id: browser.id,
+                name: browser.name,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::Scratch;
+
+    fn folder(scratch: &Scratch) -> PathBuf {
+        scratch.state().folder("instances").unwrap()
+    }
+
+    fn bound(mut identity: Identity) -> Identity {
+        identity.browser = Some(BoundBrowser {
+            id: BrowserId("b".into()),
+            name: "work".into(),
+        });
+        identity
+    }
+
+    #[test]
+    fn a_restarted_server_is_the_same_session() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let (mut keeper, first, origin) = take(&folder, Some("k")).unwrap();
+        assert_eq!(origin, Origin::Fresh);
+        let first = bound(first);
+        keeper.save(&first).unwrap();
+        drop(keeper);
+        let (_keeper, second, origin) = take(&folder, Some("k")).unwrap();
+        assert_eq!((second, origin), (first, Origin::Resumed));
+    }
+
+    #[test]
+    fn an_identity_that_is_held_gives_a_fresh_one_that_is_kept_nowhere() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let (keeper, first, _) = take(&folder, Some("k")).unwrap();
+        let began = Instant::now();
+        let (mut other, second, origin) = take(&folder, Some("k")).unwrap();
+        assert_eq!(origin, Origin::Held);
+        assert!(began.elapsed() < ENDING_WAIT, "it does not wait");
+        assert_ne!(first.session_id, second.session_id);
+        other.save(&bound(second)).unwrap();
+        drop(keeper);
+        let (_keeper, again, _) = take(&folder, Some("k")).unwrap();
+        assert_eq!(again, first);
+    }
+
+    #[test]
+    fn a_starter_waits_for_a_holder_that_is_ending() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let (keeper, first, _) = take(&folder, Some("k")).unwrap();
+        keeper.mark_ending().unwrap();
+        let leaving = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(keeper);
+        });
+        let (_keeper, second, origin) = take(&folder, Some("k")).unwrap();
+        leaving.join().unwrap();
+        assert_eq!((second, origin), (first, Origin::Resumed));
+        let record = read(&folder.join("k")).unwrap();
+        assert!(!record.ending, "the mark is the former holder's");
+    }
+
+    #[test]
+    fn a_damaged_file_costs_its_session_and_nothing_else() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        fs::write(folder.join("k"), "{\"version\":1,\"sessionId\":\"a b\"}").unwrap();
+        let (_keeper, _, origin) = take(&folder, Some("k")).unwrap();
+        assert_eq!(origin, Origin::Fresh);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let _kept = take(&folder, Some("k")).unwrap();
+        for name in ["k", "k.lock"] {
+            let mode = fs::metadata(folder.join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn identities_unused_for_a_month_are_removed() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        for (key, age) in [("old", UNUSED_MAX * 2), ("new", Duration::ZERO)] {
+            drop(take(&folder, Some(key)).unwrap());
+            for name in [key.to_owned(), format!("{key}.lock")] {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .open(folder.join(name))
+                    .unwrap();
+                file.set_modified(SystemTime::now() - age).unwrap();
+            }
+        }
+        let _kept = take(&folder, Some("k")).unwrap();
+        assert!(!folder.join("old").exists() && !folder.join("old.lock").exists());
+        assert!(folder.join("new").exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_key_is_of_the_parent_its_start_and_the_folder_or_of_the_name() {
+        assert_eq!(key(None), key(None));
+        assert_eq!(key(Some("a")), key(Some("a")));
+        assert_ne!(key(Some("a")), key(Some("b")));
+        assert_ne!(key(Some("a")), key(None));
+        assert!(parent().is_some_and(|(_, started)| started.parse::<u64>().is_ok()));
+        let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
+        assert_eq!(start_time(stat), Some("4242"));
+    }
+}

@@ -1,0 +1,91 @@
+//! Carries out what the machine asks for outside itself: sockets, the secret, the identity's file,
+//! words to the user. Files here are a few hundred bytes and touched a few times in a life, so
+//! they are read and written in place.
+
+use crate::driver::{Handle, Outside};
+use crate::identity::Keeper;
+use crate::sockets::Table;
+use crate::state::StateDir;
+use server_core::{Effect, Input, Note};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// What becomes known beside the first answers. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Late {
+    /// Set before the first socket is accepted.
+    pub state: Arc<OnceLock<StateDir>>,
+    /// Set before the machine learns its identity; taken at the end, which frees its lock.
+    pub keeper: Arc<Mutex<Option<Keeper>>>,
+}
+
+/// See the module's own words.
+#[derive(Debug)]
+pub struct World {
+    /// The open sockets.
+    pub table: Table,
+    /// See [`Late`].
+    pub late: Late,
+}
+
+impl Outside for World {
+    fn carry_out(&mut self, effect: Effect, handle: &Handle) {
+        match effect {
+            Effect::Send { conn, text } => self.table.send(conn, text),
+            Effect::Close { conn, code } => self.table.close(conn, code),
+            Effect::Admit { conn } => self.table.admit(conn),
+            Effect::ReadSecret { conn } => {
+                let read = self.late.state.get().map(StateDir::read_secret);
+                let secret = read.and_then(|read| {
+                    read.inspect_err(|error| tracing::error!(%error, "cannot read the secret"))
+                        .ok()
+                });
+                handle.input(Input::Secret { conn, secret });
+            }
+            Effect::SaveIdentity { identity, .. } => self.keep(|keeper| keeper.save(&identity)),
+            Effect::MarkEnding { .. } => self.keep(|keeper| keeper.mark_ending()),
+            Effect::Note(note) => say(&note),
+            // The driver's own.
+            Effect::Answer { .. } | Effect::Progress { .. } | Effect::Exit => {}
+        }
+    }
+
+    async fn flush(&mut self, at_most: Duration) {
+        self.table.closed(at_most).await;
+    }
+}
+
+impl World {
+    fn keep(&self, act: impl FnOnce(&mut Keeper) -> std::io::Result<()>) {
+        let mut keeper = self
+            .late
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(keeper) = keeper.as_mut()
+            && let Err(error) = act(keeper)
+        {
+            tracing::warn!(%error, "cannot write the identity down; a restart will be a new session");
+        }
+    }
+}
+
+fn say(note: &Note) {
+    match note {
+        Note::ProofFailed => tracing::warn!(
+            "not_paired: a browser's extension has another secret; run `interlock extension DIR \
+             --pair-only` for the folder it was loaded from and reload the extension"
+        ),
+        Note::SecretUnreadable => {
+            tracing::error!("nobody can pair: the secret in the state folder cannot be read");
+        }
+        Note::SessionOpened { browser } => tracing::info!(browser, "connected"),
+        Note::StandsBy { browser } => {
+            tracing::info!(browser, "stands by: the session belongs to another browser");
+        }
+        Note::SessionRefused => tracing::warn!(
+            "the browser holds this session under another token; going on as a new session"
+        ),
+        Note::BrowserLost { browser } => tracing::warn!(browser, "the connection was lost"),
+    }
+}

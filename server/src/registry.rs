@@ -1,0 +1,160 @@
+//! The per-user registry of living servers: one file each, under an OS lock for as long as its
+//! server lives. The lock is what counts, so a crash is a death like any other; the file only says
+//! the port. Siblings are found by looking ([`Registry::siblings`]) once a second: three system
+//! calls a file, which even two hundred servers do not feel.
+
+use crate::state::random_name;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How soon a sibling's coming or going is noticed.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A file that is being made is locked and renamed within milliseconds; one this old is a crash's.
+const UNFINISHED_MAX: Duration = Duration::from_secs(60);
+
+/// More files than this are not looked at; a range and its overflow hold a hundred servers, a
+/// widened range a few hundred.
+const FILES_MAX: usize = 1024;
+
+/// This server's place among its siblings; gone when dropped.
+#[derive(Debug)]
+pub struct Registry {
+    folder: PathBuf,
+    own: PathBuf,
+    // Held for its lock.
+    _lock: File,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    port: u16,
+}
+
+impl Registry {
+    /// Registers the server that listens on `port`. The file is locked before it has its name, so
+    /// nobody ever sees it unlocked while its server lives.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn join(folder: &Path, port: u16) -> io::Result<Self> {
+        let name = format!("{port}-{}", random_name()?);
+        let temporary = folder.join(format!(".{name}"));
+        let mut file = crate::state::create_private(&temporary)?;
+        file.lock()?;
+        file.write_all(serde_json::to_string(&Entry { port })?.as_bytes())?;
+        let own = folder.join(name);
+        fs::rename(&temporary, &own)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            own,
+            _lock: file,
+        })
+    }
+
+    /// The ports of the others that live now. Removes what the dead left.
+    #[must_use]
+    pub fn siblings(&self) -> Vec<u16> {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return Vec::new();
+        };
+        let mut ports: Vec<u16> = entries
+            .take(FILES_MAX)
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| *path != self.own)
+            .filter_map(|path| living_port(&path))
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Left behind it would be stale and count for nothing.
+        let _ = fs::remove_file(&self.own);
+    }
+}
+
+fn living_port(path: &Path) -> Option<u16> {
+    let file = File::open(path).ok()?;
+    let unfinished = path.file_name()?.to_string_lossy().starts_with('.');
+    if unfinished {
+        let age = file.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+        if age < UNFINISHED_MAX {
+            return None;
+        }
+    }
+    match file.try_lock_shared() {
+        // Nobody holds it.
+        Ok(()) => {
+            let _ = fs::remove_file(path);
+            None
+        }
+        Err(TryLockError::WouldBlock) if !unfinished => {
+            // The port stands in the name too: where locks keep readers out, that is enough.
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let written = serde_json::from_str::<Entry>(&text).map(|entry| entry.port);
+            let named = || path.file_name()?.to_str()?.split_once('-')?.0.parse().ok();
+            written.ok().or_else(named)
+        }
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::Scratch;
+
+    fn folder(scratch: &Scratch) -> PathBuf {
+        scratch.state().folder("registry").unwrap()
+    }
+
+    #[test]
+    fn servers_see_one_another_and_not_themselves() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let one = Registry::join(&folder, 8765).unwrap();
+        assert_eq!(one.siblings(), Vec::<u16>::new());
+        let two = Registry::join(&folder, 8770).unwrap();
+        let three = Registry::join(&folder, 8766).unwrap();
+        assert_eq!(one.siblings(), vec![8766, 8770]);
+        assert_eq!(three.siblings(), vec![8765, 8770]);
+        drop(two);
+        assert_eq!(one.siblings(), vec![8766]);
+    }
+
+    #[test]
+    fn a_stale_file_never_counts_and_is_removed() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let one = Registry::join(&folder, 8765).unwrap();
+        // What a killed server leaves: a file that nobody locks.
+        fs::write(folder.join("8769-dead"), "{\"port\":8769}").unwrap();
+        assert_eq!(one.siblings(), Vec::<u16>::new());
+        assert!(!folder.join("8769-dead").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_being_made_is_left_alone() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let one = Registry::join(&folder, 8765).unwrap();
+        fs::write(folder.join(".8769-new"), "").unwrap();
+        assert_eq!(one.siblings(), Vec::<u16>::new());
+        assert!(folder.join(".8769-new").exists());
+    }
+
+    #[test]
+    fn nothing_secret_stands_in_the_registry() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let one = Registry::join(&folder, 8765).unwrap();
+        assert_eq!(fs::read_to_string(&one.own).unwrap(), "{\"port\":8765}");
+    }
+}

@@ -1,0 +1,242 @@
+//! A stdio server's life: the machine starts, MCP is answered at once, and beside that the state
+//! folder, the identity, the port and the registry are seen to.
+
+use crate::cli::Serve;
+use crate::driver::{self, Handle};
+use crate::outside::{Late, World};
+use crate::registry::{LOOK_EVERY, Registry};
+use crate::sockets::{Sockets, Table};
+use crate::state::{self, StateDir};
+use crate::{identity, listen, mcp};
+use protocol::ports::PortRange;
+use server_core::{Config, Input, SessionKey};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that a server is told.
+#[derive(Debug)]
+pub struct Options {
+    /// See [`Serve`].
+    pub serve: Serve,
+    /// Where the state folder is, if not in the system's place.
+    pub state_dir: Option<PathBuf>,
+    /// Where servers sit.
+    pub range: PortRange,
+}
+
+/// Serves the MCP client on stdin and stdout until it leaves or a signal comes. A read of stdin
+/// may still be pending afterwards: leave by `exit`.
+///
+/// # Errors
+/// When the system has no randomness.
+pub async fn serve(options: Options) -> io::Result<mcp::End> {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let (handle, roots) = start(options)?;
+    Ok(mcp::serve(Arc::new(handle), roots, stop).await)
+}
+
+/// Starts the machine and, beside it, all that it needs. Gives its handle and where tools may
+/// write.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn start(options: Options) -> io::Result<(Handle, mcp::Roots)> {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let instance_id = options.serve.instance_id();
+    let label = options.serve.label.as_deref();
+    let config = Config {
+        range: options.range,
+        label: label.map(|label| mcp::fill_label(label, &cwd)),
+        browser: options.serve.browser.clone(),
+        explicit_instance: instance_id.is_some(),
+        ..Config::default()
+    };
+    let (table, late) = (Table::default(), Late::default());
+    let world = World {
+        table: table.clone(),
+        late: late.clone(),
+    };
+    let handle = driver::start(config, state::random()?, world);
+    let roots = roots(&options, &cwd);
+    let beside = Beside {
+        handle: handle.clone(),
+        table,
+        late,
+        range: options.range,
+        port: options.serve.port,
+        instance_id,
+        state_dir: options.state_dir,
+    };
+    tokio::spawn(beside.run());
+    Ok((handle, roots))
+}
+
+fn roots(options: &Options, cwd: &Path) -> mcp::Roots {
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+    let state = options
+        .state_dir
+        .clone()
+        .or_else(state::default_path)
+        .unwrap_or_default();
+    // Beside the state folder, which tools never write into.
+    let mut name = state.file_name().unwrap_or_default().to_owned();
+    name.push("-output");
+    let output = state.with_file_name(name);
+    let named = &options.serve.roots;
+    mcp::Roots::new(cwd, home.as_deref(), named, &output, &state)
+}
+
+/// What is done beside the first answers.
+struct Beside {
+    handle: Handle,
+    table: Table,
+    late: Late,
+    range: PortRange,
+    port: Option<u16>,
+    instance_id: Option<String>,
+    state_dir: Option<PathBuf>,
+}
+
+impl Beside {
+    async fn run(self) {
+        if let Err(error) = self.prepare().await {
+            tracing::error!(%error, "no browser can connect");
+            let why = format!("this server cannot listen: {error}");
+            self.handle.input(Input::NotListening { why });
+        }
+    }
+
+    async fn prepare(&self) -> io::Result<()> {
+        let path = self.state_dir.clone();
+        let state = tokio::task::spawn_blocking(move || {
+            let state = StateDir::open(path.as_deref())?;
+            state.secret()?;
+            Ok::<_, io::Error>(state)
+        })
+        .await
+        .map_err(io::Error::other)??;
+        // It may wait for a former holder, and nothing else waits for it.
+        tokio::spawn(identify(
+            self.handle.clone(),
+            self.late.clone(),
+            state.clone(),
+            self.instance_id.clone(),
+        ));
+        let folder = state.folder("registry")?;
+        let stamp = state.secret_stamp();
+        let _ = self.late.state.set(state.clone());
+        let bound = match self.port {
+            Some(port) => listen::bind(port)
+                .map_err(|error| io::Error::new(error.kind(), format!("port {port}: {error}")))?,
+            None => listen::bind_range(self.range)?,
+        };
+        let port = bound.port;
+        self.handle.input(Input::Listening { port });
+        tracing::info!(port, "listening");
+        let sockets = Sockets::new(self.handle.clone(), self.table.clone());
+        let registry = Registry::join(&folder, port)
+            .inspect_err(|error| tracing::warn!(%error, "siblings will not learn of this server"))
+            .ok();
+        tokio::select! {
+            () = listen::serve(bound, sockets) => {}
+            () = watch(&self.handle, registry.as_ref(), &state, stamp) => {}
+            () = self.handle.ended() => {}
+        }
+        Ok(())
+    }
+}
+
+async fn identify(handle: Handle, late: Late, state: StateDir, instance_id: Option<String>) {
+    let taken = tokio::task::spawn_blocking(move || {
+        let folder = state.folder("instances")?;
+        let key = identity::key(instance_id.as_deref());
+        identity::take(&folder, key.as_deref())
+    })
+    .await
+    .map_err(io::Error::other)
+    .flatten();
+    let identity = match taken {
+        Ok((keeper, identity, origin)) => {
+            *late
+                .keeper
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(keeper);
+            match origin {
+                identity::Origin::Fresh => {}
+                identity::Origin::Resumed => {
+                    tracing::info!("resuming the session of this instance")
+                }
+                identity::Origin::Held => tracing::warn!(
+                    "another server of this instance is running; this one is a session of its own"
+                ),
+            }
+            identity
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no identity can be kept; a restart will be a new session");
+            match state::random() {
+                Ok(seed) => server_core::fresh_identity(seed),
+                Err(error) => {
+                    tracing::error!(%error, "the system has no randomness");
+                    return;
+                }
+            }
+        }
+    };
+    let session = SessionKey::ONLY;
+    handle.input(Input::Identity { session, identity });
+}
+
+/// Looks for siblings, and for a secret that was replaced.
+async fn watch(
+    handle: &Handle,
+    registry: Option<&Registry>,
+    state: &StateDir,
+    mut stamp: Option<std::time::SystemTime>,
+) {
+    loop {
+        if let Some(registry) = registry {
+            let ports = registry.siblings();
+            handle.input(Input::Siblings { ports });
+        }
+        let now = state.secret_stamp();
+        if now != stamp {
+            stamp = now;
+            tracing::warn!("the pairing secret was replaced");
+            handle.input(Input::SecretRotated);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(unix)]
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ];
+    for kind in kinds {
+        let stop = stop.clone();
+        match signal(kind) {
+            Ok(mut signals) => {
+                tokio::spawn(async move {
+                    signals.recv().await;
+                    stop.cancel();
+                });
+            }
+            Err(error) => tracing::warn!(%error, "a signal will end this server without goodbye"),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_on_signal(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
+    }
+}

@@ -1,0 +1,251 @@
+//! WebSockets after their upgrade: text in to the machine, text out from it. Each has a task; the
+//! table of all is how effects find theirs. What a stranger may make us hold is bounded in bytes
+//! until the machine says that it has proven itself.
+
+use crate::driver::Handle;
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use protocol::limits;
+use server_core::{ConnId, Input};
+use std::collections::BTreeMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_util::task::TaskTracker;
+
+/// Above the agreed limit there is room for the answer that says so: the machine names the call.
+const MESSAGE_MAX: usize = limits::FRAME_MAX + limits::FRAME_MAX / 4;
+/// Two frames of the handshake with their headers, and some.
+const STRANGER_BYTES_MAX: usize = 3 * limits::HANDSHAKE_FRAME_MAX;
+/// How long a message may take to leave; a peer that stands still for so long is lost.
+const SEND_MAX: Duration = Duration::from_secs(10);
+/// How long the closing handshake may take.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// Where a connection was accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// `127.0.0.1` or `::1`.
+    pub address: &'static str,
+    /// The listener's.
+    pub port: u16,
+}
+
+/// All open sockets. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    handle: Handle,
+    table: Table,
+    next: Arc<AtomicU64>,
+}
+
+/// How effects reach a socket. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    open: Arc<Mutex<BTreeMap<ConnId, Entry>>>,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Entry {
+    out: mpsc::UnboundedSender<Out>,
+    admitted: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Out {
+    Text(String),
+    Close(u16),
+}
+
+impl Table {
+    /// Sends a text; to a socket that is gone, nothing happens.
+    pub fn send(&self, conn: ConnId, text: String) {
+        self.with(conn, |entry| {
+            let _ = entry.out.send(Out::Text(text));
+        });
+    }
+
+    /// Closes a socket after everything sent before.
+    pub fn close(&self, conn: ConnId, code: u16) {
+        self.with(conn, |entry| {
+            let _ = entry.out.send(Out::Close(code));
+        });
+        self.remove(conn);
+    }
+
+    /// Its peer has proven itself.
+    pub fn admit(&self, conn: ConnId) {
+        self.with(conn, |entry| entry.admitted.store(true, Ordering::Relaxed));
+    }
+
+    /// Waits until every socket is closed.
+    pub async fn closed(&self, at_most: Duration) {
+        self.tasks.close();
+        let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
+    }
+
+    fn with(&self, conn: ConnId, act: impl FnOnce(&Entry)) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = open.get(&conn) {
+            act(entry);
+        }
+    }
+
+    fn insert(&self, conn: ConnId, entry: Entry) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert(conn, entry);
+    }
+
+    fn remove(&self, conn: ConnId) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&conn);
+    }
+}
+
+impl Sockets {
+    /// Sockets that tell `handle` and are reached through `table`.
+    #[must_use]
+    pub fn new(handle: Handle, table: Table) -> Self {
+        Self {
+            handle,
+            table,
+            next: Arc::new(AtomicU64::new(1)),
+        }
+    }
+
+    /// Takes over a connection whose answer says that it is a WebSocket from now on.
+    pub fn open(&self, upgrade: OnUpgrade, place: Place, path: String) {
+        let sockets = self.clone();
+        self.table.tasks.spawn(async move {
+            if let Ok(upgraded) = upgrade.await {
+                sockets.run(upgraded, place, path).await;
+            }
+        });
+    }
+
+    async fn run(self, upgraded: Upgraded, place: Place, path: String) {
+        let conn = ConnId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (out, mut outbox) = mpsc::unbounded_channel();
+        let admitted = Arc::new(AtomicBool::new(false));
+        let bounded = Bounded {
+            inner: TokioIo::new(upgraded),
+            left: STRANGER_BYTES_MAX,
+            admitted: admitted.clone(),
+        };
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_MAX))
+            .max_frame_size(Some(MESSAGE_MAX));
+        let socket = WebSocketStream::from_raw_socket(bounded, Role::Server, Some(config)).await;
+        self.table.insert(conn, Entry { out, admitted });
+        self.handle
+            .socket(Input::Accepted {
+                conn,
+                address: place.address.to_owned(),
+                port: place.port,
+                path,
+            })
+            .await;
+        let (mut sink, mut stream) = socket.split();
+        let receive = async {
+            while let Some(Ok(message)) = stream.next().await {
+                match message {
+                    Message::Text(text) => {
+                        let text = text.as_str().to_owned();
+                        self.handle.socket(Input::Frame { conn, text }).await;
+                    }
+                    // tungstenite answers pings by itself.
+                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                    // Not of this protocol.
+                    Message::Binary(_) | Message::Close(_) => break,
+                }
+            }
+        };
+        let send = async {
+            while let Some(out) = outbox.recv().await {
+                let (message, last) = match out {
+                    Out::Text(text) => (Message::text(text), false),
+                    Out::Close(code) => (close_frame(code), true),
+                };
+                let sent = tokio::time::timeout(SEND_MAX, sink.send(message)).await;
+                if last || !matches!(sent, Ok(Ok(()))) {
+                    break;
+                }
+            }
+        };
+        let mut receive = std::pin::pin!(receive);
+        tokio::select! {
+            () = &mut receive => {}
+            () = send => {
+                // The peer's half of the closing handshake, so that our last words arrive.
+                let _ = tokio::time::timeout(CLOSE_MAX, receive).await;
+            }
+        }
+        self.table.remove(conn);
+        self.handle.socket(Input::Closed { conn }).await;
+    }
+}
+
+fn close_frame(code: u16) -> Message {
+    Message::Close(Some(CloseFrame {
+        code: code.into(),
+        reason: Utf8Bytes::from_static(""),
+    }))
+}
+
+/// A stream that gives a stranger's bytes up to a bound and then fails.
+struct Bounded<S> {
+    inner: S,
+    left: usize,
+    admitted: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.admitted.load(Ordering::Relaxed) {
+            return Pin::new(&mut self.inner).poll_read(cx, buffer);
+        }
+        if self.left == 0 {
+            return Poll::Ready(Err(io::Error::other("a stranger has said too much")));
+        }
+        let room = buffer.remaining().min(self.left);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+        std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        buffer.advance(read);
+        self.left -= read;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

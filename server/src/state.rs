@@ -1,0 +1,263 @@
+//! The user's state folder and the pairing secret in it (`design/security.md`, *Pairing*). The
+//! secret is made once, read at each handshake, and written nowhere but here and into the
+//! extension folders that the user names.
+
+use protocol::pairing::Secret;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The secret's file, 64 hex digits.
+const SECRET: &str = "secret";
+
+/// A state folder that exists, private to the user.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// Opens `path`, or the system's place for the state of programs, and makes it where it is
+    /// missing.
+    ///
+    /// # Errors
+    /// When there is no such place or it cannot be made private.
+    pub fn open(path: Option<&Path>) -> io::Result<Self> {
+        let path = match path {
+            Some(path) => std::path::absolute(path)?,
+            None => default_path()
+                .ok_or_else(|| io::Error::other("no home folder; give --state-dir"))?,
+        };
+        make_private(&path)?;
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A folder in it, made where it is missing.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        make_private(&path)?;
+        Ok(path)
+    }
+
+    /// The secret, made at the first use: whoever loses the race to make it reads the winner's.
+    ///
+    /// # Errors
+    /// Of the file system, or when the file holds something else.
+    pub fn secret(&self) -> io::Result<Secret> {
+        match self.read_secret() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            read => return read,
+        }
+        let temporary = self.write_new_secret()?;
+        let linked = fs::hard_link(&temporary, self.path.join(SECRET));
+        let removed = fs::remove_file(&temporary);
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => removed?,
+        }
+        self.read_secret()
+    }
+
+    /// The secret as it is now; never makes one.
+    ///
+    /// # Errors
+    /// Of the file system, or when the file holds something else.
+    pub fn read_secret(&self) -> io::Result<Secret> {
+        let text = fs::read_to_string(self.path.join(SECRET))?;
+        Secret::from_hex(&text).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the secret's file does not hold 64 hex digits; `interlock pair --rotate` makes a new one",
+            )
+        })
+    }
+
+    /// Replaces the secret. Every extension folder has to be paired again.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn rotate_secret(&self) -> io::Result<()> {
+        fs::rename(self.write_new_secret()?, self.path.join(SECRET))
+    }
+
+    /// Changes when the secret is replaced; nothing where there is none.
+    #[must_use]
+    pub fn secret_stamp(&self) -> Option<std::time::SystemTime> {
+        fs::metadata(self.path.join(SECRET)).ok()?.modified().ok()
+    }
+
+    fn write_new_secret(&self) -> io::Result<PathBuf> {
+        let secret = Secret::new(random()?);
+        let path = self.path.join(format!(".{SECRET}-{}", random_name()?));
+        let mut file = create_private(&path)?;
+        file.write_all(secret.to_hex().as_bytes())?;
+        file.sync_all()?;
+        Ok(path)
+    }
+}
+
+/// The system's place for the state of this program.
+#[must_use]
+pub fn default_path() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "interlock")?;
+    Some(dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned())
+}
+
+/// 32 bytes of the system's randomness.
+///
+/// # Errors
+/// When the system has none.
+pub fn random() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// A name that nobody else chooses.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn random_name() -> io::Result<String> {
+    let mut name = protocol::pairing::to_hex(&random()?);
+    name.truncate(16);
+    Ok(name)
+}
+
+/// Makes a folder, and those above it, that only the user can enter.
+///
+/// # Errors
+/// Of the file system.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    // It may be older than we are.
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
+/// Makes a file that must not exist yet and that only the user can read.
+///
+/// # Errors
+/// Of the file system.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Writes a private file so that readers see the old content or the new, nothing between.
+///
+/// # Errors
+/// Of the file system.
+pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}-{}", random_name()?));
+    let written = create_private(&temporary)
+        .and_then(|mut file| file.write_all(content))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // Nothing of ours stays behind; the first error is the one that tells.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A folder that is gone with its owner.
+    #[derive(Debug)]
+    pub(crate) struct Scratch(PathBuf);
+
+    impl Scratch {
+        pub(crate) fn new() -> Self {
+            let path =
+                std::env::temp_dir().join(format!("interlock-test-{}", random_name().unwrap()));
+            make_private(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+
+        pub(crate) fn state(&self) -> StateDir {
+            StateDir::open(Some(&self.0.join("state"))).unwrap()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_secret_is_made_once_however_many_ask_at_the_same_moment() {
+        let scratch = Scratch::new();
+        let state = scratch.state();
+        let secrets: Vec<Secret> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| state.secret().unwrap()))
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn state_is_private_to_the_user() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = Scratch::new();
+        let path = scratch.path().join("state");
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        let state = scratch.state();
+        state.secret().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        assert_eq!(mode(&path.join(SECRET)), 0o600);
+        assert_eq!(mode(&state.folder("registry").unwrap()), 0o700);
+    }
+
+    #[test]
+    fn a_rotated_secret_is_another_and_is_noticed() {
+        let scratch = Scratch::new();
+        let state = scratch.state();
+        let (old, stamp) = (state.secret().unwrap(), state.secret_stamp());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        state.rotate_secret().unwrap();
+        assert_ne!(state.secret().unwrap(), old);
+        assert_ne!(state.secret_stamp(), stamp);
+    }
+
+    #[test]
+    fn a_damaged_secret_is_an_error_and_is_not_replaced_silently() {
+        let scratch = Scratch::new();
+        let state = scratch.state();
+        fs::write(state.path().join(SECRET), "short").unwrap();
+        assert!(state.secret().is_err());
+        assert_eq!(
+            fs::read_to_string(state.path().join(SECRET)).unwrap(),
+            "short"
+        );
+    }
+}
