@@ -1,6 +1,6 @@
 //! Rules for the workspace's crates: who may use whom, and what each opts into.
 
-use crate::repository::{expect_none, output_of, read, root};
+use crate::repository::{Tracked, expect_none, output_of, read, root, tracked};
 use serde_json::Value;
 use std::path::Path;
 
@@ -136,6 +136,39 @@ fn every_crate_opts_into_the_workspace_lints() {
     expect_none(
         "One table of lints for all: add [lints] workspace = true.",
         found,
+    );
+}
+
+/// The dependencies in a manifest that stand neither below a comment nor below others that do.
+fn unexplained(manifest: &Tracked) -> Vec<String> {
+    let (mut in_dependencies, mut explained) = (false, false);
+    let mut found = Vec::new();
+    for (place, line) in manifest.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.contains("dependencies");
+            explained = false;
+        } else if line.is_empty() {
+            explained = false;
+        } else if line.starts_with('#') {
+            explained = true;
+        } else if in_dependencies && line.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            let ours = line.starts_with("interlock") || line.contains("workspace = true");
+            if !ours && !explained {
+                found.push(format!("{place}: {line}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_library_has_a_reason() {
+    let manifests = tracked()
+        .into_iter()
+        .filter(|file| file.path.ends_with("Cargo.toml"));
+    expect_none(
+        "A library is code we answer for: say above it, in one line, what it is for.",
+        manifests.flat_map(|manifest| unexplained(&manifest)),
     );
 }
 
