@@ -8,6 +8,7 @@
 //! [`PageEvent::Answer`] (none after [`Pages::stop`]) and exactly one [`PageEvent::Settled`].
 
 mod actions;
+mod element;
 mod facts;
 mod poller;
 mod tab;

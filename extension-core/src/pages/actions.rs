@@ -2,9 +2,13 @@
 //! know nothing of turns and callers; what they hold down they say, so that an early end lets it
 //! go.
 
+mod click;
 mod console;
 mod evaluate;
 mod navigate;
+mod screenshot;
+mod snapshot;
+mod type_text;
 mod wait_for;
 
 use super::facts::{Facts, clip};
@@ -13,7 +17,7 @@ use crate::effect::ChromeCall;
 use crate::input::ChromeError;
 use protocol::command::PageResult;
 use protocol::{Command, Fault, url};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Longest URL in an answer, in characters (`PageResult`).
@@ -23,6 +27,13 @@ const TITLE_MAX: usize = 300;
 /// How long an action waits for the navigation that it began: longer, and the caller should know
 /// that the page is slow and decide by itself.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// How long an element is waited for until it can be acted on, as Playwright MCP does: a model
+/// learns more from what is in the way than from a longer wait.
+const ACT_MAX: Duration = Duration::from_secs(5);
+/// The first picture of a tab takes 66 ms at most; without it input still works in most windows.
+const WARM_MAX: Duration = Duration::from_secs(3);
+/// The synchronous work of our own scripts.
+const OURS_MAX: Duration = Duration::from_secs(2);
 /// Kept of a call's time for its answer.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
@@ -37,11 +48,10 @@ pub(super) async fn run(page: Page, command: Command) -> Result<PageResult, Faul
         Command::Evaluate(evaluate) => evaluate::run(&page, evaluate).await?,
         Command::WaitFor(wait) => wait_for::run(&page, wait).await?,
         Command::ConsoleMessages => console::run(&page),
-        Command::Snapshot | Command::Click(_) | Command::Type(_) | Command::Screenshot(_) => {
-            return Err(Fault::Internal {
-                what: "this tool is not built yet".into(),
-            });
-        }
+        Command::Snapshot => snapshot::run(&page).await?,
+        Command::Click(click) => click::run(&page, click).await?,
+        Command::Type(typed) => type_text::run(&page, typed).await?,
+        Command::Screenshot(shot) => screenshot::run(&page, shot).await?,
         Command::HandleDialog(_) | Command::Tabs(_) | Command::Session => {
             return Err(Fault::Internal {
                 what: "a command without a turn was given one".into(),
@@ -103,7 +113,41 @@ fn note_downloads(page: &Page, result: &mut PageResult) {
 }
 
 /// Whether a script's command failed because its document went away.
-fn is_navigated(error: &ChromeError) -> bool {
+pub(super) fn is_navigated(error: &ChromeError) -> bool {
     let said = error.message.as_str();
     said.contains("navigated or closed") || said.contains("context was destroyed")
+}
+
+/// Lets a hidden tab paint: the tiny screencast, whose frames nobody wants. The first time in a
+/// document a picture is taken as well, because input is lost before the first frame.
+async fn cast_on(page: &Page) {
+    let tiny = json!({
+        "format": "jpeg", "quality": 1, "maxWidth": 16, "maxHeight": 16, "everyNthFrame": 1000,
+    });
+    page.hold(|held| held.cast = true);
+    drop(page.command("Page.startScreencast", tiny));
+    if page.facts().warm {
+        return;
+    }
+    let shot = json!({"format": "jpeg", "quality": 1});
+    let at = page.now() + WARM_MAX.min(page.left(ANSWER_TIME));
+    let first = page.command("Page.captureScreenshot", shot);
+    if let Some(Ok(_)) = page.within(at, first).await {
+        page.change_facts(|facts| facts.warm = true);
+    }
+}
+
+/// Not waited for: the turn's end does that.
+fn cast_off(page: &Page) {
+    page.hold(|held| held.cast = false);
+    drop(page.command("Page.stopScreencast", json!({})));
+}
+
+/// Waits until the page has painted once, so that what an action changed is there; 250 ms in a
+/// page that paints nothing. A page that went away has painted.
+async fn painted(page: &Page) {
+    let once = "new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 250); })";
+    let params = json!({"expression": once, "awaitPromise": true, "timeout": 1_000});
+    // Its refusal means a navigation, which `settle` waits for.
+    drop(page.script("Runtime.evaluate", params, OURS_MAX).await);
 }

@@ -55,7 +55,7 @@ pub(super) struct Facts {
     pub(super) console: VecDeque<ConsoleMessage>,
     /// Messages dropped at [`CONSOLE_MAX`] since the last reading.
     pub(super) console_lost: usize,
-    /// The warm-up of this attachment is done: input arrives, screenshots do not hang.
+    /// A first picture of this document was taken: input arrives.
     pub(super) warm: bool,
     /// Tabs that the running call opened.
     pub(super) new_tabs: Vec<protocol::TabId>,
@@ -199,6 +199,7 @@ impl Facts {
         self.moves += 1;
         self.going = None;
         self.crashed = false;
+        self.warm = false;
         self.parsed = restored;
         self.loaded = restored;
         News::Moved {

@@ -10,6 +10,7 @@ use protocol::{Fault, Instant, TabId};
 use serde_json::Value;
 use std::cell::{Ref, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -137,6 +138,22 @@ impl Page {
     /// Waits until a moment.
     pub(super) async fn sleep_until(&self, at: Instant) {
         self.until(at, |_: &Facts| None::<()>).await;
+    }
+
+    /// An answer, if it comes until `at`.
+    pub(super) async fn within(
+        &self,
+        at: Instant,
+        mut answer: Answer,
+    ) -> Option<Result<Value, ChromeError>> {
+        let mut late = self.until(at, |_: &Facts| None::<()>);
+        poll_fn(|context| {
+            if let Poll::Ready(outcome) = Pin::new(&mut answer).poll(context) {
+                return Poll::Ready(Some(outcome));
+            }
+            Pin::new(&mut late).poll(context).map(|_| None)
+        })
+        .await
     }
 
     pub(super) fn facts(&self) -> Ref<'_, Facts> {

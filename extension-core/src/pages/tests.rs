@@ -1,5 +1,7 @@
 //! The pages against a scripted Chrome: it answers when told, out of order, or never.
 
+mod tools;
+
 use super::*;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -131,6 +133,18 @@ impl Chrome {
             panic!("{name} is no command");
         };
         params.clone()
+    }
+
+    /// The parameters of all open commands of this name, in order.
+    fn all(&self, name: &str) -> Vec<Value> {
+        let calls = self.asks.values().filter_map(|call| {
+            if let ChromeCall::Command { method, params, .. } = call {
+                (*method == name).then(|| params.clone())
+            } else {
+                None
+            }
+        });
+        calls.collect()
     }
 
     fn answer(&mut self, name: &str, answer: Value) {

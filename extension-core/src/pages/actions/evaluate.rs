@@ -2,6 +2,7 @@
 //! gives as JSON. A function is called, an expression is taken as it is, statements too.
 
 use super::{is_navigated, settle};
+use crate::pages::element::Element;
 use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
 use protocol::command::{Evaluate, PageResult};
@@ -15,6 +16,13 @@ const VALUE_MAX: usize = limits::FRAME_MAX - 64 * 1024;
 /// Longest message and stack of a thrown error, in characters.
 const THROWN_MAX: usize = 2_000;
 
+/// Puts the element where only the script that follows looks for it.
+const PUT: &str = "function (name) {
+  if (!this.isConnected) return { gone: true };
+  Object.defineProperty(globalThis, name, { value: this, configurable: true, enumerable: false });
+  return {};
+}";
+
 /// # Errors
 /// `page_error` when the script throws, rejects, does not parse or gives what JSON cannot hold;
 /// `timeout` when its synchronous work takes too long; `result_too_large`; `stale_ref`.
@@ -25,7 +33,16 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
         .timeout_ms
         .map_or(limits::SCRIPT_MAX_DEFAULT, Duration::from_millis);
     page.waiting_for("the script");
-    let argument = String::new();
+    let name = format!("__{}", page.nonce());
+    let argument = if let Some(target) = &evaluate.target {
+        let element = Element::find(page, target).await?;
+        element.call(PUT, json!([name])).await?;
+        element.release();
+        // Read and deleted before the script runs.
+        format!("((it) => (delete globalThis.{name}, it))(globalThis.{name})")
+    } else {
+        String::new()
+    };
     let text = evaluate.function.trim().trim_end_matches(';').trim_end();
     let called = format!(
         "(() => {{ const it = (\n{text}\n); return typeof it === 'function' ? it({argument}) : it; }})()"
@@ -33,7 +50,13 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
     let mut answer = run_script(page, &called, limit).await?;
     if does_not_parse(page, &answer, &called).await? {
         // Nothing has run: these are statements.
-        answer = run_script(page, &evaluate.function, limit).await?;
+        let unused = if argument.is_empty() {
+            String::new()
+        } else {
+            format!("delete globalThis.{name};\n")
+        };
+        let statements = format!("{unused}{}", evaluate.function);
+        answer = run_script(page, &statements, limit).await?;
     }
     result.value = Some(value(answer)?);
     settle(page, &mut result).await;

@@ -1,0 +1,192 @@
+//! `browser_type`: puts text into a field, replacing what stands in it, and perhaps presses Enter.
+//! Text goes in as a person's input would, so that the page's own handlers see it; fields that
+//! take no text (dates, colours, lists) are set to it.
+
+use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, note_downloads, painted, settle};
+use crate::pages::element::Element;
+use crate::pages::poller::Page;
+use protocol::Fault;
+use protocol::command::{PageResult, Type};
+use serde_json::{Value, json};
+
+/// Waits until the field can be written, focuses it and selects what stands in it: `{}`, or
+/// `{empty: true}` when nothing does, `{done: true}` when it was set, `{why}`, `{gone: true}`.
+const EDIT: &str = "async function (ms, text) {
+  let el = this.nodeType === 1 ? this : this.parentElement;
+  const start = performance.now();
+  const frame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 50); });
+  const fields = 'input, textarea, select, [contenteditable]:not([contenteditable=\"false\"])';
+  const told = () => {
+    el.dispatchEvent(new Event('input', { bubbles: true, composed: true }));
+    el.dispatchEvent(new Event('change', { bubbles: true }));
+    return { done: true };
+  };
+  for (;;) {
+    if (!el || !el.isConnected) return { gone: true };
+    if (!el.matches(fields) && !el.isContentEditable) {
+      const inner = el.control ?? (el.querySelectorAll(fields).length === 1 ? el.querySelector(fields) : null);
+      if (!inner) return { why: 'it is not a text field' };
+      el = inner;
+    }
+    let why = null;
+    if (el.getClientRects().length === 0 || getComputedStyle(el).visibility !== 'visible') why = 'it is not visible';
+    else if (el.matches(':disabled') || el.closest('[aria-disabled=\"true\"]')) why = 'it is disabled';
+    else if (el.readOnly) why = 'it is read-only';
+    if (!why) break;
+    if (performance.now() - start > ms) return { why };
+    await frame();
+  }
+  el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
+  el.focus();
+  if (el.localName === 'select') {
+    const plain = (s) => s.trim().replace(/\\s+/g, ' ');
+    const option = [...el.options].find((o) => plain(o.label) === plain(text) || o.value === text);
+    if (!option) return { why: 'it is a list without the entry \"' + text + '\"' };
+    el.value = option.value;
+    return told();
+  }
+  if (el.localName === 'input') {
+    if (['checkbox', 'radio', 'button', 'submit', 'reset', 'image', 'file'].includes(el.type)) {
+      return { why: 'it is a ' + el.type + ' and takes no text' };
+    }
+    if (['date', 'time', 'datetime-local', 'month', 'week', 'color', 'range'].includes(el.type)) {
+      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(el, text);
+      if (el.value !== text) return { why: 'it does not take that value; it is a ' + el.type };
+      return told();
+    }
+  }
+  if (el.select) {
+    el.select();
+    return { empty: el.value === '' };
+  }
+  const range = document.createRange();
+  range.selectNodeContents(el);
+  const selection = getSelection();
+  selection.removeAllRanges();
+  selection.addRange(range);
+  return { empty: el.textContent === '' };
+}";
+
+/// # Errors
+/// `stale_ref`; `not_actionable`, saying why nothing can be typed there.
+pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
+    let mut result = PageResult::default();
+    settle(page, &mut result).await;
+    result.notes.clear();
+    page.waiting_for("the field to be editable");
+    let element = Element::find(page, &typed.target).await?;
+    cast_on(page).await;
+    let wait = ACT_MAX.min(page.left(ANSWER_TIME));
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let field = element.call(EDIT, json!([millis, typed.text])).await?;
+    element.release();
+    if let Some(why) = field["why"].as_str() {
+        return Err(element.not_actionable(why));
+    }
+    page.waiting_for("the page to take the text");
+    if field["done"] != true {
+        if typed.text.is_empty() {
+            if field["empty"] != true {
+                press(page, &DELETE).await?;
+            }
+        } else if typed.slowly {
+            for character in typed.text.chars() {
+                press_character(page, character).await?;
+            }
+        } else {
+            let params = json!({"text": typed.text});
+            page.command("Input.insertText", params).await?;
+        }
+    }
+    if typed.submit {
+        press(page, &ENTER).await?;
+        painted(page).await;
+    }
+    cast_off(page);
+    settle(page, &mut result).await;
+    note_downloads(page, &mut result);
+    Ok(result)
+}
+
+/// A key as `Input.dispatchKeyEvent` names it.
+struct Key {
+    key: &'static str,
+    code: &'static str,
+    virtual_key: u32,
+    text: &'static str,
+}
+
+const ENTER: Key = Key {
+    key: "Enter",
+    code: "Enter",
+    virtual_key: 13,
+    text: "\r",
+};
+const DELETE: Key = Key {
+    key: "Delete",
+    code: "Delete",
+    virtual_key: 46,
+    text: "",
+};
+
+async fn press(page: &Page, key: &Key) -> Result<(), Fault> {
+    let Key {
+        key,
+        code,
+        virtual_key,
+        text,
+    } = *key;
+    stroke(page, key, code, virtual_key, text, 0).await
+}
+
+async fn press_character(page: &Page, character: char) -> Result<(), Fault> {
+    let text = character.to_string();
+    let upper = character.to_ascii_uppercase();
+    let shift = if character.is_ascii_uppercase() { 8 } else { 0 };
+    let code = match character {
+        '\n' | '\r' => return press(page, &ENTER).await,
+        ' ' => "Space".to_owned(),
+        '0'..='9' => format!("Digit{character}"),
+        'a'..='z' | 'A'..='Z' => format!("Key{upper}"),
+        _ => {
+            // No key of its own on every keyboard.
+            let params = json!({"text": text});
+            page.command("Input.insertText", params).await?;
+            return Ok(());
+        }
+    };
+    stroke(page, &text, &code, u32::from(upper), &text, shift).await
+}
+
+async fn stroke(
+    page: &Page,
+    key: &str,
+    code: &str,
+    virtual_key: u32,
+    text: &str,
+    modifiers: u8,
+) -> Result<(), Fault> {
+    let event = |kind: &str| {
+        json!({
+            "type": kind, "key": key, "code": code, "modifiers": modifiers,
+            "windowsVirtualKeyCode": virtual_key, "nativeVirtualKeyCode": virtual_key,
+        })
+    };
+    let up = event("keyUp");
+    let mut down = event(if text.is_empty() {
+        "rawKeyDown"
+    } else {
+        "keyDown"
+    });
+    if !text.is_empty() {
+        down["text"] = Value::from(text);
+        down["unmodifiedText"] = Value::from(text);
+    }
+    page.hold(|held| held.key = Some(up.clone()));
+    let pressed = page.command("Input.dispatchKeyEvent", down);
+    let released = page.command("Input.dispatchKeyEvent", up);
+    page.hold(|held| held.key = None);
+    pressed.await?;
+    released.await?;
+    Ok(())
+}
