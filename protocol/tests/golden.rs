@@ -143,7 +143,7 @@ fn the_data_of_every_answer_is_of_its_kind() {
 #[test]
 fn the_worked_example_is_what_the_code_computes() {
     let frames = frames();
-    let pairing: PairingFile = serde_json::from_str(&golden("other")["pairing"]).unwrap();
+    let pairing: PairingFile = serde_json::from_str(&golden("other")["pairing-example"]).unwrap();
     let secret = Secret::from_hex(&pairing.secret).unwrap();
     let (
         Some(Frame::Hello(hello)),
