@@ -12,7 +12,7 @@ mod frames;
 mod people;
 mod trace;
 
-pub use trace::Trace;
+pub use trace::{Census, Trace};
 
 use crate::calls::Calls;
 use crate::discovery::{Discovery, DiscoveryEvent};

@@ -243,6 +243,18 @@ impl Pages {
         }
     }
 
+    /// How many tabs it has something to do with.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tabs.len()
+    }
+
+    /// Whether it has nothing to do with any tab.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tabs.is_empty()
+    }
+
     /// When to call [`Pages::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -56,3 +56,43 @@ pub enum Trace {
         session: SessionId,
     },
 }
+
+/// What is left of sessions: all zero when none is known (invariant 7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Sessions.
+    pub sessions: usize,
+    /// Commands in flight.
+    pub calls: usize,
+    /// Seats, calls and timers of the tabs.
+    pub tabs: usize,
+    /// Tabs with a debugger, a call or a dialog.
+    pub pages: usize,
+    /// Open questions to Chrome, and tabs being made.
+    pub house: usize,
+    /// What waits for the disk.
+    pub held: usize,
+}
+
+impl Census {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl super::Extension {
+    /// Counts what is left of sessions.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        Census {
+            sessions: self.sessions.iter().count(),
+            calls: self.calls.len(),
+            tabs: self.tabs.remains(),
+            pages: self.pages.len(),
+            house: self.house.open_requests() + self.wanted.len(),
+            held: self.held.values().map(Vec::len).sum::<usize>() + self.waiting_for_disk.len(),
+        }
+    }
+}

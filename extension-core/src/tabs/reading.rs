@@ -9,6 +9,12 @@ use protocol::frame::LostTab;
 use protocol::{SessionId, TabId};
 
 impl Tabs {
+    /// How much is left of sessions: seats, calls and timers; nothing when none is known.
+    #[must_use]
+    pub fn remains(&self) -> usize {
+        self.seats.len() + self.calls.len() + self.timers.len()
+    }
+
     /// Whether the tab is known at all.
     #[must_use]
     pub fn knows(&self, tab: TabId) -> bool {

@@ -1,0 +1,96 @@
+//! What a run is made of: how many servers, for how long, and what goes wrong how often.
+
+use protocol::ports::PortRange;
+use std::time::Duration;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The one source of chance.
+    pub seed: u64,
+    /// How many servers, each with one agent.
+    pub servers: usize,
+    /// Where they sit.
+    pub range: PortRange,
+    /// How long agents, people and faults are at work; then comes quiet, then the end.
+    pub busy: Duration,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+/// How often things go wrong, each in a thousand of its occasions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// A frame comes twice.
+    pub double_frame: u64,
+    /// A frame overtakes the one before it.
+    pub reorder_frame: u64,
+    /// Nonsense comes beside a frame.
+    pub garbage: u64,
+    /// Per occasion (about two a second): a connection closes.
+    pub lose_connection: u64,
+    /// … or falls silent both ways, without a close.
+    pub half_open: u64,
+    /// … or a server is killed; it comes back later.
+    pub kill_server: u64,
+    /// … or the person closes a tab.
+    pub close_tab: u64,
+    /// … or gives the tab in front to a session, takes one back, keeps one.
+    pub give_and_take: u64,
+    /// … or presses *Cancel*, and resumes later.
+    pub cancel: u64,
+    /// … or drags a tab for a while.
+    pub drag: u64,
+    /// … or types an address into an agent's tab.
+    pub type_url: u64,
+    /// … or a renderer crashes.
+    pub crash: u64,
+    /// … or another extension's frame throws the debugger off.
+    pub throw_off: u64,
+    /// … or the worker dies and is restored from what it wrote.
+    pub kill_worker: u64,
+    /// Ports of the range where something else sits: plain HTTP, or a peer that never answers.
+    pub strangers: u64,
+}
+
+impl Plan {
+    /// A small world where nothing goes wrong but agents.
+    #[must_use]
+    pub fn calm(seed: u64, servers: usize) -> Self {
+        Self {
+            seed,
+            servers,
+            range: PortRange {
+                first: 8765,
+                last: 8775,
+            },
+            busy: Duration::from_secs(120),
+            faults: Faults::default(),
+        }
+    }
+
+    /// The same with everything going wrong.
+    #[must_use]
+    pub fn stormy(seed: u64, servers: usize) -> Self {
+        Self {
+            faults: Faults {
+                double_frame: 10,
+                reorder_frame: 5,
+                garbage: 5,
+                lose_connection: 40,
+                half_open: 10,
+                kill_server: 15,
+                close_tab: 60,
+                give_and_take: 80,
+                cancel: 4,
+                drag: 30,
+                type_url: 30,
+                crash: 15,
+                throw_off: 15,
+                kill_worker: 0,
+                strangers: 100,
+            },
+            ..Self::calm(seed, servers)
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Whole runs from fixed seeds.
+
+use sim::plan::Plan;
+use sim::report::Report;
+use sim::world::World;
+
+fn run(plan: Plan, report: &mut Report) {
+    let mut world = World::new(plan);
+    let outcome = world.run();
+    report.add(&world.report);
+    if let Err(what) = outcome {
+        panic!("{what}\n{}", world.report);
+    }
+}
+
+#[test]
+fn three_agents_in_a_calm_world() {
+    let mut report = Report::default();
+    for seed in 0..5 {
+        run(Plan::calm(seed, 3), &mut report);
+    }
+    println!("{report}");
+}
+
+#[test]
+fn agents_in_a_storm() {
+    let mut report = Report::default();
+    for seed in 100..110 {
+        run(Plan::stormy(seed, 4), &mut report);
+    }
+    println!("{report}");
+}
