@@ -408,7 +408,9 @@ impl World {
                     node.identity = Some(identity);
                 }
             }
-            server_core::Effect::MarkEnding { .. } | server_core::Effect::Note(_) => {}
+            server_core::Effect::MarkEnding { .. }
+            | server_core::Effect::Note(_)
+            | server_core::Effect::Admit { .. } => {}
             server_core::Effect::Exit => self.stop_server(server)?,
         }
         Ok(())
