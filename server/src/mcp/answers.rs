@@ -173,7 +173,7 @@ fn page(
         // A dialog that opened under a script leaves it without a value.
         if dialog.is_none() || value.is_some() {
             let value = value.unwrap_or_default();
-            let json = serde_json::to_string_pretty(&value).unwrap_or_default();
+            let json = serde_json::to_string(&value).unwrap_or_default();
             text.push_str("Result. ");
             fence(&mut text, "json", &json);
         }
