@@ -180,6 +180,7 @@ async fn serve_one(stream: TcpStream, place: Place, sockets: Sockets) {
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .half_close(false)
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // The whole of it is one request and one answer, which has to leave in time too.

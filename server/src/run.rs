@@ -13,6 +13,7 @@ use server_core::{Config, Input, SessionKey};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Everything that a server is told.
@@ -128,11 +129,7 @@ impl Beside {
         let folder = state.folder("registry")?;
         let stamp = state.secret_stamp();
         let _ = self.late.state.set(state.clone());
-        let bound = match self.port {
-            Some(port) => listen::bind(port)
-                .map_err(|error| io::Error::new(error.kind(), format!("port {port}: {error}")))?,
-            None => listen::bind_range(self.range)?,
-        };
+        let bound = self.bind().await?;
         let port = bound.port;
         self.handle.input(Input::Listening { port });
         tracing::info!(port, "listening");
@@ -147,7 +144,35 @@ impl Beside {
         }
         Ok(())
     }
+
+    /// Takes a port, however long that takes; calls that wait for a browser hear why.
+    async fn bind(&self) -> io::Result<listen::Bound> {
+        let mut said = false;
+        loop {
+            let bound = match self.port {
+                Some(port) => listen::bind(port)
+                    .map_err(|error| io::Error::new(error.kind(), format!("port {port}: {error}"))),
+                None => listen::bind_range(self.range),
+            };
+            match bound {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    if !said {
+                        tracing::warn!(%error, "waiting for a port");
+                        let why = format!("this server has no port: {error}");
+                        self.handle.input(Input::NotListening { why });
+                        said = true;
+                    }
+                }
+                bound => return bound,
+            }
+            tokio::time::sleep(BIND_EVERY).await;
+        }
+    }
 }
+
+/// How often a server without a port tries again: a restarted one may find its own still held by
+/// the process that is ending.
+const BIND_EVERY: Duration = Duration::from_millis(500);
 
 async fn identify(handle: Handle, late: Late, state: StateDir, instance_id: Option<String>) {
     let taken = tokio::task::spawn_blocking(move || {

@@ -1,0 +1,8 @@
+//! The server from outside: raw bytes on its port, a scripted extension on its sockets, the real
+//! binary as a process. Each test has ports and a state folder of its own.
+
+mod ends;
+mod extension;
+mod gate;
+mod process;
+mod rig;

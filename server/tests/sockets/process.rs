@@ -1,0 +1,282 @@
+//! The real binary, as an MCP client starts it.
+
+use crate::rig::{Browser, PATIENCE, Scratch};
+use protocol::Frame;
+use protocol::frame::{GoodbyeReason, Outcome};
+use protocol::pairing::Secret;
+use serde_json::{Value, json};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+fn program(scratch: &Scratch) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_interlock"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("INTERLOCK_") || name == "MCP_INSTANCE_ID" {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg("--state-dir")
+        .arg(scratch.path().join("state"))
+        .current_dir(scratch.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+impl Process {
+    /// Starts a server and shakes hands with it as an MCP client.
+    async fn start(scratch: &Scratch, args: &[&str]) -> Self {
+        let mut child = program(scratch).args(args).spawn().unwrap();
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut this = Self {
+            child,
+            stdin,
+            stdout,
+        };
+        let client = json!({"name": "test", "version": "1"});
+        let params =
+            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+        let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
+        this.write(&hello).await;
+        this.read().await;
+        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        this.write(&ready).await;
+        this
+    }
+
+    async fn write(&mut self, message: &Value) {
+        let line = format!("{message}\n");
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn read(&mut self) -> Value {
+        let line = tokio::time::timeout(PATIENCE, self.stdout.next_line()).await;
+        serde_json::from_str(&line.unwrap().unwrap().unwrap()).unwrap()
+    }
+
+    async fn snapshot(&mut self, id: u64) {
+        let params = json!({"name": "browser_snapshot", "arguments": {}});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        self.write(&call).await;
+    }
+
+    async fn exit(&mut self) -> ExitStatus {
+        let exited = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        exited.unwrap().unwrap()
+    }
+}
+
+/// Ports of their own: a range that begins at one that was free a moment ago.
+fn free_range() -> (u16, String) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = free.local_addr().unwrap().port().min(60_000);
+    (first, format!("{first}-{}", first + 10))
+}
+
+/// The ports of the servers of this state folder, once there are `count`.
+async fn ports(scratch: &Scratch, count: usize) -> Vec<u16> {
+    let folder = scratch.path().join("state/registry");
+    let began = Instant::now();
+    loop {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let mut ports: Vec<u16> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|name| name.split_once('-')?.0.parse().ok())
+            .collect();
+        ports.sort_unstable();
+        if ports.len() == count {
+            return ports;
+        }
+        assert!(began.elapsed() < PATIENCE, "{ports:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn secret(scratch: &Scratch) -> Secret {
+    scratch.state().read_secret().unwrap()
+}
+
+async fn connect(scratch: &Scratch, port: u16, outcome: Outcome) -> Browser {
+    let mut browser = Browser::pair(port, &secret(scratch), "b1").await;
+    browser.open(outcome, vec![]).await;
+    browser
+}
+
+#[tokio::test]
+async fn a_tool_call_runs_through_the_binary_and_its_end_is_quick_and_polite() {
+    let scratch = Scratch::new();
+    let (_, range) = free_range();
+    let mut process = Process::start(&scratch, &["--port-range", &range]).await;
+    process.snapshot(1).await;
+    let port = ports(&scratch, 1).await[0];
+    let mut browser = connect(&scratch, port, Outcome::New).await;
+    let command = browser.command().await;
+    let data = json!({"success": true, "snapshot": "- heading \"Hello\""});
+    browser.respond(&command, data).await;
+    let answer = process.read().await;
+    assert_eq!(answer["id"], 1);
+    assert!(answer["result"].to_string().contains("Hello"), "{answer}");
+
+    // One call is open when stdin ends; its answer still comes.
+    process.snapshot(2).await;
+    browser.command().await;
+    let began = Instant::now();
+    process.stdin = None;
+    let answer = process.read().await;
+    assert!(
+        answer["result"].to_string().contains("cancelled"),
+        "{answer}"
+    );
+    assert!(matches!(browser.next().await, Some(Frame::Cancel { .. })));
+    let goodbye = browser.goodbye().await;
+    assert_eq!(
+        (goodbye.reason, goodbye.grace_s),
+        (GoodbyeReason::Ending, Some(10))
+    );
+    assert!(process.exit().await.success());
+    assert!(
+        began.elapsed() < Duration::from_millis(1_500),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(
+        ports(&scratch, 0).await.is_empty(),
+        "nothing is left behind"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_is_an_end_too_and_a_named_instance_says_that_it_comes_back() {
+    let scratch = Scratch::new();
+    let (_, range) = free_range();
+    let args = ["--port-range", &range, "--instance-id", "me"];
+    let mut process = Process::start(&scratch, &args).await;
+    let port = ports(&scratch, 1).await[0];
+    let mut browser = Browser::pair(port, &secret(&scratch), "b1").await;
+    let first = browser.open(Outcome::New, vec![]).await;
+    let began = Instant::now();
+    let pid = process.child.id().unwrap().to_string();
+    let killed = Command::new("kill").arg(pid).status().await.unwrap();
+    assert!(killed.success());
+    assert_eq!(browser.goodbye().await.grace_s, Some(300));
+    assert!(process.exit().await.success());
+    assert!(began.elapsed() < Duration::from_millis(1_500));
+
+    // The same instance is the same session, on the same port.
+    let _process = Process::start(&scratch, &args).await;
+    assert_eq!(ports(&scratch, 1).await, vec![port]);
+    let mut browser = Browser::pair(port, &secret(&scratch), "b1").await;
+    let second = browser.open(Outcome::Resumed, vec![]).await;
+    assert_eq!(second.session_id, first.session_id);
+    assert_eq!(second.resume_token, first.resume_token);
+}
+
+#[tokio::test]
+async fn siblings_are_announced_when_they_come_and_when_they_die() {
+    let scratch = Scratch::new();
+    let (_, range) = free_range();
+    let _one = Process::start(&scratch, &["--port-range", &range]).await;
+    let own = ports(&scratch, 1).await[0];
+    let mut browser = connect(&scratch, own, Outcome::New).await;
+    let mut two = Process::start(&scratch, &["--port-range", &range]).await;
+    let both = ports(&scratch, 2).await;
+    assert!(both[0] == own && both[1] > own, "the lowest free port");
+    let list = |ports: &[u16]| Frame::PortListResponse {
+        ports: ports.iter().copied().map(Value::from).collect(),
+    };
+    assert_eq!(next_list(&mut browser).await, list(&both));
+    // No goodbye, no clean-up.
+    let killed = Instant::now();
+    two.child.start_kill().unwrap();
+    assert_eq!(next_list(&mut browser).await, list(&[own]));
+    assert!(killed.elapsed() < Duration::from_secs(3));
+    // Two instances of one client in one folder are two sessions.
+    let mut three = Process::start(&scratch, &["--port-range", &range]).await;
+    next_list(&mut browser).await;
+    three.stdin = None;
+    assert!(three.exit().await.success());
+    assert_eq!(next_list(&mut browser).await, list(&[own]));
+}
+
+async fn next_list(browser: &mut Browser) -> Frame {
+    loop {
+        match browser.next().await {
+            Some(list @ Frame::PortListResponse { .. }) => return list,
+            Some(Frame::SessionOpen(_) | Frame::Ping {}) => {}
+            other => panic!("no port list but {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_instances_of_one_client_are_two_sessions() {
+    let scratch = Scratch::new();
+    let (_, range) = free_range();
+    let _one = Process::start(&scratch, &["--port-range", &range]).await;
+    let _two = Process::start(&scratch, &["--port-range", &range]).await;
+    let mut sessions = Vec::new();
+    for port in ports(&scratch, 2).await {
+        let mut browser = Browser::pair(port, &secret(&scratch), "b1").await;
+        sessions.push(browser.open(Outcome::New, vec![]).await.session_id);
+    }
+    assert_ne!(sessions[0], sessions[1]);
+}
+
+#[tokio::test]
+async fn a_rotated_secret_drops_open_sockets() {
+    let scratch = Scratch::new();
+    let (_, range) = free_range();
+    let _process = Process::start(&scratch, &["--port-range", &range]).await;
+    let port = ports(&scratch, 1).await[0];
+    let mut browser = connect(&scratch, port, Outcome::New).await;
+    let old = secret(&scratch);
+    let rotated = program(&scratch).args(["pair", "--rotate"]).output().await;
+    assert!(rotated.unwrap().status.success());
+    assert_ne!(secret(&scratch), old);
+    let code = loop {
+        match browser.next_or_code().await {
+            Ok(_) => {}
+            Err(code) => break code,
+        }
+    };
+    assert_eq!(code, 4401);
+    connect(&scratch, port, Outcome::Resumed).await;
+}
+
+#[tokio::test]
+async fn an_exact_port_that_is_taken_is_waited_for() {
+    let scratch = Scratch::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let _process = Process::start(&scratch, &["--port", &port.to_string()]).await;
+    drop(taken);
+    assert_eq!(ports(&scratch, 1).await, vec![port]);
+    connect(&scratch, port, Outcome::New).await;
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_and_leaves_ends_the_server() {
+    let scratch = Scratch::new();
+    let (_, range) = free_range();
+    let mut child = program(&scratch)
+        .args(["--port-range", &range])
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take());
+    let exited = tokio::time::timeout(PATIENCE, child.wait()).await;
+    assert!(exited.unwrap().unwrap().success());
+}
