@@ -53,7 +53,6 @@ impl Tabs {
         }
         tab.id = Some(id);
         self.by_id.insert(id, slot);
-        let owner = tab.holding.owner();
         let asked = tab.asked.clone();
         let stays = match &tab.floor {
             Floor::Making { .. } => {
@@ -63,13 +62,29 @@ impl Tabs {
             Floor::Leaving { .. } => false,
             Floor::Mending | Floor::Idle | Floor::Turn(_) | Floor::Closing => return,
         };
-        if stays && let Some(session) = tab.owning_session().cloned() {
-            self.seat_tab(&session, slot);
-            let from = Owner::Undetermined;
+        if let Some(session) = tab.owning_session().cloned() {
+            let lives = self
+                .seats
+                .get(&session)
+                .is_some_and(|seat| seat.tabs.contains(&slot));
+            if stays {
+                self.seat_tab(&session, slot);
+            }
+            if !lives && let Some(tab) = self.tabs.get_mut(&slot) {
+                // Its session has ended, and perhaps begun anew: it is nobody's from the start.
+                tab.holding = Holding::Free {
+                    last: session.clone(),
+                    duty: Duty::Made,
+                };
+            }
             self.tell(TabEvent::OwnerChanged {
                 tab: id,
-                from,
-                to: owner,
+                from: Owner::Undetermined,
+                to: if lives {
+                    Owner::Session(session)
+                } else {
+                    Owner::Free
+                },
             });
         }
         for call in asked {
@@ -185,7 +200,13 @@ impl Tabs {
                 },
                 id,
             ),
-            Some(Holding::Free { last }) => (Holding::Free { last: last.clone() }, last),
+            Some(Holding::Free { last, duty }) => (
+                Holding::Free {
+                    last: last.clone(),
+                    duty,
+                },
+                last,
+            ),
             // Its opener found no room, and so does it not.
             Some(Holding::Undetermined { .. }) if closes => {
                 return self.leave(slot, Next::Close, Why::Closed);

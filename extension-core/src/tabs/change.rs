@@ -3,7 +3,9 @@
 
 use super::clock::Timer;
 use super::commands::Why;
-use super::state::{Current, Duty, Floor, Holding, Loss, Next, Place, Slot, Told, Until, Want};
+use super::state::{
+    Current, Duty, Floor, Holding, Loss, Next, Place, Slot, Tab, Told, Until, Want,
+};
 use super::{Dirty, Owner, TabEvent, Tabs};
 use crate::input::CallId;
 use protocol::error::Fault;
@@ -109,14 +111,7 @@ impl Tabs {
         };
         let (id, queued) = (tab.id, Vec::from(std::mem::take(&mut tab.queue)));
         let holder = tab.holder().cloned();
-        let returned = next == Next::FirstClaim
-            && matches!(
-                tab.holding,
-                Holding::Session {
-                    duty: Duty::Borrowed,
-                    ..
-                }
-            );
+        let returned = next == Next::FirstClaim && tab.is_borrowed();
         let asked = tab.asked.clone();
         let rescued = next != Next::Close
             && matches!(
@@ -180,6 +175,19 @@ impl Tabs {
         }
     }
 
+    fn finish_closers(&mut self, slot: Slot) {
+        let Some(tab) = self.tabs.get(&slot) else {
+            return;
+        };
+        let id = tab.id;
+        for call in tab.asked.clone() {
+            match self.calls.get(&call).map(|call| &call.want) {
+                Some(Want::Close) => self.finish(call, id),
+                Some(Want::New | Want::Turn { .. } | Want::Select { .. }) | None => {}
+            }
+        }
+    }
+
     /// The tab is on its way to `heir`: its claims are granted, its calls queue from now on.
     fn promise(&mut self, slot: Slot, heir: &SessionId) {
         if let Some(seat) = self.seats.get_mut(heir) {
@@ -224,7 +232,15 @@ impl Tabs {
         self.touch(slot);
         match next {
             Next::Person => self.return_to_person(slot, true),
-            Next::Close => self.close(slot),
+            Next::Close => {
+                if self.tabs.get(&slot).is_some_and(Tab::is_borrowed) {
+                    // The person used it since its closing was asked for.
+                    self.finish_closers(slot);
+                    self.pass(slot);
+                } else {
+                    self.close(slot);
+                }
+            }
             Next::Session(heir) => {
                 if let Some(seat) = self.seats.get_mut(&heir) {
                     seat.coming.remove(&slot);
@@ -247,13 +263,20 @@ impl Tabs {
                 duty: Duty::Borrowed,
                 ..
             }
+            | Holding::Free {
+                duty: Duty::Borrowed,
+                ..
+            }
             | Holding::Person
             | Holding::Undetermined { .. } => return self.return_to_person(slot, false),
             Holding::Session {
                 id,
                 duty: Duty::Made,
             } => id.clone(),
-            Holding::Free { last } => last.clone(),
+            Holding::Free {
+                last,
+                duty: Duty::Made,
+            } => last.clone(),
         };
         while let Some(claim) = self
             .tabs
@@ -273,7 +296,8 @@ impl Tabs {
             .get(&last)
             .is_some_and(|seat| seat.tabs.contains(&slot) || seat.freed.contains(&slot));
         if lives {
-            self.set_holding(slot, Holding::Free { last });
+            let duty = Duty::Made;
+            self.set_holding(slot, Holding::Free { last, duty });
             self.set_floor(slot, Floor::Idle);
         } else {
             self.close(slot);
@@ -286,8 +310,7 @@ impl Tabs {
             return;
         };
         let duty = match &tab.holding {
-            Holding::Session { duty, .. } => *duty,
-            Holding::Free { .. } => Duty::Made,
+            Holding::Session { duty, .. } | Holding::Free { duty, .. } => *duty,
             Holding::Person | Holding::Undetermined { .. } => Duty::Borrowed,
         };
         let id = session.clone();
@@ -377,7 +400,7 @@ impl Tabs {
                     seat.tabs.remove(&slot);
                 }
             }
-            Holding::Free { last } => {
+            Holding::Free { last, .. } => {
                 if let Some(seat) = self.seats.get_mut(&last) {
                     seat.freed.remove(&slot);
                 }
@@ -386,7 +409,7 @@ impl Tabs {
         }
         match holding {
             Holding::Session { id: session, .. } => self.seat_tab(&session, slot),
-            Holding::Free { last } => {
+            Holding::Free { last, .. } => {
                 if let Some(seat) = self.seats.get_mut(&last) {
                     seat.freed.insert(slot);
                 }
@@ -478,7 +501,7 @@ impl Tabs {
                     seat.tabs.remove(&slot);
                 }
             }
-            Holding::Free { last } => {
+            Holding::Free { last, .. } => {
                 if let Some(seat) = self.seats.get_mut(last) {
                     seat.freed.remove(&slot);
                 }

@@ -36,6 +36,8 @@ impl Tabs {
     /// One of the actions on tabs, none of which takes a turn. `select` on another session's tab
     /// is a claim that waits `wait` at most.
     ///
+    /// A borrowed tab is never closed: `close` releases it to the person.
+    ///
     /// Ends in [`TabEvent::Finished`] (`new` once the tab is made, `close` once it is closed, the
     /// others at once), [`TabEvent::Refuse`] or [`TabEvent::Dropped`].
     pub fn tabs_command(
@@ -59,7 +61,7 @@ impl Tabs {
                 self.admit(call, session, want, Some(*tab), wait)
                     .map(|()| None)
             }
-            TabsAction::Close { tab } => self.start_close(call, session, *tab).map(|()| None),
+            TabsAction::Close { tab } => self.start_close(call, session, *tab),
             TabsAction::Release { tab, after_s } => {
                 self.start_release(session, *tab, *after_s).map(Some)
             }
@@ -381,15 +383,20 @@ impl Tabs {
         call: CallId,
         session: &SessionId,
         named: Option<TabId>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Option<TabId>>, Fault> {
         self.check_calls(session)?;
         let slot = self.own_tab(session, named)?;
+        if self.tabs.get(&slot).is_some_and(Tab::is_borrowed) {
+            // What the person lent is never closed.
+            self.release(slot);
+            return Ok(Some(self.tabs.get(&slot).and_then(|tab| tab.id)));
+        }
         self.leave(slot, Next::Close, Why::Closed);
         if let Some(tab) = self.tabs.get_mut(&slot) {
             tab.asked.push(call);
         }
         self.enter(call, session, Want::Close, Place::Asked { slot });
-        Ok(())
+        Ok(None)
     }
 
     fn start_release(

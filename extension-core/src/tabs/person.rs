@@ -44,6 +44,7 @@ impl Tabs {
         let leaves = |tab: &Tab| matches!(tab.floor, Floor::Leaving { .. });
         match self.tabs.get(&slot).map(|tab| &tab.holding) {
             Some(Holding::Session { .. } | Holding::Free { .. }) => {
+                self.borrow(slot);
                 self.leave(slot, Next::Person, Why::Taken);
             }
             // Given to somebody, but not theirs yet.
@@ -80,7 +81,8 @@ impl Tabs {
             match self.tabs.get(&slot).map(|tab| &tab.holding) {
                 Some(Holding::Session { .. }) => self.borrow(slot),
                 Some(Holding::Free { .. }) => self.leave(slot, Next::Person, Why::Taken),
-                Some(Holding::Person | Holding::Undetermined { .. }) | None => {}
+                Some(Holding::Undetermined { .. }) => self.settle_opener(tab, None),
+                Some(Holding::Person) | None => {}
             }
         }
         self.settle();
@@ -139,7 +141,7 @@ impl Tabs {
 
     fn borrow(&mut self, slot: Slot) {
         if let Some(tab) = self.tabs.get_mut(&slot)
-            && let Holding::Session { duty, .. } = &mut tab.holding
+            && let Holding::Session { duty, .. } | Holding::Free { duty, .. } = &mut tab.holding
         {
             *duty = Duty::Borrowed;
             self.soil_tab(slot);

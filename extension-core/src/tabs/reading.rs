@@ -43,8 +43,7 @@ impl Tabs {
     #[must_use]
     pub fn is_made(&self, tab: TabId) -> bool {
         self.tab(tab).is_some_and(|tab| match &tab.holding {
-            Holding::Session { duty, .. } => *duty == Duty::Made,
-            Holding::Free { .. } => true,
+            Holding::Session { duty, .. } | Holding::Free { duty, .. } => *duty == Duty::Made,
             Holding::Person | Holding::Undetermined { .. } => false,
         })
     }

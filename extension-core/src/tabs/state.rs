@@ -92,8 +92,9 @@ impl Loss {
 pub(super) enum Holding {
     /// A session's.
     Session { id: SessionId, duty: Duty },
-    /// Made, and nobody's now; it closes when its last owner's session ends.
-    Free { last: SessionId },
+    /// Made, and nobody's now; it closes when its last owner's session ends. Borrowed only while
+    /// the person gives it to somebody.
+    Free { last: SessionId, duty: Duty },
     /// The person's.
     Person,
     /// Its opener is being learnt; tabs that were opened from it wait for that too.
@@ -201,6 +202,20 @@ impl Tab {
             Holding::Session { id, .. } => Some(id),
             Holding::Free { .. } | Holding::Person | Holding::Undetermined { .. } => None,
         }
+    }
+
+    /// Whether it is the person's once its owner lets it go.
+    pub(super) fn is_borrowed(&self) -> bool {
+        matches!(
+            self.holding,
+            Holding::Session {
+                duty: Duty::Borrowed,
+                ..
+            } | Holding::Free {
+                duty: Duty::Borrowed,
+                ..
+            }
+        )
     }
 
     /// What an owner's call is told while a dialog is open.

@@ -83,7 +83,7 @@ impl Tabs {
         let tab = self.tabs.get(self.by_id.get(&id)?)?;
         let owner = match &tab.holding {
             Holding::Session { id, duty } => TabRecordOwner::Session(id.clone(), *duty),
-            Holding::Free { last } => TabRecordOwner::Free(last.clone()),
+            Holding::Free { last, .. } => TabRecordOwner::Free(last.clone()),
             Holding::Person | Holding::Undetermined { .. } => return None,
         };
         let leaving = match &tab.floor {
@@ -185,7 +185,13 @@ impl Tabs {
     ) {
         let (session, holding) = match record.owner {
             TabRecordOwner::Session(id, duty) => (id.clone(), Holding::Session { id, duty }),
-            TabRecordOwner::Free(last) => (last.clone(), Holding::Free { last }),
+            TabRecordOwner::Free(last) => (
+                last.clone(),
+                Holding::Free {
+                    last,
+                    duty: Duty::Made,
+                },
+            ),
         };
         let owned = matches!(holding, Holding::Session { .. });
         if !existing.contains(&id) {

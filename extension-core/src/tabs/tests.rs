@@ -11,6 +11,7 @@ mod dialogs;
 mod ends;
 mod ownership;
 mod person;
+mod random;
 mod restored;
 mod turns;
 
@@ -276,17 +277,19 @@ impl World {
     }
 
     fn refused(&self, call: CallId) -> ErrorCode {
-        match self.is(call) {
-            Fate::Refused(code) => code,
-            other => panic!("{call:?}: {other:?}"),
-        }
+        let fate = self.is(call);
+        let Fate::Refused(code) = fate else {
+            panic!("{call:?}: {fate:?}")
+        };
+        code
     }
 
     fn runs(&self, call: CallId) -> u32 {
-        match self.is(call) {
-            Fate::Runs(tab) => tab.0,
-            other => panic!("{call:?}: {other:?}"),
-        }
+        let fate = self.is(call);
+        let Fate::Runs(tab) = fate else {
+            panic!("{call:?}: {fate:?}")
+        };
+        tab.0
     }
 
     fn owner(&self, tab: u32) -> Option<Owner> {

@@ -153,3 +153,27 @@ fn the_person_releases_a_tab_as_its_session_would() {
     let nobodys = world.tell(|tabs, now| tabs.release_by_person(TabId(50), now));
     assert_eq!(nobodys.unwrap_err().code(), ErrorCode::BadArguments);
 }
+
+#[test]
+fn a_session_that_closes_a_borrowed_tab_returns_it() {
+    let mut world = World::with(&["x"]);
+    world.person_tab(50);
+    world.give(50, "x").unwrap();
+    let close = world.close("x", Some(50));
+    assert_eq!(world.is(close), Fate::Finished);
+    assert!(!world.closed(50));
+    assert_eq!(world.owner(50), Some(Owner::Person));
+}
+
+#[test]
+fn a_free_tab_that_the_person_gives_is_borrowed_too() {
+    let mut world = World::with(&["x", "y"]);
+    world.release("x", None);
+    world.give(101, "y").unwrap();
+    assert!(world.owned_by(101, "y") && !world.tabs.is_made(TabId(101)));
+    let mut world = World::with(&["x"]);
+    world.release("x", None);
+    world.give(101, "x").unwrap();
+    world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
+    assert!(!world.closed(101));
+}
