@@ -107,9 +107,14 @@ impl Tab {
         self.forget(out, |purpose| {
             matches!(
                 purpose,
-                Purpose::Effect { .. } | Purpose::End | Purpose::Probe
+                Purpose::Effect { .. } | Purpose::End | Purpose::Probe | Purpose::Dismiss { .. }
             )
         });
+        // Its dialog went with it.
+        let dialog = self.facts.borrow_mut().dialog.take();
+        if dialog.is_some() {
+            out.event(PageEvent::DialogClosed { tab: self.id });
+        }
         if let Attachment::Enabling { .. } = self.attachment {
             self.forget(out, |purpose| matches!(purpose, Purpose::Enable));
             self.enable(out, BURST.len());
