@@ -58,6 +58,8 @@ fn serve(cli: Cli) -> io::Result<ExitCode> {
 /// Stdout is MCP's; the log goes to stderr or a file.
 fn log(file: Option<&Path>) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("INTERLOCK_LOG").unwrap_or_else(|_| LOG_LEVEL.into());
+    // It logs whole requests, and with them what is typed into pages.
+    let filter = filter.add_directive("rmcp=error".parse().map_err(io::Error::other)?);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false);

@@ -31,6 +31,10 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(environment: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -49,6 +53,7 @@ impl Server {
             .current_dir(folder.join("work"))
             .env_remove("MCP_INSTANCE_ID")
             .env("RUST_BACKTRACE", "1")
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -100,6 +105,13 @@ impl Server {
     /// Waits until the server is gone; what it still said, its log, and how it ended.
     fn finish(&mut self) -> (Vec<Value>, String, ExitStatus) {
         drop(self.stdin.take());
+        // Read before it ends: a full pipe would hold it.
+        let mut stderr = self.child.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
         let status = self.exit();
         let mut said = Vec::new();
         let mut rest = String::new();
@@ -107,10 +119,7 @@ impl Server {
         for line in rest.lines() {
             said.push(serde_json::from_str(line).expect("nothing but MCP on stdout"));
         }
-        let mut log = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut log).unwrap();
-        (said, log, status)
+        (said, log.join().unwrap(), status)
     }
 
     fn exit(&mut self) -> ExitStatus {
@@ -220,4 +229,25 @@ fn a_signal_ends_it_as_the_end_of_stdin_does() {
             "{said:?}\n{log}"
         );
     }
+}
+
+#[test]
+fn what_is_typed_into_pages_is_in_no_log() {
+    let mut server = Server::start_with(&[("INTERLOCK_LOG", "trace")]);
+    let hello = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "stdio-test", "version": "1"},
+    });
+    server.ask(0, "initialize", hello);
+    let arguments = json!({"target": "e1", "text": "hunter2-secret"});
+    let params = json!({"name": "browser_type", "arguments": arguments});
+    server.request(1, "tools/call", params);
+    server.ask(2, "ping", json!({}));
+    let (_, log, _) = server.finish();
+    assert!(
+        log.contains("listening"),
+        "nothing was logged at all: {log}"
+    );
+    assert!(!log.contains("hunter2-secret"), "{log}");
 }
