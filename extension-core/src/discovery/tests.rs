@@ -563,6 +563,8 @@ fn a_resting_port_that_falls_to_another_server_is_found() {
     seen.run_for(5);
     seen.kill(8765);
     seen.run_for(2);
+    let remembered = seen.discovery.ports.get(&8765);
+    assert!(remembered.is_none_or(|port| !port.resting));
     seen.start(8765);
     seen.run_for(2);
     assert!(seen.connected.contains_key(&8765), "its end was seen");
