@@ -32,8 +32,6 @@ package=$target/extension-package
 bundle=$target/extension-bundle
 interlock=$target/release/interlock
 export CARGO_TARGET_DIR=$target
-# The server's build script embeds this folder; without it the binary has no extension inside.
-export INTERLOCK_BUNDLE_DIR=$bundle
 
 # --- telling --------------------------------------------------------------------------------------
 
@@ -175,14 +173,16 @@ build_bundle() {
     rm -rf "$bundle"
     mv "$next" "$bundle"
   fi
+  embed_bundle
 }
+
+# What the server's build script puts into the binary. Once there is a bundle, every command names it:
+# to go to and fro would compile the server anew each time.
+embed_bundle() { [ ! -d "$bundle" ] || export INTERLOCK_BUNDLE_DIR=$bundle; }
 
 build_interlock() { cargo build --locked --release -p interlock; }
 
-write_extension() {
-  "$interlock" extension dist/extension
-  say "    load $root/dist/extension in chrome://extensions"
-}
+write_extension() { "$interlock" extension dist/extension; }
 
 build_steps=(
   "Rust and its wasm32 target|check_machine"
@@ -297,6 +297,7 @@ run_tests() {
   [ "$failed" = 0 ]
 }
 
+embed_bundle
 case ${1:-build} in
   build) build ;;
   demo) demo ;;
