@@ -11,12 +11,12 @@ mod snapshot;
 mod type_text;
 mod wait_for;
 
-use super::facts::{Facts, clip};
+use super::facts::{Going, clip};
 use super::poller::Page;
 use crate::effect::ChromeCall;
 use crate::input::ChromeError;
 use protocol::command::PageResult;
-use protocol::{Command, Fault, url};
+use protocol::{Command, Fault, Instant, url};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -27,13 +27,15 @@ const TITLE_MAX: usize = 300;
 /// How long an action waits for the navigation that it began: longer, and the caller should know
 /// that the page is slow and decide by itself.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// A navigation that Chrome neither begins nor commits in this time comes to nothing.
+const BRIEF_MAX: Duration = Duration::from_millis(500);
+/// The beginning of a download is told this much after its navigation has ended, at most.
+const DOWNLOAD_MAX: Duration = Duration::from_millis(100);
 /// How long an element is waited for until it can be acted on, as Playwright MCP does: a model
 /// learns more from what is in the way than from a longer wait.
 const ACT_MAX: Duration = Duration::from_secs(5);
 /// The first picture of a tab takes 66 ms at most; without it input still works in most windows.
 const WARM_MAX: Duration = Duration::from_secs(3);
-/// The synchronous work of our own scripts.
-const OURS_MAX: Duration = Duration::from_secs(2);
 /// Kept of a call's time for its answer.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
@@ -85,23 +87,68 @@ pub(super) fn shown(tab: &Value) -> (String, String) {
     (clip(field("url"), URL_MAX), clip(field("title"), TITLE_MAX))
 }
 
-/// Waits until a navigation that the page has begun commits and its document is parsed, or comes
-/// to nothing; notes it when that takes too long.
-async fn settle(page: &Page, result: &mut PageResult) {
-    let begun = |facts: &Facts| facts.going.is_some() || !facts.parsed;
-    if !begun(&page.facts()) {
-        return;
+/// Before anything else: a navigation that has begun arrives. Until then Chrome holds back every
+/// command that needs the page, so there is nothing better to do than to wait.
+async fn ready(page: &Page) {
+    page.waiting_for("the page that is being loaded to answer");
+    if arrived(page, page.deadline()).await {
+        parsed(page).await;
     }
+}
+
+/// After an action: waits until the navigation that it began commits and its document is parsed,
+/// or comes to nothing; notes it when that takes too long.
+async fn settle(page: &Page, result: &mut PageResult) {
     page.waiting_for("the page to load");
-    let wait = SETTLE_MAX.min(page.left(ANSWER_TIME));
-    let done = page
-        .until(page.now() + wait, |facts| (!begun(facts)).then_some(()))
-        .await;
-    if done.is_none() {
+    let at = page.now() + SETTLE_MAX.min(page.left(ANSWER_TIME));
+    let (goes, before) = (page.facts().going.is_some(), page.facts().moves);
+    if !arrived(page, at).await {
+        result
+            .notes
+            .push("The page is on its way to another; the next call waits for it.".into());
+    } else if !parsed(page).await {
         result
             .notes
             .push("The page is still loading; wait with browser_wait_for.".into());
+    } else if goes && page.facts().moves == before {
+        // It went nowhere: a download says so within milliseconds.
+        let at = page.now() + DOWNLOAD_MAX;
+        page.until(at, |facts| (!facts.downloads.is_empty()).then_some(()))
+            .await;
     }
+    note_downloads(page, result);
+}
+
+/// Whether no navigation is under way any more, until `at`.
+async fn arrived(page: &Page, at: Instant) -> bool {
+    loop {
+        let Some(going) = page.facts().going else {
+            return true;
+        };
+        let brief = match going {
+            Going::Requested | Going::Loaded => true,
+            Going::Started { .. } => false,
+        };
+        let until = if brief {
+            at.min(page.now() + BRIEF_MAX)
+        } else {
+            at
+        };
+        let changed = page
+            .until(until, |facts| (facts.going != Some(going)).then_some(()))
+            .await;
+        match (changed, brief) {
+            (Some(()), _) => {}
+            (None, true) => page.change_facts(|facts| facts.going = None),
+            (None, false) => return false,
+        }
+    }
+}
+
+async fn parsed(page: &Page) -> bool {
+    let at = page.now() + SETTLE_MAX.min(page.left(ANSWER_TIME));
+    let seen = page.until(at, |facts| facts.parsed.then_some(())).await;
+    seen.is_some()
 }
 
 /// Notes what the call began to download.
@@ -137,17 +184,21 @@ async fn cast_on(page: &Page) {
     }
 }
 
-/// Not waited for: the turn's end does that.
+/// Not waited for.
 fn cast_off(page: &Page) {
     page.hold(|held| held.cast = false);
-    drop(page.command("Page.stopScreencast", json!({})));
+    drop(page.aside("Page.stopScreencast", json!({})));
 }
 
-/// Waits until the page has painted once, so that what an action changed is there; 250 ms in a
-/// page that paints nothing. A page that went away has painted.
+/// Waits until the page has painted once, so that what an action changed is there: 250 ms in a
+/// page that paints nothing, and not at all in one that goes away.
 async fn painted(page: &Page) {
     let once = "new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 250); })";
     let params = json!({"expression": once, "awaitPromise": true, "timeout": 1_000});
-    // Its refusal means a navigation, which `settle` waits for.
-    drop(page.script("Runtime.evaluate", params, OURS_MAX).await);
+    let frame = page.aside("Runtime.evaluate", params);
+    page.unless(frame, |facts| match facts.going {
+        Some(Going::Started { .. }) => Some(()),
+        Some(Going::Requested | Going::Loaded) | None => None,
+    })
+    .await;
 }

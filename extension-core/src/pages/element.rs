@@ -112,7 +112,7 @@ impl<'a> Element<'a> {
     /// Its call needs it no more. Not waited for.
     pub(super) fn release(&self) {
         let params = json!({"objectGroup": GROUP});
-        drop(self.page.command("Runtime.releaseObjectGroup", params));
+        drop(self.page.aside("Runtime.releaseObjectGroup", params));
     }
 
     /// What keeps it from being acted on.

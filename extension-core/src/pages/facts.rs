@@ -16,13 +16,15 @@ const DIALOG_TEXT_MAX: usize = 2_000;
 /// A navigation of the main frame that has begun and not yet committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Going {
-    /// Asked for by the page; Chrome has not begun it.
+    /// Asked for by the page; Chrome begins it within milliseconds, or refuses it silently.
     Requested,
-    /// Begun.
+    /// Begun. Until it commits or stops, Chrome holds back every command that needs the page.
     Started {
         /// Through the history: its end of loading is told before its commit.
         history: bool,
     },
+    /// Out of the history, and loaded: commits within milliseconds, or was stopped.
+    Loaded,
 }
 
 /// See the module.
@@ -137,7 +139,8 @@ impl Facts {
             // commits; any other that stops without a commit was a download, a 204 or stopped.
             "Page.frameStoppedLoading" if self.is_main(params) => match self.going {
                 Some(Going::Started { history: false }) => self.going = None,
-                Some(Going::Started { history: true } | Going::Requested) | None => {}
+                Some(Going::Started { history: true }) => self.going = Some(Going::Loaded),
+                Some(Going::Requested | Going::Loaded) | None => {}
             },
             "Page.domContentEventFired" => self.parsed = true,
             "Page.loadEventFired" => {
@@ -182,7 +185,8 @@ impl Facts {
     }
 
     fn is_main(&self, params: &Value) -> bool {
-        text(params, "frameId") == self.frame
+        // Before the attachment learnt it, only the main frame's navigation matters.
+        self.frame.is_empty() || text(params, "frameId") == self.frame
     }
 
     fn navigated(&mut self, params: &Value) -> News {
@@ -289,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_navigation_that_stops_loading_is_still_going_and_a_download_is_not() {
+    fn a_history_navigation_that_stops_loading_may_still_commit_and_a_download_does_not() {
         let mut facts = page();
         let start = |kind| json!({"frameId": "F", "navigationType": kind});
         let stop = json!({"frameId": "F"});
@@ -298,7 +302,7 @@ mod tests {
             &start("historyDifferentDocument"),
         );
         facts.event("Page.frameStoppedLoading", &stop);
-        assert_eq!(facts.going, Some(Going::Started { history: true }));
+        assert_eq!(facts.going, Some(Going::Loaded));
         facts.event("Page.frameStartedNavigating", &start("differentDocument"));
         facts.event("Page.frameStoppedLoading", &stop);
         assert_eq!(facts.going, None);

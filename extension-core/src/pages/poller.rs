@@ -30,6 +30,8 @@ pub(super) enum Kind {
         /// When Chrome ends its synchronous part.
         until: Instant,
     },
+    /// Harmless whenever it happens: a release, a look. No turn waits for it.
+    Aside,
 }
 
 /// A call that a procedure wants made.
@@ -93,6 +95,11 @@ impl Page {
         self.debugger(method, params, Kind::Script { until })
     }
 
+    /// As [`Page::command`], for one that may settle after the call's turn.
+    pub(super) fn aside(&self, method: &'static str, params: Value) -> Answer {
+        self.debugger(method, params, Kind::Aside)
+    }
+
     fn debugger(&self, method: &'static str, params: Value, kind: Kind) -> Answer {
         let call = ChromeCall::Command {
             tab: self.tab,
@@ -144,16 +151,22 @@ impl Page {
     pub(super) async fn within(
         &self,
         at: Instant,
-        mut answer: Answer,
+        answer: Answer,
     ) -> Option<Result<Value, ChromeError>> {
-        let mut late = self.until(at, |_: &Facts| None::<()>);
-        poll_fn(|context| {
-            if let Poll::Ready(outcome) = Pin::new(&mut answer).poll(context) {
-                return Poll::Ready(Some(outcome));
-            }
-            Pin::new(&mut late).poll(context).map(|_| None)
-        })
-        .await
+        either(answer, self.until(at, |_: &Facts| None::<()>)).await
+    }
+
+    /// An answer, unless `seen` finds something in the facts before.
+    pub(super) async fn unless<F>(
+        &self,
+        answer: Answer,
+        seen: F,
+    ) -> Option<Result<Value, ChromeError>>
+    where
+        F: FnMut(&Facts) -> Option<()> + Unpin,
+    {
+        let end = self.deadline();
+        either(answer, self.until(end, seen)).await
     }
 
     pub(super) fn facts(&self) -> Ref<'_, Facts> {
@@ -243,6 +256,20 @@ impl<F> Drop for Until<F> {
     fn drop(&mut self) {
         self.desk.borrow_mut().timers.remove(&self.effect);
     }
+}
+
+/// The answer, or none when the other wait ends first.
+async fn either<F>(mut answer: Answer, mut other: Until<F>) -> Option<Result<Value, ChromeError>>
+where
+    F: FnMut(&Facts) -> Option<()> + Unpin,
+{
+    poll_fn(|context| {
+        if let Poll::Ready(outcome) = Pin::new(&mut answer).poll(context) {
+            return Poll::Ready(Some(outcome));
+        }
+        Pin::new(&mut other).poll(context).map(|_| None)
+    })
+    .await
 }
 
 /// A running procedure.

@@ -5,7 +5,7 @@
 mod attachment;
 mod news;
 
-use super::facts::{Facts, News};
+use super::facts::{Facts, Going, News};
 use super::poller::{EffectId, Held, Kind, Procedure, Wanted};
 use super::{Out, PageEvent, actions};
 use crate::effect::ChromeCall;
@@ -30,7 +30,9 @@ const DETACH_EVENT_MAX: Duration = Duration::from_millis(500);
 const DIALOG_MAX: Duration = Duration::from_secs(5);
 
 /// The enable burst: strictly one after another, because events overtake results.
-const BURST: [&str; 4] = [
+const BURST: [&str; 5] = [
+    // A crashed page says so, instead of never answering the rest.
+    "Inspector.enable",
     "Page.enable",
     "Page.getFrameTree",
     "Runtime.enable",
@@ -147,6 +149,8 @@ pub(super) struct Tab {
     off: bool,
     /// Say `Cleared` when detached.
     clearing: bool,
+    /// The page had crashed before the debugger came: its navigation must begin without one.
+    revive: bool,
 }
 
 impl Tab {
@@ -159,6 +163,7 @@ impl Tab {
             asked: BTreeMap::new(),
             off: false,
             clearing: false,
+            revive: false,
         }
     }
 
@@ -216,6 +221,7 @@ impl Tab {
             State::Waiting | State::Lost => self.settle(out),
             State::Acting(procedure) => {
                 let held = procedure.held();
+                let held = self.stopping(held);
                 self.end(out, held, true);
             }
             State::Ending { dismiss } => *dismiss = true,
@@ -306,7 +312,10 @@ impl Tab {
     pub(super) fn committed(&mut self, out: &mut Out, url: &str) {
         self.facts.borrow_mut().url = url.to_owned();
         match self.attachment {
-            Attachment::Leaving if url::may_stay(url) => self.attach(out),
+            Attachment::Leaving if url::may_stay(url) => {
+                self.facts.borrow_mut().crashed = false;
+                self.attach(out);
+            }
             Attachment::Leaving | Attachment::Detached | Attachment::Looking => {}
             Attachment::Attaching
             | Attachment::Enabling { .. }
@@ -399,10 +408,14 @@ impl Tab {
                 let answer = match outcome {
                     Ok(tab) => {
                         let (url, title) = actions::shown(&tab);
-                        let seen = url::may_stay(&url);
-                        Fault::OutcomeUnknown {
-                            url: seen.then_some(url),
-                            title: seen.then_some(title),
+                        if url::may_stay(&url) {
+                            Fault::OutcomeUnknown {
+                                url: Some(url),
+                                title: Some(title),
+                            }
+                        } else {
+                            // Chrome itself took the debugger off.
+                            Fault::UrlRefused { url }
                         }
                     }
                     Err(_) => Fault::TabGone {
@@ -576,7 +589,10 @@ impl Tab {
             }),
         );
         match held {
-            Some(held) => self.end(out, held, false),
+            Some(held) => {
+                let held = self.stopping(held);
+                self.end(out, held, false);
+            }
             None => self.settle(out),
         }
     }
@@ -593,6 +609,16 @@ impl Tab {
             result
         });
         out.answer(running.call, outcome);
+    }
+
+    /// A call that is stopped also stops the navigation that is under way: until that commits,
+    /// Chrome holds back whatever needs the page.
+    fn stopping(&self, held: Held) -> Held {
+        let going = matches!(self.facts.borrow().going, Some(Going::Started { .. }));
+        Held {
+            loading: held.loading || going,
+            ..held
+        }
     }
 
     /// The procedure is over: lets go what it holds, and waits for its commands to settle.
@@ -628,7 +654,7 @@ impl Tab {
                     ..
                 } => Some(*until),
                 Purpose::Effect {
-                    kind: Kind::Command,
+                    kind: Kind::Command | Kind::Aside,
                     ..
                 }
                 | Purpose::Look
@@ -654,10 +680,17 @@ impl Tab {
 
     fn check_ended(&mut self, out: &mut Out) {
         let open = self.asked.values().any(|purpose| match purpose {
-            Purpose::Effect { .. } | Purpose::End | Purpose::Probe | Purpose::Dismiss { .. } => {
-                true
+            Purpose::Effect {
+                kind: Kind::Command | Kind::Script { .. },
+                ..
             }
-            Purpose::Look
+            | Purpose::End
+            | Purpose::Probe
+            | Purpose::Dismiss { .. } => true,
+            Purpose::Effect {
+                kind: Kind::Aside, ..
+            }
+            | Purpose::Look
             | Purpose::Leave
             | Purpose::Attach
             | Purpose::Enable
@@ -674,6 +707,8 @@ impl Tab {
 
     fn settle(&mut self, out: &mut Out) {
         if let Some(running) = self.running.take() {
+            // What is still open is of its procedure, which is no more.
+            self.forget(out, |purpose| matches!(purpose, Purpose::Effect { .. }));
             for timer in [Timer::Call, Timer::Procedure, Timer::Ending] {
                 out.timers.clear(&(self.id, timer));
             }

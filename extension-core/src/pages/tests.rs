@@ -101,7 +101,8 @@ impl Chrome {
         match *method {
             "Page.getFrameTree" => Some(Ok(json!({"frameTree": {"frame": {
                 "id": "F", "loaderId": "L1", "url": self.tab["url"]}}}))),
-            "Page.enable"
+            "Inspector.enable"
+            | "Page.enable"
             | "Runtime.enable"
             | "Emulation.setFocusEmulationEnabled"
             | "Page.stopLoading"
@@ -273,6 +274,7 @@ fn the_first_call_attaches_and_enables_one_step_after_another() {
     chrome.answer("get", answer);
     chrome.answer("attach", Value::Null);
     for (method, answer) in [
+        ("Inspector.enable", json!({})),
         ("Page.enable", json!({})),
         (
             "Page.getFrameTree",
@@ -781,4 +783,74 @@ fn new_tabs_of_the_running_call_are_named_in_its_answer() {
     chrome.answer("Runtime.evaluate", number(1));
     chrome.serve();
     assert_eq!(chrome.result().0.new_tabs, [TabId(8)]);
+}
+
+#[test]
+fn a_page_that_crashed_before_the_debugger_came_is_led_back_to_life_by_a_reload() {
+    let mut chrome = Chrome::new();
+    chrome.deaf.insert("Page.enable");
+    for (name, arguments) in [
+        ("browser_snapshot", json!({})),
+        ("browser_navigate", json!({"action": "reload"})),
+    ] {
+        chrome.begin(name, arguments);
+        chrome.serve();
+        assert!(chrome.is_asked("Page.enable"));
+        chrome.asks.clear();
+        chrome.event("Inspector.targetCrashed", json!({}));
+        if name == "browser_snapshot" {
+            assert_eq!(chrome.fault(), (Fault::PageCrashed { tab: TAB }, true));
+        }
+        chrome.serve();
+    }
+    // Not by the debugger, which this page would never answer.
+    chrome.answer("go", Value::Null);
+    chrome.deaf.clear();
+    chrome.pages.handle_committed(TAB, PAGE, chrome.now);
+    chrome.serve();
+    assert!(chrome.is_asked("Page.reload"), "{:?}", chrome.asks);
+}
+
+#[test]
+fn a_call_that_is_stopped_stops_the_navigation_that_holds_its_commands_back() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_snapshot", json!({}));
+    chrome.event(
+        "Page.frameStartedNavigating",
+        json!({"frameId": "F", "navigationType": "differentDocument"}),
+    );
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.drain();
+    assert!(chrome.is_asked("Page.stopLoading"));
+    chrome.answer("Page.stopLoading", json!({}));
+    assert!(chrome.told().is_empty());
+    chrome.answer("Accessibility.getFullAXTree", json!({}));
+    assert!(chrome.settled());
+}
+
+#[test]
+fn a_call_waits_for_a_navigation_that_has_begun_before_it_asks_the_page() {
+    let mut chrome = Chrome::attached();
+    chrome.event(
+        "Page.frameStartedNavigating",
+        json!({"frameId": "F", "navigationType": "differentDocument"}),
+    );
+    evaluate(&mut chrome);
+    assert!(chrome.asks.is_empty());
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    assert!(chrome.is_asked("Runtime.evaluate"));
+}
+
+#[test]
+fn a_debugger_that_chrome_took_off_a_forbidden_page_is_a_refusal() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.asks.clear();
+    chrome.tab = json!({"url": "chrome-extension://invalid/"});
+    chrome
+        .pages
+        .handle_detached(TAB, DetachReason::TargetClosed, chrome.now);
+    chrome.serve();
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::UrlRefused);
 }

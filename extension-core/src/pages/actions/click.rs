@@ -2,7 +2,7 @@
 //! is visible, enabled, still and not covered; then the mouse is moved, pressed and released, and
 //! the page is given time to answer: one painted frame, and the navigation that it began.
 
-use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, note_downloads, painted, settle};
+use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, painted, ready, settle};
 use crate::pages::element::Element;
 use crate::pages::poller::Page;
 use protocol::Fault;
@@ -76,8 +76,7 @@ const READY: &str = "async function (ms) {
 /// `stale_ref`; `not_actionable`, saying what is in the way.
 pub(super) async fn run(page: &Page, click: Click) -> Result<PageResult, Fault> {
     let mut result = PageResult::default();
-    settle(page, &mut result).await;
-    result.notes.clear();
+    ready(page).await;
     page.waiting_for("the element to be clickable");
     let element = Element::find(page, &click.target).await?;
     cast_on(page).await;
@@ -93,7 +92,6 @@ pub(super) async fn run(page: &Page, click: Click) -> Result<PageResult, Fault> 
     painted(page).await;
     cast_off(page);
     settle(page, &mut result).await;
-    note_downloads(page, &mut result);
     Ok(result)
 }
 

@@ -1,7 +1,7 @@
 //! `browser_evaluate`: runs the caller's script in the page's own world and brings home what it
 //! gives as JSON. A function is called, an expression is taken as it is, statements too.
 
-use super::{is_navigated, settle};
+use super::{is_navigated, ready, settle};
 use crate::pages::element::Element;
 use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
@@ -28,7 +28,7 @@ const PUT: &str = "function (name) {
 /// `timeout` when its synchronous work takes too long; `result_too_large`; `stale_ref`.
 pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, Fault> {
     let mut result = PageResult::default();
-    settle(page, &mut result).await;
+    ready(page).await;
     let limit = evaluate
         .timeout_ms
         .map_or(limits::SCRIPT_MAX_DEFAULT, Duration::from_millis);
@@ -60,7 +60,6 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
     }
     result.value = Some(value(answer)?);
     settle(page, &mut result).await;
-    super::note_downloads(page, &mut result);
     Ok(result)
 }
 

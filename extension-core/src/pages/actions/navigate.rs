@@ -2,7 +2,7 @@
 //! the load event, and says so when that does not come.
 
 use super::{ANSWER_TIME, note_downloads};
-use crate::pages::facts::{Facts, text};
+use crate::pages::facts::{Facts, Going, text};
 use crate::pages::poller::Page;
 use protocol::command::{Navigate, PageResult};
 use protocol::{Fault, url};
@@ -45,7 +45,8 @@ pub(super) async fn run(page: &Page, to: Navigate) -> Result<PageResult, Fault> 
         let at = page.now() + LOAD_MAX.min(page.left(ANSWER_TIME));
         let loaded = page
             .until(at, |facts| {
-                (facts.loaded && facts.going.is_none()).then_some(())
+                let goes_on = matches!(facts.going, Some(Going::Started { .. }));
+                (facts.loaded && !goes_on).then_some(())
             })
             .await;
         if loaded.is_none() {

@@ -1,7 +1,7 @@
 //! `browser_take_screenshot`: what is in view, the whole page, or one element. A hidden tab paints
 //! only while a screencast runs: a tiny one runs around the capture, whose frames nobody wants.
 
-use super::{ANSWER_TIME, cast_off, cast_on, settle};
+use super::{ANSWER_TIME, cast_off, cast_on, ready};
 use crate::pages::element::Element;
 use crate::pages::facts::text;
 use crate::pages::poller::Page;
@@ -32,7 +32,7 @@ const PLACE: &str = "function () {
 /// `stale_ref`, `not_actionable` for an element without a size, `timeout`, `result_too_large`.
 pub(super) async fn run(page: &Page, shot: Screenshot) -> Result<PageResult, Fault> {
     let mut result = PageResult::default();
-    settle(page, &mut result).await;
+    ready(page).await;
     page.waiting_for("a picture of the page");
     let element = match &shot.target {
         Some(target) => Some(Element::find(page, target).await?),

@@ -2,7 +2,7 @@
 //! Playwright's aria snapshots. What nobody can see or name is left out; what can be acted on
 //! carries a ref.
 
-use super::settle;
+use super::ready;
 use crate::pages::element;
 use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
@@ -24,9 +24,9 @@ const DEPTH_MAX: usize = 300;
 /// Those of every call.
 pub(super) async fn run(page: &Page) -> Result<PageResult, Fault> {
     let mut result = PageResult::default();
-    page.waiting_for("the page's accessibility tree");
-    settle(page, &mut result).await;
     loop {
+        ready(page).await;
+        page.waiting_for("the page's accessibility tree");
         let loader = page.facts().loader.clone();
         let answer = page
             .command("Accessibility.getFullAXTree", json!({}))
@@ -37,7 +37,6 @@ pub(super) async fn run(page: &Page) -> Result<PageResult, Fault> {
             result.snapshot = Some(render(&answer, &element::mark(&loader), &origin));
             return Ok(result);
         }
-        settle(page, &mut result).await;
     }
 }
 

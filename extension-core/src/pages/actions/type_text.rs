@@ -2,7 +2,7 @@
 //! Text goes in as a person's input would, so that the page's own handlers see it; fields that
 //! take no text (dates, colours, lists) are set to it.
 
-use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, note_downloads, painted, settle};
+use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, painted, ready, settle};
 use crate::pages::element::Element;
 use crate::pages::poller::Page;
 use protocol::Fault;
@@ -71,8 +71,7 @@ const EDIT: &str = "async function (ms, text) {
 /// `stale_ref`; `not_actionable`, saying why nothing can be typed there.
 pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
     let mut result = PageResult::default();
-    settle(page, &mut result).await;
-    result.notes.clear();
+    ready(page).await;
     page.waiting_for("the field to be editable");
     let element = Element::find(page, &typed.target).await?;
     cast_on(page).await;
@@ -104,7 +103,6 @@ pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
     }
     cast_off(page);
     settle(page, &mut result).await;
-    note_downloads(page, &mut result);
     Ok(result)
 }
 

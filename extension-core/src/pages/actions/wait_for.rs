@@ -1,7 +1,7 @@
 //! `browser_wait_for`: a time, a text that appears, a text that goes. The page watches itself; a
 //! navigation takes the watcher with it, and a new one is set in the next document.
 
-use super::{is_navigated, settle};
+use super::{is_navigated, ready};
 use crate::pages::facts::clip;
 use crate::pages::poller::Page;
 use protocol::Fault;
@@ -39,7 +39,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// # Errors
 /// `timeout`, by the call's deadline, naming the text.
 pub(super) async fn run(page: &Page, wait: WaitFor) -> Result<PageResult, Fault> {
-    let mut result = PageResult::default();
+    let result = PageResult::default();
     if let Some(seconds) = wait.time {
         page.waiting_for(format!("{seconds} s to pass"));
         page.sleep_until(page.now() + Duration::from_secs_f64(seconds))
@@ -56,8 +56,7 @@ pub(super) async fn run(page: &Page, wait: WaitFor) -> Result<PageResult, Fault>
         (None, None) => String::new(),
     };
     loop {
-        settle(page, &mut result).await;
-        result.notes.clear();
+        ready(page).await;
         page.waiting_for(what.clone());
         let millis = u64::try_from(page.left(Duration::ZERO).as_millis()).unwrap_or(u64::MAX);
         let arguments = json!([wait.text, wait.text_gone, millis]);

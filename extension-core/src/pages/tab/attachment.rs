@@ -19,25 +19,41 @@ impl Tab {
         let pending = facts["pendingUrl"].as_str().unwrap_or_default();
         self.facts.borrow_mut().url = shown.to_owned();
         let forbidden = [shown, pending].into_iter().find(|url| !url::may_stay(url));
-        let Some(forbidden) = forbidden else {
-            return self.attach(out);
-        };
-        let goes = self
-            .running
-            .as_ref()
-            .is_some_and(|run| matches!(run.command, Command::Navigate(Navigate::To(_))));
-        if goes {
-            self.attachment = Attachment::Leaving;
-            let call = ChromeCall::GoTo {
-                tab: self.id,
-                url: "about:blank".into(),
-            };
-            self.ask(out, call, Purpose::Leave);
-            self.arm_attachment(out, ATTACH_MAX);
-        } else {
-            let url = forbidden.to_owned();
-            self.attach_failed(out, Fault::UrlRefused { url });
+        let to = self.running.as_ref().and_then(|run| match &run.command {
+            Command::Navigate(to) => Some(to),
+            Command::Snapshot
+            | Command::Click(_)
+            | Command::Type(_)
+            | Command::Evaluate(_)
+            | Command::WaitFor(_)
+            | Command::Screenshot(_)
+            | Command::HandleDialog(_)
+            | Command::ConsoleMessages
+            | Command::Tabs(_)
+            | Command::Session => None,
+        });
+        let elsewhere = matches!(to, Some(Navigate::To(_)));
+        let revive = std::mem::take(&mut self.revive) && to.is_some();
+        match forbidden {
+            Some(_) if elsewhere => self.leave(out, "about:blank"),
+            Some(forbidden) => {
+                let url = forbidden.to_owned();
+                self.attach_failed(out, Fault::UrlRefused { url });
+            }
+            None if revive && elsewhere => self.leave(out, "about:blank"),
+            None if revive => self.leave(out, shown),
+            None => self.attach(out),
         }
+    }
+
+    fn leave(&mut self, out: &mut Out, to: &str) {
+        self.attachment = Attachment::Leaving;
+        let call = ChromeCall::GoTo {
+            tab: self.id,
+            url: to.to_owned(),
+        };
+        self.ask(out, call, Purpose::Leave);
+        self.arm_attachment(out, ATTACH_MAX);
     }
 
     pub(super) fn attach(&mut self, out: &mut Out) {
@@ -145,6 +161,9 @@ impl Tab {
                 *rescued = true;
                 let params = json!({"accept": false});
                 self.command(out, "Page.handleJavaScriptDialog", params, Purpose::End);
+                if self.facts.borrow().going.is_some() {
+                    self.command(out, "Page.stopLoading", json!({}), Purpose::End);
+                }
                 self.arm_attachment(out, ENDING_MAX);
             }
             Attachment::Enabling { .. } => {

@@ -116,8 +116,17 @@ impl Tab {
             out.event(PageEvent::DialogClosed { tab: self.id });
         }
         if let Attachment::Enabling { .. } = self.attachment {
+            // Crashed before the debugger came: it can enable nothing here.
             self.forget(out, |purpose| matches!(purpose, Purpose::Enable));
-            self.enable(out, BURST.len());
+            self.off = true;
+            let navigates = self
+                .running
+                .as_ref()
+                .is_some_and(|run| matches!(run.command, Command::Navigate(_)) && !run.answered);
+            if navigates {
+                self.revive = true;
+                return;
+            }
         }
         self.answer(out, Err(Fault::PageCrashed { tab: self.id }));
         if self.running.is_some() {
