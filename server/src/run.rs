@@ -34,7 +34,7 @@ pub struct Options {
 /// When the system has no randomness.
 pub async fn serve(options: Options) -> io::Result<mcp::End> {
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(&stop);
     let (handle, roots) = start(options)?;
     Ok(mcp::serve(Arc::new(handle), roots, stop).await)
 }
@@ -237,8 +237,9 @@ async fn watch(
     }
 }
 
+/// Fires `stop` when the system asks this process to end.
 #[cfg(unix)]
-async fn stop_on_signal(stop: CancellationToken) {
+fn stop_on_signal(stop: &CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [
         SignalKind::terminate(),
@@ -260,8 +261,11 @@ async fn stop_on_signal(stop: CancellationToken) {
 }
 
 #[cfg(not(unix))]
-async fn stop_on_signal(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        stop.cancel();
-    }
+fn stop_on_signal(stop: &CancellationToken) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+    });
 }
