@@ -76,7 +76,7 @@ pub fn start(options: Options) -> io::Result<(Handle, mcp::Roots)> {
 }
 
 fn roots(options: &Options, cwd: &Path) -> mcp::Roots {
-    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+    let home = etcetera::home_dir().ok();
     let state = options
         .state_dir
         .clone()

@@ -2,6 +2,7 @@
 //! secret is made once, read at each handshake, and written nowhere but here and into the
 //! extension folders that the user names.
 
+use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use protocol::pairing::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -108,8 +109,9 @@ impl StateDir {
 /// The system's place for the state of this program.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
-    let dirs = directories::ProjectDirs::from("", "", "interlock")?;
-    Some(dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned())
+    let system = choose_native_strategy().ok()?;
+    let states = system.state_dir().unwrap_or_else(|| system.data_dir());
+    Some(states.join("interlock"))
 }
 
 /// 32 bytes of the system's randomness.
