@@ -205,6 +205,9 @@ fn page(
     for note in notes {
         let _ = writeln!(text, "{}", one_line(&note, URL_MAX));
     }
+    if text.is_empty() && shown.is_none() {
+        text.push_str("Done.\n");
+    }
     Ok(Rendered { text, image: shown })
 }
 

@@ -94,6 +94,13 @@ fn new_tabs_notes_and_console_lines_are_told() {
 }
 
 #[test]
+fn an_answer_is_never_empty() {
+    let data = json!({"success": true});
+    let result = rendered("browser_navigate_back", json!({}), Answer::bare(Ok(data)));
+    assert_eq!(text(&result), "Done.\n");
+}
+
+#[test]
 fn waiters_come_with_the_way_to_let_them_in() {
     let answer = Answer {
         waiters: 2,
