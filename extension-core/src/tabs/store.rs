@@ -170,6 +170,15 @@ impl Tabs {
                 self.add(*tab, Holding::Person, Floor::Idle);
             }
         }
+        let read: BTreeSet<&SessionId> = currents.iter().map(|(session, _)| session).collect();
+        for (session, seat) in &mut self.seats {
+            if !read.contains(session) && !seat.tabs.is_empty() {
+                // Its record could not be read: nobody knows where it was.
+                seat.had = true;
+                seat.current = Current::Gone(Loss::Lost(Vec::new()));
+                self.dirty.insert(Dirty::Session(session.clone()));
+            }
+        }
         for (session, current) in currents {
             self.restore_current(&session, current);
         }

@@ -45,6 +45,8 @@ struct Chaos {
     borrowed: BTreeSet<TabId>,
     dialogs: BTreeSet<TabId>,
     clearing: BTreeSet<TabId>,
+    /// Cleared since the last turn on it.
+    cleaned: BTreeSet<TabId>,
     existing: BTreeSet<TabId>,
     mending: BTreeSet<TabId>,
     paused: bool,
@@ -72,6 +74,7 @@ impl Chaos {
             borrowed: BTreeSet::new(),
             dialogs: BTreeSet::new(),
             clearing: BTreeSet::new(),
+            cleaned: BTreeSet::new(),
             existing: BTreeSet::new(),
             mending: BTreeSet::new(),
             paused: false,
@@ -272,6 +275,7 @@ impl Chaos {
             }
             TabEvent::Clear { tab } => {
                 self.clearing.remove(&tab);
+                self.cleaned.insert(tab);
                 self.dialogs.remove(&tab);
                 self.tabs.handle_cleared(tab, self.now);
             }
@@ -412,10 +416,23 @@ impl Chaos {
                 }
             }
         }
+        let mut stay = BTreeMap::new();
         for tab in &self.existing {
             if let Some(record) = self.tabs.tab_record(*tab) {
+                if record.leaving.is_none() {
+                    stay.insert(*tab, self.owners[tab].clone());
+                }
                 tabs.insert(*tab, record);
             }
+        }
+        let currents: Vec<_> = self
+            .alive
+            .iter()
+            .map(|id| self.tabs.session_record(id))
+            .collect();
+        // The first seat is not readable any more.
+        for id in self.alive.iter().skip(1) {
+            seats.insert(id.clone(), self.tabs.session_record(id).unwrap());
         }
         let runs = self.open.values().filter_map(|open| match open.state {
             State::Runs(tab) | State::Stopped(tab) => Some(tab),
@@ -427,17 +444,6 @@ impl Chaos {
             let name = id.as_str();
             self.tabs.open_session(id, peer(name), self.now);
         }
-        // Two seats are not readable any more.
-        for id in self.alive.iter().skip(2) {
-            seats.insert(
-                id.clone(),
-                SeatRecord {
-                    current: CurrentRecord::Never,
-                    had: true,
-                    lost: Vec::new(),
-                },
-            );
-        }
         self.open.clear();
         self.claims.clear();
         self.told.clear();
@@ -445,7 +451,7 @@ impl Chaos {
         self.clearing.clear();
         self.dialogs.clear();
         self.directed.clear();
-        // Close to the end of a change it is told again what to do.
+        // What was leaving is told again what to do.
         self.tabs
             .restore(tabs, seats, &self.existing, &begun, self.now);
         self.owners.clear();
@@ -454,7 +460,14 @@ impl Chaos {
                 self.owners.insert(*tab, owner);
             }
         }
+        for (tab, owner) in &stay {
+            assert_eq!(self.owners.get(tab), Some(owner), "{tab} after a death");
+        }
+        for (id, before) in self.alive.iter().zip(currents).skip(1) {
+            assert_eq!(self.tabs.session_record(id), before, "{id} after a death");
+        }
         self.mending.clear();
+        self.cleaned.clear();
         self.paused = false;
     }
 
@@ -544,6 +557,7 @@ impl Chaos {
             "{tab} is not clean"
         );
         assert!(!self.paused);
+        self.cleaned.remove(&tab);
         self.check_first(call, tab);
         let open = self.open.get_mut(&call).unwrap();
         assert!(
@@ -592,6 +606,11 @@ impl Chaos {
             (Owner::Undetermined | Owner::Person, Owner::Undetermined | Owner::Person) => {}
             (known, from) => assert_eq!(known, from, "{tab}"),
         }
+        let cleaned = self.cleaned.remove(&tab);
+        assert!(
+            cleaned || !matches!(from, Owner::Session(_)),
+            "{tab} changes its owner unclean"
+        );
         match to {
             Owner::Session(id) => {
                 assert!(self.alive.contains(id), "{id} has ended, and gets {tab}");

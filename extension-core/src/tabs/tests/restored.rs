@@ -158,3 +158,18 @@ fn what_changed_is_dirty_once_and_a_turn_changes_nothing() {
     assert_eq!(world.tabs.take_dirty(), vec![Dirty::Session(sid("x"))]);
     assert_eq!(world.tabs.session_record(&sid("x")), None);
 }
+
+#[test]
+fn a_session_whose_record_cannot_be_read_is_not_sent_to_another_page() {
+    let world = World::with(&["x"]);
+    let mut next = World::new();
+    next.open("x");
+    let records = BTreeMap::from([(TabId(101), world.tabs.tab_record(TabId(101)).unwrap())]);
+    let (tabs, none) = (BTreeSet::from([TabId(101)]), BTreeSet::new());
+    let now = next.now;
+    next.tabs
+        .restore(records, BTreeMap::new(), &tabs, &none, now);
+    next.drain();
+    assert!(next.owned_by(101, "x"));
+    assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
+}
