@@ -354,6 +354,13 @@ fn a_navigation_leads_away_from_where_no_debugger_may_go() {
 }
 
 #[test]
+fn an_agents_navigation_is_not_taken_for_one_that_a_person_typed() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    assert_eq!(chrome.params("Page.navigate")["transitionType"], "link");
+}
+
+#[test]
 fn a_navigation_waits_for_its_commit_and_its_load_event() {
     let mut chrome = Chrome::attached();
     chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));

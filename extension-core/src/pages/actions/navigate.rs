@@ -69,7 +69,9 @@ pub(super) async fn run(page: &Page, to: Navigate) -> Result<PageResult, Fault> 
 
 /// Whether a new document was committed.
 async fn go(page: &Page, url: &str, result: &mut PageResult) -> Result<bool, Fault> {
-    let answer = page.command("Page.navigate", json!({"url": url})).await;
+    // Unsaid, it would be `typed`, which is how a person uses a tab.
+    let params = json!({"url": url, "transitionType": "link"});
+    let answer = page.command("Page.navigate", params).await;
     let answer = match answer {
         Ok(answer) => answer,
         // "Cannot navigate to invalid URL"
