@@ -17,11 +17,13 @@ use protocol::pairing::Secret;
 use protocol::{Deadlines, Instant};
 use serde_json::Value;
 use server_core::{Identity, Server};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// The secret that all share.
 const SECRET: [u8; 32] = [42; 32];
+/// How many decisions a failure shows.
+const RECENT_MAX: usize = 60;
 /// Long enough after the storm for every back-off, grace and deadline to be over.
 const QUIET: Duration = Duration::from_secs(700);
 /// Time for every peer to be found again: the longest back-off with jitter, and a handshake.
@@ -97,6 +99,8 @@ pub struct World {
     asks: u64,
     storm: bool,
     digest: u64,
+    /// The last decisions, for the message of a failure.
+    recent: VecDeque<String>,
     /// What was met.
     pub report: Report,
 }
@@ -131,6 +135,7 @@ impl World {
             asks: 0,
             storm: true,
             digest: 0xcbf2_9ce4_8422_2325,
+            recent: VecDeque::new(),
             report: Report::default(),
             plan,
         };
@@ -167,8 +172,14 @@ impl World {
     /// Runs the whole plan: the storm, the quiet, the end. An error names what was broken.
     pub fn run(&mut self) -> Result<(), String> {
         let seed = self.plan.seed;
-        self.run_all()
-            .map_err(|what| format!("seed {seed} at {} ms: {what}", self.now.0))
+        self.run_all().map_err(|what| {
+            let recent: Vec<&str> = self.recent.iter().map(String::as_str).collect();
+            format!(
+                "seed {seed} at {} ms: {what}\n{}",
+                self.now.0,
+                recent.join("\n")
+            )
+        })
     }
 
     fn run_all(&mut self) -> Result<(), String> {
@@ -282,6 +293,11 @@ impl World {
     fn carry(&mut self) -> Result<(), String> {
         for trace in self.extension.take_trace() {
             self.note(&trace);
+            self.recent
+                .push_back(format!("{:>8} {trace:?}", self.now.0));
+            if self.recent.len() > RECENT_MAX {
+                self.recent.pop_front();
+            }
             self.model.follow(&trace)?;
         }
         while let Some(effect) = self.extension.poll_effect() {

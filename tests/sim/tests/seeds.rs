@@ -30,3 +30,21 @@ fn agents_in_a_storm() {
     }
     println!("{report}");
 }
+
+#[test]
+fn a_twelfth_server_overflows_and_is_found() {
+    let mut report = Report::default();
+    run(Plan::stormy(300, 12), &mut report);
+    println!("{report}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_to_the_byte() {
+    let digest = |seed| {
+        let mut world = World::new(Plan::stormy(seed, 3));
+        let _ = world.run();
+        world.digest()
+    };
+    assert_eq!(digest(500), digest(500));
+    assert_ne!(digest(500), digest(501));
+}
