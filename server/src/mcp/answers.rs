@@ -53,7 +53,7 @@ pub(super) fn render(prepared: &Prepared, answer: Answer, roots: &Roots) -> Call
     match outcome {
         Ok(mut rendered) => {
             rendered.text.push_str(&besides(tab, waiters, &lost));
-            let mut content = vec![ContentBlock::text(rendered.text)];
+            let mut content = vec![ContentBlock::text(rendered.text.trim_end())];
             content.extend(
                 rendered
                     .image
@@ -115,16 +115,19 @@ fn read<T: DeserializeOwned>(data: Value) -> Result<T, WireError> {
 
 fn failure(error: &WireError, tab: Option<TabId>, besides: &str) -> CallToolResult {
     let retry = error.code.retry();
-    let tab = tab.map(|tab| format!(" (tab {tab})")).unwrap_or_default();
-    let mut text = format!("Error {}{tab}: {}", error.code, error.message.trim());
-    for part in [error.advice.trim(), whether(retry)] {
+    let tab = tab.map(|tab| format!("tab {tab}, ")).unwrap_or_default();
+    let mut text = format!(
+        "Error {} ({tab}{}): {}",
+        error.code,
+        whether(retry),
+        error.message.trim()
+    );
+    for part in [error.advice.trim(), besides.trim()] {
         if !part.is_empty() {
             text.push('\n');
             text.push_str(part);
         }
     }
-    text.push('\n');
-    text.push_str(besides);
     let mut meta = MetaObject::new();
     meta.insert("code".into(), error.code.as_str().into());
     meta.insert(
@@ -138,11 +141,11 @@ fn failure(error: &WireError, tab: Option<TabId>, besides: &str) -> CallToolResu
 
 fn whether(retry: Retry) -> &'static str {
     match retry {
-        Retry::No => "The same call will fail again.",
-        Retry::Maybe => "Trying again may help.",
-        Retry::Later => "Trying again later can help.",
-        Retry::AfterActing => "Try again after that.",
-        Retry::NotBlindly => "Do not just repeat it.",
+        Retry::No => "the same call will fail again",
+        Retry::Maybe => "retrying may help",
+        Retry::Later => "retry later",
+        Retry::AfterActing => "retry after acting on it",
+        Retry::NotBlindly => "do not just repeat it",
     }
 }
 

@@ -37,7 +37,7 @@ fn a_page_answer_begins_with_tab_url_and_title() {
     let result = rendered("browser_click", json!({"target": "e1"}), page_answer(data));
     assert_eq!(
         text(&result),
-        "Tab 5 · https://a.test/x · \"A 'b' c\"\nClicked.\n"
+        "Tab 5 · https://a.test/x · \"A 'b' c\"\nClicked."
     );
     assert_eq!(result.is_error, Some(false));
 }
@@ -49,7 +49,7 @@ fn a_page_cannot_close_its_fence() {
     let text = text(&rendered("browser_snapshot", json!({}), page_answer(data)));
     assert_eq!(
         text,
-        format!("Tab 5\n{UNTRUSTED}\n`````yaml\n{tree}\n`````\n")
+        format!("Tab 5\n{UNTRUSTED}\n`````yaml\n{tree}\n`````")
     );
 }
 
@@ -97,7 +97,7 @@ fn new_tabs_notes_and_console_lines_are_told() {
 fn an_answer_is_never_empty() {
     let data = json!({"success": true});
     let result = rendered("browser_navigate_back", json!({}), Answer::bare(Ok(data)));
-    assert_eq!(text(&result), "Done.\n");
+    assert_eq!(text(&result), "Done.");
 }
 
 #[test]
@@ -139,11 +139,11 @@ fn every_error_says_what_to_do_and_whether_again_helps() {
         let result = rendered("browser_snapshot", json!({}), Answer::bare(Err(error)));
         assert_eq!(result.is_error, Some(true));
         let text = text(&result);
-        assert!(
-            text.starts_with(&format!("Error {code}: It went wrong.\nDo this.\n")),
-            "{text}"
+        let expected = format!(
+            "Error {code} ({}): It went wrong.\nDo this.",
+            whether(code.retry())
         );
-        assert!(text.contains(whether(code.retry())));
+        assert_eq!(text, expected);
         assert_eq!(result.meta.unwrap()["code"], code.as_str());
     }
 }
@@ -195,7 +195,7 @@ fn a_listing_shows_ones_own_in_full_and_others_by_name() {
         "Current tab: 1\n\
          - tab 1 (yours) · https://a.test/ · \"A\" · waiters: 1\n\
          - tab 2 (owned by a2 (other 1))\n\
-         - tab 3 (free: a call that names it makes it yours)\n"
+         - tab 3 (free: a call that names it makes it yours)"
     );
 }
 
@@ -219,7 +219,7 @@ fn a_session_tells_who_is_here_and_who_waits() {
         "You are a1 (me) in the browser \"Work\".\n\
          Current tab: 4\n\
          Other agents: a2 (other)\n\
-         a2 waits for tab 4, position 1.\n"
+         a2 waits for tab 4, position 1."
     );
 }
 
