@@ -131,14 +131,14 @@ impl Extension {
         for tab in tab_records.keys().filter(|tab| existing.contains(tab)) {
             self.pages.adopt(*tab, now);
         }
-        // A seat without its session, or a session without its seat, is damage: the one is dropped,
-        // the other starts with nothing.
+        // A seat without its session is damage, and dropped; the tabs want to know who is there
+        // before they are told whose they are.
         seats.retain(|id, _| self.sessions.get(id).is_some());
-        self.tabs
-            .restore(tab_records, seats, &existing, &begun, now);
         for (id, session) in self.sessions.iter() {
             self.tabs.open_session(id, session.peer.clone(), now);
         }
+        self.tabs
+            .restore(tab_records, seats, &existing, &begun, now);
         if entity::<bool>(stored, "paused") == Some(true) {
             self.tabs.pause(now);
         }
@@ -187,4 +187,42 @@ fn child_seed(rng: &mut ChaCha20Rng) -> [u8; 32] {
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
     seed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Config;
+    use serde_json::json;
+
+    #[test]
+    fn a_reborn_worker_gives_each_session_its_tabs_and_the_person_theirs() {
+        let entity = |body: Value| json!({"v": store::VERSION, "e": body});
+        let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
+        let seat = json!({"current": {"tab": 7}, "had": true});
+        let tab = json!({"owner": {"session": ["x", "made"]}});
+        let boot = Boot {
+            seed: [1; 32],
+            extension_id: protocol::EXTENSION_ID.into(),
+            secret: None,
+            config: Config::default(),
+            stored: BTreeMap::from([
+                ("session/x".to_owned(), entity(session)),
+                ("seat/x".to_owned(), entity(seat)),
+                ("tab/7".to_owned(), entity(tab)),
+            ]),
+            tabs: [7, 8]
+                .map(|id| TabFacts {
+                    id,
+                    ..TabFacts::default()
+                })
+                .to_vec(),
+            unpacked: true,
+        };
+        let extension = Extension::new(boot, Instant(0));
+        let x = SessionId::new("x").unwrap();
+        assert_eq!(extension.tabs.owned_by(&x), vec![TabId(7)]);
+        assert_eq!(extension.tabs.current(&x), Some(TabId(7)));
+        assert!(extension.tabs.is_person_tab(TabId(8)));
+    }
 }
