@@ -9,3 +9,4 @@ mod licences;
 mod repository;
 mod sources;
 mod texts;
+mod wire;
