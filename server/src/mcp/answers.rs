@@ -38,6 +38,14 @@ pub(super) fn render(prepared: &Prepared, answer: Answer, roots: &Roots) -> Call
         lost,
     } = answer;
     let outcome = outcome.and_then(|data| match &prepared.command {
+        // Opened with a URL, a tab answers as a navigation does.
+        Command::Tabs(TabsAction::New { url: Some(_), .. }) if data.get("tabs").is_none() => {
+            let mut opened = page(prepared, tab, read(data)?, roots)?;
+            opened
+                .text
+                .push_str("Opened; it is your current tab now.\n");
+            Ok(opened)
+        }
         Command::Tabs(action) => Ok(Rendered::text(tabs(action, &read(data)?))),
         Command::Session => Ok(Rendered::text(session(&read(data)?))),
         Command::Navigate(_)
@@ -237,6 +245,7 @@ fn done(command: &Command, dialog: bool) -> &'static str {
 fn head(tab: Option<TabId>, url: Option<&str>, title: Option<&str>) -> String {
     let mut parts = Vec::new();
     parts.extend(tab.map(|tab| format!("Tab {tab}")));
+    let url = url.filter(|url| !url.is_empty());
     parts.extend(url.map(|url| one_line(url, URL_MAX)));
     parts.extend(title.filter(|title| !title.is_empty()).map(quote));
     if parts.is_empty() {
@@ -330,7 +339,7 @@ fn listed(entry: &TabEntry) -> String {
         (TabState::Free, _) => "free: a call that names it makes it yours".to_owned(),
     };
     let mut line = format!("- tab {} ({whose})", entry.tab_id);
-    if let Some(url) = &entry.url {
+    if let Some(url) = entry.url.as_deref().filter(|url| !url.is_empty()) {
         let _ = write!(line, " · {}", one_line(url, URL_MAX));
     }
     if let Some(title) = entry.title.as_deref().filter(|title| !title.is_empty()) {

@@ -200,6 +200,27 @@ fn a_listing_shows_ones_own_in_full_and_others_by_name() {
 }
 
 #[test]
+fn a_tab_opened_with_a_url_answers_with_its_page() {
+    let data = json!({"success": true, "tabId": 5, "url": "https://a.test/", "title": "A"});
+    let arguments = json!({"action": "new", "url": "https://a.test/"});
+    assert_eq!(
+        text(&rendered("browser_tabs", arguments, page_answer(data))),
+        "Tab 5 · https://a.test/ · \"A\"\nOpened; it is your current tab now."
+    );
+    let data = json!({"success": true, "current": 5, "tabs": [
+        {"tabId": 5, "state": "yours", "url": "", "title": ""},
+    ]});
+    assert_eq!(
+        text(&rendered(
+            "browser_tabs",
+            json!({"action": "new"}),
+            page_answer(data)
+        )),
+        "Opened tab 5.\nCurrent tab: 5\n- tab 5 (yours)"
+    );
+}
+
+#[test]
 fn a_session_tells_who_is_here_and_who_waits() {
     let data = json!({
         "success": true,
