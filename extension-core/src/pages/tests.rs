@@ -831,7 +831,7 @@ fn a_call_that_is_stopped_stops_the_navigation_that_holds_its_commands_back() {
     assert!(chrome.is_asked("Page.stopLoading"));
     chrome.answer("Page.stopLoading", json!({}));
     assert!(chrome.told().is_empty());
-    chrome.answer("Accessibility.getFullAXTree", json!({}));
+    chrome.answer("DOMSnapshot.captureSnapshot", json!({}));
     assert!(chrome.settled());
 }
 

@@ -510,12 +510,14 @@ impl Chrome {
                 );
                 Ok(json!({}))
             }
-            "Accessibility.getFullAXTree" => Ok(json!({"nodes": [
-                {"nodeId": "1", "ignored": false, "role": {"value": "RootWebArea"},
-                 "name": {"value": "page"}, "backendDOMNodeId": 1, "childIds": ["2"]},
-                {"nodeId": "2", "ignored": false, "role": {"value": "button"},
-                 "name": {"value": "Go"}, "backendDOMNodeId": 2, "childIds": [], "parentId": "1"},
-            ]})),
+            "DOMSnapshot.captureSnapshot" => Ok(json!({
+                "strings": ["BUTTON", "aria-label", "Go", "visible"],
+                "documents": [{
+                    "nodes": {"parentIndex": [-1, 0], "nodeType": [9, 1], "nodeName": [-1, 0],
+                        "attributes": [[], [1, 2]], "backendNodeId": [1, 2]},
+                    "layout": {"nodeIndex": [0, 1], "styles": [[], [3]]},
+                }],
+            })),
             _ => Ok(json!({})),
         };
         self.answer(ticket, outcome, chance);

@@ -33,6 +33,19 @@ const READY: &str = "async function (ms) {
     const top = Math.max(rect.top, 0), bottom = Math.min(rect.bottom, innerHeight);
     return { x: (left + right) / 2, y: (top + bottom) / 2, out: right - left < 1 || bottom - top < 1 };
   };
+  // From this frame to the page: where it is, and whether it is what is there.
+  const outer = (x, y) => {
+    for (let w = window; w !== w.top; w = w.parent) {
+      const frame = w.frameElement;
+      if (!frame) return { why: 'it is in a frame of another site' };
+      const r = frame.getBoundingClientRect();
+      x += r.left + frame.clientLeft;
+      y += r.top + frame.clientTop;
+      const hit = frame.ownerDocument.elementFromPoint(x, y);
+      if (hit !== frame) return { why: 'its frame is covered by ' + told(hit) };
+    }
+    return { x, y };
+  };
   let last = null, why = 'it does not hold still', scrolled = false;
   for (;;) {
     if (!el || !el.isConnected) return { gone: true };
@@ -58,9 +71,12 @@ const READY: &str = "async function (ms) {
         }
         const label = hit && hit.closest('label');
         if (inside(hit) || (label && label.control === el)) {
-          return { x: spot.x, y: spot.y, mac: /Mac/.test(navigator.platform) };
+          const place = outer(spot.x, spot.y);
+          if (!place.why) return { ...place, mac: /Mac/.test(navigator.platform) };
+          why = place.why;
+        } else {
+          why = 'it is covered by ' + told(hit);
         }
-        why = 'it is covered by ' + told(hit);
         if (!scrolled) scrolled = 'again';
       } else {
         why = 'it does not hold still';

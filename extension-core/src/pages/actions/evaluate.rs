@@ -19,7 +19,8 @@ const THROWN_MAX: usize = 2_000;
 /// Puts the element where only the script that follows looks for it.
 const PUT: &str = "function (name) {
   if (!this.isConnected) return { gone: true };
-  Object.defineProperty(globalThis, name, { value: this, configurable: true, enumerable: false });
+  // The script runs in the page, the element may be in a frame.
+  Object.defineProperty(window.top, name, { value: this, configurable: true, enumerable: false });
   return {};
 }";
 

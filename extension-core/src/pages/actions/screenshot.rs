@@ -25,7 +25,14 @@ const PLACE: &str = "function () {
   if (!el || !el.isConnected) return { gone: true };
   el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
   const r = el.getBoundingClientRect();
-  return { x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height, scale: 1 };
+  let x = r.x, y = r.y, w = window;
+  for (; w !== w.top && w.frameElement; w = w.parent) {
+    const frame = w.frameElement.getBoundingClientRect();
+    x += frame.left + w.frameElement.clientLeft;
+    y += frame.top + w.frameElement.clientTop;
+  }
+  if (w !== w.top) return { width: 0, height: 0 };
+  return { x: x + w.scrollX, y: y + w.scrollY, width: r.width, height: r.height, scale: 1 };
 }";
 
 /// # Errors

@@ -1,21 +1,27 @@
-//! `browser_snapshot`: the page as its accessibility tree tells it, as YAML in the style of
-//! Playwright's aria snapshots. What nobody can see or name is left out; what can be acted on
-//! carries a ref.
+//! `browser_snapshot`: the page as people and their helpers meet it, as YAML in the style of
+//! Playwright's aria snapshots: roles, names, states, words. What nobody can see is left out; what
+//! can be acted on carries a ref. It is made from `DOMSnapshot.captureSnapshot`, which costs a
+//! tenth of Chrome's accessibility tree and also knows what listens for clicks.
+
+mod document;
+mod role;
 
 use super::ready;
 use crate::pages::element;
-use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
+use document::Documents;
 use protocol::Fault;
 use protocol::command::PageResult;
+use role::Role;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The longest snapshot, in bytes. More floods a model's context; it is cut at a line, and says so.
 const SNAPSHOT_MAX: usize = 60_000;
 /// The longest name or text of one element, in characters.
 const TEXT_MAX: usize = 400;
+/// The most entries of a list to choose from. Countries are 250; nobody needs all of them here.
+const OPTIONS_MAX: usize = 60;
 /// The deepest nesting that is followed. Pages nest a few dozen elements; a hostile one may nest
 /// until the worker's stack is used up.
 const DEPTH_MAX: usize = 300;
@@ -23,19 +29,19 @@ const DEPTH_MAX: usize = 300;
 /// # Errors
 /// Those of every call.
 pub(super) async fn run(page: &Page) -> Result<PageResult, Fault> {
-    let mut result = PageResult::default();
     loop {
         ready(page).await;
-        page.waiting_for("the page's accessibility tree");
+        page.waiting_for("a snapshot of the page");
         let loader = page.facts().loader.clone();
-        let answer = page
-            .command("Accessibility.getFullAXTree", json!({}))
-            .await?;
+        let params = json!({"computedStyles": document::STYLES});
+        let answer = page.command("DOMSnapshot.captureSnapshot", params).await?;
         // A commit between the question and the answer: whose tree it is, nobody knows.
         if page.facts().loader == loader {
             let origin = origin(&page.facts().url).to_owned();
-            result.snapshot = Some(render(&answer, &element::mark(&loader), &origin));
-            return Ok(result);
+            return Ok(PageResult {
+                snapshot: Some(render(&answer, &element::mark(&loader), &origin)),
+                ..PageResult::default()
+            });
         }
     }
 }
@@ -49,10 +55,10 @@ fn origin(url: &str) -> &str {
     &url[..scheme.len() + 3 + host.len()]
 }
 
-/// An element of the snapshot.
+/// An element of the snapshot, or words between elements.
 #[derive(Debug, Default)]
 struct Item {
-    /// Empty for text.
+    /// Empty for words.
     role: String,
     name: String,
     attributes: String,
@@ -66,26 +72,24 @@ impl Item {
     fn is_text(&self) -> bool {
         self.role.is_empty()
     }
-}
 
-struct Tree<'a> {
-    nodes: BTreeMap<&'a str, &'a Value>,
-    mark: &'a str,
-    origin: &'a str,
+    fn words(name: String) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
 }
 
 fn render(answer: &Value, mark: &str, origin: &str) -> String {
-    let list = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
-    let nodes = list.iter().map(|node| (text(node, "nodeId"), node));
+    let documents = Documents::read(answer);
     let tree = Tree {
-        nodes: nodes.collect(),
+        documents: &documents,
         mark,
         origin,
     };
     let mut items = Vec::new();
-    if let Some(root) = list.iter().find(|node| node.get("parentId").is_none()) {
-        tree.collect(root, 0, &mut items);
-    }
+    tree.collect(0, 0, 0, &mut items);
     let mut out = String::new();
     let mut lost = 0;
     for item in &items {
@@ -103,252 +107,133 @@ fn render(answer: &Value, mark: &str, origin: &str) -> String {
     out
 }
 
-/// Roles that only hold others together.
-fn is_wrapper(role: &str) -> bool {
-    matches!(
-        role,
-        "RootWebArea"
-            | "WebArea"
-            | "none"
-            | "presentation"
-            | "generic"
-            | "GenericContainer"
-            | "LabelText"
-            | "Legend"
-            | "Section"
-            | "MenuListPopup"
-            | "LayoutTable"
-            | "LayoutTableRow"
-            | "LayoutTableCell"
-            | "rowgroup"
-            | "paragraph"
-            | "Pre"
-            | "Figcaption"
-            | "caption"
-            | "Footer"
-            | "Header"
-            | "SectionHeader"
-            | "SectionFooter"
-    )
-}
-
-/// Roles within a line of text.
-fn is_inline(role: &str) -> bool {
-    matches!(
-        role,
-        "strong"
-            | "emphasis"
-            | "mark"
-            | "Abbr"
-            | "Ruby"
-            | "subscript"
-            | "superscript"
-            | "insertion"
-            | "deletion"
-            | "code"
-            | "time"
-    )
-}
-
-/// Roles that are acted on, or stand for something that often is.
-fn has_ref(role: &str) -> bool {
-    matches!(
-        role,
-        "button"
-            | "link"
-            | "textbox"
-            | "searchbox"
-            | "combobox"
-            | "listbox"
-            | "option"
-            | "checkbox"
-            | "radio"
-            | "switch"
-            | "slider"
-            | "spinbutton"
-            | "tab"
-            | "menuitem"
-            | "menuitemcheckbox"
-            | "menuitemradio"
-            | "treeitem"
-            | "gridcell"
-            | "columnheader"
-            | "row"
-            | "listitem"
-            | "img"
-            | "heading"
-            | "iframe"
-            | "dialog"
-            | "alertdialog"
-            | "canvas"
-            | "video"
-            | "audio"
-            | "date"
-            | "time"
-            | "color"
-            | "disclosure"
-    )
-}
-
-/// Chrome's word for a role, as ARIA has it.
-fn aria(role: &str) -> String {
-    match role {
-        "image" | "SVGRoot" | "graphics-document" | "ImageMap" => "img".into(),
-        "Iframe" | "IframePresentational" => "iframe".into(),
-        "DisclosureTriangle" | "DisclosureTriangleGrouped" => "disclosure".into(),
-        "ComboBoxSelect" | "ComboBoxMenuButton" | "ComboBoxGrouping" | "PopUpButton" => {
-            "combobox".into()
-        }
-        "ListBoxOption" | "MenuListOption" => "option".into(),
-        "Date" | "DateTime" => "date".into(),
-        "InputTime" => "time".into(),
-        "ColorWell" => "color".into(),
-        "ToggleButton" => "button".into(),
-        "DescriptionList" => "list".into(),
-        "TextField" | "TextFieldWithComboBox" => "textbox".into(),
-        other => match other.chars().next() {
-            Some(first) if first.is_ascii_uppercase() => other.to_ascii_lowercase(),
-            Some(_) | None => other.into(),
-        },
-    }
-}
-
-fn field<'a>(node: &'a Value, name: &str) -> &'a Value {
-    &node[name]["value"]
-}
-
-/// One line of plain words.
-fn plain(words: &str) -> String {
-    let mut out = String::new();
-    for word in words.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-        if out.len() > TEXT_MAX * 4 {
-            break;
-        }
-    }
-    clip(&out, TEXT_MAX)
+struct Tree<'a> {
+    documents: &'a Documents<'a>,
+    mark: &'a str,
+    origin: &'a str,
 }
 
 impl Tree<'_> {
-    fn children(&self, node: &Value, depth: usize, into: &mut Vec<Item>) {
-        let ids = node["childIds"].as_array().map_or(&[][..], Vec::as_slice);
-        for id in ids.iter().filter_map(Value::as_str) {
-            if let Some(child) = self.nodes.get(id) {
-                self.collect(child, depth + 1, into);
-            }
+    fn children(&self, of: usize, node: usize, depth: usize, into: &mut Vec<Item>) {
+        let Some(document) = self.documents.get(of) else {
+            return;
+        };
+        for child in document.children(node) {
+            self.collect(of, *child, depth + 1, into);
         }
     }
 
     /// Adds what a node shows: itself, or its children when it only wraps them.
-    fn collect(&self, node: &Value, depth: usize, into: &mut Vec<Item>) {
-        if depth > DEPTH_MAX {
+    fn collect(&self, of: usize, node: usize, depth: usize, into: &mut Vec<Item>) {
+        let Some(document) = self.documents.get(of).filter(|_| depth <= DEPTH_MAX) else {
+            return;
+        };
+        if document.is_text(node) {
+            if document.is_visible(node) {
+                add_words(document.words(node), into);
+            }
             return;
         }
-        let role = field(node, "role").as_str().unwrap_or_default();
-        if node["ignored"] == true {
-            return self.children(node, depth, into);
-        }
+        let role = role::of(document, node);
+        let clickable = document.is_clickable(node);
         match role {
-            "InlineTextBox" | "ListMarker" | "LineBreak" => return,
-            "StaticText" => return self.add_text(node, into),
-            _ => {}
-        }
-        let properties = Properties::of(node);
-        if is_inline(role) && !properties.focusable {
-            return self.children(node, depth, into);
+            Role::Nothing => return,
+            Role::Inline if !clickable => return self.children(of, node, depth, into),
+            Role::Inline | Role::Wrapper | Role::Named(_) => {}
         }
         let mut children = Vec::new();
-        self.children(node, depth, &mut children);
-        let has_text = children.iter().any(Item::is_text);
-        let wraps = is_wrapper(role);
-        if wraps && !properties.focusable {
-            // A box with words of its own is what people click when it is no button.
-            let boxed = matches!(role, "generic" | "GenericContainer");
-            if boxed && has_text && children.len() == 1 {
-                self.add_box(node, children, into);
+        self.children(of, node, depth, &mut children);
+        if let Some(inner) = document.content(node) {
+            self.collect(inner, 0, depth + 1, &mut children);
+        }
+        let mut clickable = clickable;
+        if document.tag(node) == "LABEL"
+            && let Some(field) = document.labelled_field(node)
+        {
+            if document.is_visible(field) {
+                // Its words are the field's name.
+                children.retain(|child| !child.is_text());
+                clickable = false;
+            } else {
+                // It stands for a field that is drawn some other way.
+                clickable = true;
+            }
+        }
+        let Role::Named(role) = role else {
+            let lone = matches!(children.as_slice(), [only] if only.is_text());
+            // Words in a box of their own are what people click when it is no button.
+            if clickable && !children.is_empty() || (lone && document.is_box(node)) {
+                into.push(Item {
+                    role: "generic".into(),
+                    reference: self.reference(of, node),
+                    children,
+                    ..Item::default()
+                });
             } else {
                 into.append(&mut children);
             }
             return;
-        }
-        let role = if wraps {
-            if role == "RootWebArea" || role == "WebArea" {
-                into.append(&mut children);
-                return;
-            }
-            "generic".to_owned()
-        } else {
-            aria(role)
         };
-        let mut item = Item {
-            name: plain(field(node, "name").as_str().unwrap_or_default()),
-            attributes: properties.attributes(&role, self.origin),
-            value: plain(&shown(field(node, "value"))),
-            ..Item::default()
-        };
-        if properties.focusable || has_ref(&role) {
-            item.reference = self.reference(node);
+        // Without a box of its own, an element is not there; its children may be.
+        let in_list = role == "option" && document.is_in_visible_list(node);
+        if !document.is_visible(node) && !in_list {
+            into.append(&mut children);
+            return;
         }
-        item.role = role;
+        let acts = clickable || document.is_focusable(node) || role::has_ref(&role);
+        let item = Item {
+            name: role::name(document, node, &role),
+            attributes: role::attributes(document, node, &role, self.origin),
+            reference: if acts {
+                self.reference(of, node)
+            } else {
+                String::new()
+            },
+            value: role::value(document, node, &role),
+            role,
+            children: Vec::new(),
+        };
         into.extend(tidy(item, children));
     }
 
-    fn add_text(&self, node: &Value, into: &mut Vec<Item>) {
-        let words = plain(field(node, "name").as_str().unwrap_or_default());
-        if words.is_empty() {
-            return;
-        }
-        match into.last_mut() {
-            Some(last) if last.is_text() => {
-                last.name.push(' ');
-                last.name.push_str(&words);
-            }
-            Some(_) | None => into.push(Item {
-                name: words,
-                ..Item::default()
-            }),
-        }
-    }
-
-    fn add_box(&self, node: &Value, children: Vec<Item>, into: &mut Vec<Item>) {
-        let reference = self.reference(node);
-        into.push(Item {
-            role: "generic".into(),
-            reference,
-            children,
-            ..Item::default()
-        });
-    }
-
-    fn reference(&self, node: &Value) -> String {
-        match node["backendDOMNodeId"].as_i64() {
+    fn reference(&self, of: usize, node: usize) -> String {
+        match self.documents.get(of).and_then(|it| it.backend(node)) {
             Some(id) => element::name(id, self.mark),
             None => String::new(),
         }
     }
 }
 
+fn add_words(words: String, into: &mut Vec<Item>) {
+    if words.is_empty() {
+        return;
+    }
+    match into.last_mut() {
+        Some(last) if last.is_text() => {
+            last.name.push(' ');
+            last.name.push_str(&words);
+        }
+        Some(_) | None => into.push(Item::words(words)),
+    }
+}
+
 /// Says once what both an element and its children say.
 fn tidy(mut item: Item, mut children: Vec<Item>) -> Option<Item> {
-    let only_text = children.iter().all(Item::is_text);
     match item.role.as_str() {
-        // What stands in a field is its value; its inner text is the same again.
-        "textbox" | "searchbox" | "spinbutton" | "slider" => {
-            children.retain(|child| !child.is_text() && child.role != "generic");
+        // What stands in a field is its value; its inner words are the same again.
+        "textbox" | "searchbox" | "spinbutton" | "slider" if !item.value.is_empty() => {
+            children.clear();
         }
-        // A row is named by its cells.
-        "row" => item.name.clear(),
-        "combobox" => {
-            children.retain(|child| !child.is_text());
-            let chosen = children.iter().any(|child| child.name == item.value);
-            if chosen {
-                item.value.clear();
+        // Its options say which is chosen.
+        "combobox" | "listbox" if !children.is_empty() => {
+            item.value.clear();
+            let more = children.len().saturating_sub(OPTIONS_MAX);
+            if more > 0 {
+                children.truncate(OPTIONS_MAX);
+                children.push(Item::words(format!("and {more} more")));
             }
         }
-        "cell" | "gridcell" => {
+        "cell" | "gridcell" | "columnheader" | "rowheader" => {
             if let [inner] = children.as_mut_slice()
                 && (!inner.is_text() && item.reference.is_empty())
             {
@@ -360,14 +245,12 @@ fn tidy(mut item: Item, mut children: Vec<Item>) -> Option<Item> {
                 children = inner.children;
                 item.reference = inner.reference;
             }
-            if !children.is_empty() && !children.iter().all(Item::is_text) {
-                item.name.clear();
-            }
         }
         _ => {}
     }
+    let only_words = children.iter().all(Item::is_text);
     if !item.name.is_empty() && same(&item.name, &children) {
-        if only_text {
+        if only_words {
             children.clear();
         } else {
             item.name.clear();
@@ -375,8 +258,10 @@ fn tidy(mut item: Item, mut children: Vec<Item>) -> Option<Item> {
     }
     item.children = children;
     let says = !item.name.is_empty() || !item.children.is_empty() || !item.value.is_empty();
-    let acts = !item.reference.is_empty() && item.role != "row" && item.role != "listitem";
-    (says || acts || item.role == "separator" || item.role == "cell").then_some(item)
+    let empty = matches!(item.role.as_str(), "row" | "listitem" | "list" | "table");
+    let acts = !item.reference.is_empty() && !empty;
+    let stands = matches!(item.role.as_str(), "separator" | "cell");
+    (says || acts || stands).then_some(item)
 }
 
 /// Whether the children's words are the name, but for white space.
@@ -392,96 +277,6 @@ fn same(name: &str, children: &[Item]) -> bool {
     words
         .chars()
         .eq(name.chars().filter(|c| !c.is_whitespace()))
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
-    }
-}
-
-#[derive(Default)]
-struct Properties<'a> {
-    focusable: bool,
-    focused: bool,
-    disabled: bool,
-    required: bool,
-    selected: bool,
-    checked: Option<&'a str>,
-    pressed: Option<&'a str>,
-    expanded: Option<bool>,
-    level: Option<i64>,
-    url: Option<&'a str>,
-}
-
-impl<'a> Properties<'a> {
-    fn of(node: &'a Value) -> Self {
-        let mut found = Self::default();
-        let list = node["properties"].as_array();
-        for property in list.map_or(&[][..], Vec::as_slice) {
-            let value = field(property, "value");
-            match text(property, "name") {
-                "focusable" => found.focusable = value == true,
-                "focused" => found.focused = value == true,
-                "disabled" => found.disabled = value == true,
-                "required" => found.required = value == true,
-                "selected" => found.selected = value == true,
-                "checked" => found.checked = value.as_str(),
-                "pressed" => found.pressed = value.as_str(),
-                "expanded" => found.expanded = value.as_bool(),
-                "level" => found.level = value.as_i64(),
-                "url" => found.url = value.as_str(),
-                _ => {}
-            }
-        }
-        found
-    }
-
-    fn attributes(&self, role: &str, origin: &str) -> String {
-        let mut out = String::new();
-        let mut add = |attribute: &str| {
-            out.push_str(" [");
-            out.push_str(attribute);
-            out.push(']');
-        };
-        for (name, state) in [("checked", self.checked), ("pressed", self.pressed)] {
-            match state {
-                Some("true") => add(name),
-                Some("mixed") => add(&format!("{name}=mixed")),
-                Some(_) | None => {}
-            }
-        }
-        if self.disabled {
-            add("disabled");
-        }
-        match self.expanded {
-            Some(true) => add("expanded"),
-            Some(false) => add("collapsed"),
-            None => {}
-        }
-        if let (Some(level), "heading" | "treeitem") = (self.level, role) {
-            add(&format!("level={level}"));
-        }
-        if self.required {
-            add("required");
-        }
-        if self.selected {
-            add("selected");
-        }
-        if self.focused {
-            add("active");
-        }
-        if let (Some(url), "link") = (self.url, role) {
-            let own = url.strip_prefix(origin).filter(|own| own.starts_with('/'));
-            let url = own.unwrap_or(url);
-            if !url.starts_with("javascript:") {
-                add(&format!("url={}", clip(url, 120)));
-            }
-        }
-        out
-    }
 }
 
 fn write(item: &Item, depth: usize, out: &mut String, lost: &mut usize) {

@@ -184,14 +184,14 @@ fn a_picture_comes_with_its_kind() {
 fn a_snapshot_that_a_commit_overtook_is_taken_again() {
     let mut chrome = Chrome::attached();
     chrome.begin("browser_snapshot", json!({}));
-    let tree = json!({"nodes": [
-        {"nodeId": "1", "role": {"value": "RootWebArea"}, "childIds": ["2"]},
-        {"nodeId": "2", "parentId": "1", "role": {"value": "button"},
-            "name": {"value": "B"}, "backendDOMNodeId": 9}]});
+    let tree = json!({"strings": ["BUTTON", "aria-label", "B", "visible"], "documents": [{
+        "nodes": {"parentIndex": [-1, 0], "nodeType": [9, 1], "nodeName": [-1, 0],
+            "attributes": [[], [1, 2]], "backendNodeId": [1, 9]},
+        "layout": {"nodeIndex": [0, 1], "styles": [[], [3]]}}]});
     chrome.commit("L2", "http://b.test/");
-    chrome.answer("Accessibility.getFullAXTree", tree.clone());
+    chrome.answer("DOMSnapshot.captureSnapshot", tree.clone());
     chrome.load();
-    chrome.answer("Accessibility.getFullAXTree", tree);
+    chrome.answer("DOMSnapshot.captureSnapshot", tree);
     chrome.serve();
     let mark = element::mark("L2");
     assert_eq!(
