@@ -95,3 +95,14 @@ fn the_changelog_says_what_comes_next() {
         "CHANGELOG.md needs its \"## Unreleased\" section: whoever changes something users see writes there."
     );
 }
+
+#[test]
+fn the_readme_opens_with_the_two_commands() {
+    let readme = read("README.md");
+    for command in ["./build.sh demo", "./build.sh test"] {
+        assert!(
+            readme.contains(command),
+            "README.md does not name `{command}`, which is how a newcomer sees that it works."
+        );
+    }
+}
