@@ -260,6 +260,7 @@ impl<O: Outside> Driver<O> {
                 | Effect::ReadSecret { .. }
                 | Effect::SaveIdentity { .. }
                 | Effect::MarkEnding { .. }
+                | Effect::StopListening
                 | Effect::Note(_) => self.outside.carry_out(effect, &self.handle),
             }
         }

@@ -9,6 +9,7 @@ use crate::state::StateDir;
 use server_core::{Effect, Input, Note};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// What becomes known beside the first answers. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Late {
     pub state: Arc<OnceLock<StateDir>>,
     /// Set before the machine learns its identity; taken at the end, which frees its lock.
     pub keeper: Arc<Mutex<Option<Keeper>>>,
+    /// Fired when the listener has to close.
+    pub deaf: CancellationToken,
 }
 
 /// See the module's own words.
@@ -44,6 +47,7 @@ impl Outside for World {
             }
             Effect::SaveIdentity { identity, .. } => self.keep(|keeper| keeper.save(&identity)),
             Effect::MarkEnding { .. } => self.keep(|keeper| keeper.mark_ending()),
+            Effect::StopListening => self.late.deaf.cancel(),
             Effect::Note(note) => say(&note),
             // The driver's own.
             Effect::Answer { .. } | Effect::Progress { .. } | Effect::Exit => {}

@@ -140,7 +140,7 @@ impl Beside {
         tokio::select! {
             () = listen::serve(bound, sockets) => {}
             () = watch(&self.handle, registry.as_ref(), &state, stamp) => {}
-            () = self.handle.ended() => {}
+            () = self.late.deaf.cancelled() => {}
         }
         Ok(())
     }

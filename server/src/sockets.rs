@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::task::TaskTracker;
@@ -157,6 +158,7 @@ impl Sockets {
             })
             .await;
         let (mut sink, mut stream) = socket.split();
+        let mut code = CloseCode::Abnormal.into();
         let receive = async {
             while let Some(Ok(message)) = stream.next().await {
                 match message {
@@ -167,7 +169,13 @@ impl Sockets {
                     // tungstenite answers pings by itself.
                     Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                     // Not of this protocol.
-                    Message::Binary(_) | Message::Close(_) => break,
+                    Message::Binary(_) => break,
+                    Message::Close(frame) => {
+                        if let Some(frame) = frame {
+                            code = frame.code.into();
+                        }
+                        break;
+                    }
                 }
             }
         };
@@ -183,16 +191,18 @@ impl Sockets {
                 }
             }
         };
-        let mut receive = std::pin::pin!(receive);
-        tokio::select! {
-            () = &mut receive => {}
-            () = send => {
-                // The peer's half of the closing handshake, so that our last words arrive.
-                let _ = tokio::time::timeout(CLOSE_MAX, receive).await;
+        {
+            let mut receive = std::pin::pin!(receive);
+            tokio::select! {
+                () = &mut receive => {}
+                () = send => {
+                    // The peer's half of the closing handshake, so that our last words arrive.
+                    let _ = tokio::time::timeout(CLOSE_MAX, receive).await;
+                }
             }
         }
         self.table.remove(conn);
-        self.handle.socket(Input::Closed { conn }).await;
+        self.handle.socket(Input::Closed { conn, code }).await;
     }
 }
 

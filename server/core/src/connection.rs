@@ -8,8 +8,9 @@ use crate::event::SessionKey;
 use crate::random::Random;
 use protocol::frame::{Frame, Hello, HelloAck, Limits};
 use protocol::pairing::{Secret, Transcript, from_hex};
-use protocol::{BrowserId, EXTENSION_ID, VERSIONS, close, limits};
+use protocol::{BrowserId, EXTENSION_ID, Instant, VERSIONS, close, limits};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Offered versions that are looked at; each build adds one or two.
 const VERSIONS_MAX: usize = 16;
@@ -49,6 +50,26 @@ pub(crate) struct Proven {
     pub(crate) name: String,
     /// As what it was told of each session last.
     pub(crate) told: BTreeMap<SessionKey, Told>,
+    /// Frames that were none, or out of place, since `bad_since`.
+    bad: u32,
+    bad_since: Instant,
+}
+
+/// Bad frames in [`BAD_FRAMES_IN`] that are put up with (PROTOCOL.md, *Frames*).
+pub(crate) const BAD_FRAMES_MAX: u32 = 16;
+/// See [`BAD_FRAMES_MAX`].
+pub(crate) const BAD_FRAMES_IN: Duration = Duration::from_secs(60);
+
+impl Proven {
+    /// A frame was none, or out of place; says whether that was one too many.
+    pub(crate) fn note_bad(&mut self, now: Instant) -> bool {
+        if now.since(self.bad_since) >= BAD_FRAMES_IN {
+            self.bad = 0;
+            self.bad_since = now;
+        }
+        self.bad += 1;
+        self.bad > BAD_FRAMES_MAX
+    }
 }
 
 /// What a `sessionOpen` said.
@@ -160,6 +181,7 @@ impl Connection {
         &mut self,
         secret: Option<&Secret>,
         bounds: Limits,
+        now: Instant,
     ) -> Option<Verdict> {
         let state = std::mem::replace(&mut self.state, State::AwaitsHello);
         match state {
@@ -174,6 +196,8 @@ impl Connection {
                     browser: BrowserId(said.browser_id),
                     name,
                     told: BTreeMap::new(),
+                    bad: 0,
+                    bad_since: now,
                 });
                 Some(Verdict::Complete(Box::new(Frame::HelloAck(HelloAck {
                     mac,

@@ -37,6 +37,7 @@ impl Server {
             return;
         }
         self.phase = Phase::Ending;
+        self.effects.push_back(Effect::StopListening);
         let sessions: Vec<SessionKey> = self.sessions.keys().copied().collect();
         for session in sessions {
             self.effects.push_back(Effect::MarkEnding { session });

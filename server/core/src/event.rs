@@ -78,6 +78,8 @@ pub enum Input {
     Closed {
         /// Which.
         conn: ConnId,
+        /// The peer's close code (`protocol::close`); 1006 where it gave none (RFC 6455, 7.4.1).
+        code: u16,
     },
     /// The answer to [`Effect::ReadSecret`].
     Secret {
@@ -163,6 +165,9 @@ pub enum Effect {
     },
     /// Something that the user should see on stderr.
     Note(Note),
+    /// Take no more connections and answer no more probes, before the goodbye is sent: else the
+    /// extension dials again.
+    StopListening,
     /// All is said: flush the sockets and exit.
     Exit,
 }

@@ -172,7 +172,7 @@ impl Server {
                 path,
             } => self.handle_accepted(conn, Connection::new(address, port, path)),
             Input::Frame { conn, text } => self.handle_frame(conn, &text),
-            Input::Closed { conn } => self.lose(conn),
+            Input::Closed { conn, code } => self.handle_closed(conn, code),
             Input::Secret { conn, secret } => self.handle_secret(conn, secret.as_ref()),
             Input::SecretRotated => self.drop_everybody(close::NOT_PAIRED),
             Input::Call {

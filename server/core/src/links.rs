@@ -60,7 +60,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&conn) else {
             return;
         };
-        let Some(verdict) = connection.handle_secret(secret, self.config.limits) else {
+        let Some(verdict) = connection.handle_secret(secret, self.config.limits, self.now) else {
             return;
         };
         if let Verdict::Close(_) = verdict {
@@ -117,8 +117,10 @@ impl Server {
                 self.handle_too_large(conn, text, bytes);
                 return;
             }
-            // Garbage of a paired peer is a fault of its own; it costs neither of us the socket.
-            Err(BadFrame::Malformed(_)) => return,
+            Err(BadFrame::Malformed(_)) => {
+                self.note_bad(conn);
+                return;
+            }
             // A later minor version's word.
             Err(BadFrame::UnknownType) => return,
         };
@@ -131,11 +133,11 @@ impl Server {
             Frame::SessionOpened(opened) => self.handle_opened(conn, opened),
             Frame::Response(envelope) => self.handle_response(conn, envelope),
             Frame::Event(envelope) => self.handle_event(conn, &envelope),
-            // Its close follows, and means what a loss means.
-            Frame::Goodbye(Goodbye { .. })
-            | Frame::Pong {}
-            // These go the other way, or belong to the handshake.
-            | Frame::Hello(_)
+            // What comes after it is ignored.
+            Frame::Goodbye(Goodbye { .. }) => self.drop_connection(conn, close::NORMAL),
+            Frame::Pong {} => {}
+            // These go the other way, or belong to a handshake that is over.
+            Frame::Hello(_)
             | Frame::Challenge { .. }
             | Frame::Proof { .. }
             | Frame::HelloAck(_)
@@ -144,17 +146,28 @@ impl Server {
             | Frame::PortListResponse { .. }
             | Frame::CreateTab { .. }
             | Frame::Cancel { .. }
-            | Frame::Command(_) => {}
+            | Frame::Command(_) => self.note_bad(conn),
         }
     }
 
-    /// An honest extension answers `result_too_large` by itself; this is for one that does not.
+    fn note_bad(&mut self, conn: ConnId) {
+        let now = self.now;
+        let connection = self.connections.get_mut(&conn);
+        let proven = connection.and_then(Connection::proven_mut);
+        if proven.is_some_and(|proven| proven.note_bad(now)) {
+            self.drop_connection(conn, close::BAD_FRAME);
+        }
+    }
+
+    /// An honest extension answers `result_too_large` by itself. One that does not loses the
+    /// socket, but its agent hears what was wrong.
     fn handle_too_large(&mut self, conn: ConnId, text: &str, bytes: usize) {
         if let Ok(Frame::Response(mut envelope)) = Frame::parse(text, bytes) {
             let limit = self.config.limits.frame_max;
             envelope.body = Body::Error(Fault::ResultTooLarge { bytes, limit }.into());
             self.handle_response(conn, envelope);
         }
+        self.drop_connection(conn, close::BAD_FRAME);
     }
 
     fn heard(&mut self, conn: ConnId) {
@@ -200,6 +213,16 @@ impl Server {
 
     fn close(&mut self, conn: ConnId, code: u16) {
         self.effects.push_back(Effect::Close { conn, code });
+    }
+
+    /// The peer closed, or the network did.
+    pub(crate) fn handle_closed(&mut self, conn: ConnId, code: u16) {
+        // An extension without our secret says hello and leaves with this.
+        if code == close::NOT_PAIRED && self.connections.contains_key(&conn) {
+            self.proof_failed = Some(self.now);
+            self.note(Note::ProofFailed);
+        }
+        self.lose(conn);
     }
 
     /// A socket is gone. One that is not known any more changes nothing.

@@ -5,6 +5,7 @@ use protocol::error::ErrorCode;
 use protocol::frame::{GoodbyeReason, Outcome};
 use serde_json::json;
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn the_end_answers_every_call_says_goodbye_and_is_over_within_a_second() {
@@ -15,6 +16,9 @@ async fn the_end_answers_every_call_says_goodbye_and_is_over_within_a_second() {
     browser.command().await;
     let began = Instant::now();
     server.handle.stdin_ended();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let dialled = TcpStream::connect(("127.0.0.1", server.port)).await;
+    assert!(dialled.is_err(), "nobody listens before goodbye is said");
     let error = call.await.unwrap().outcome.unwrap_err();
     assert_eq!(error.code, ErrorCode::Cancelled);
     assert!(began.elapsed() < Duration::from_millis(900));

@@ -115,6 +115,16 @@ async fn a_large_answer_arrives_whole_and_one_above_the_limit_is_an_error() {
     browser.respond(&command, json!({"snapshot": text})).await;
     let error = call.await.unwrap().outcome.unwrap_err();
     assert_eq!(error.code, ErrorCode::ResultTooLarge);
-    browser.say(&Frame::Ping {}).await;
-    assert_eq!(browser.next().await, Some(Frame::Pong {}));
+    assert_eq!(browser.next_or_code().await, Err(4400));
+}
+
+#[tokio::test]
+async fn an_extension_that_leaves_unpaired_is_what_a_call_is_told() {
+    let server = Server::start();
+    let call = server.call("browser_snapshot", json!({}));
+    let mut browser = Browser::dial(server.port).await;
+    browser.hello(server.port, "b1").await;
+    browser.leave(4401).await;
+    let error = call.await.unwrap().outcome.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotPaired);
 }

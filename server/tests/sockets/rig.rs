@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes a tenth of it, unless something hangs.
@@ -67,7 +68,7 @@ impl Server {
         late.state.set(state).unwrap();
         let world = World {
             table: table.clone(),
-            late,
+            late: late.clone(),
         };
         let handle = driver::start(Config::default(), [1; 32], world);
         let bound = listen::bind(0).unwrap();
@@ -77,7 +78,8 @@ impl Server {
             session: SessionKey::ONLY,
             identity: fresh_identity([2; 32]),
         });
-        tokio::spawn(listen::serve(bound, Sockets::new(handle.clone(), table)));
+        let serving = listen::serve(bound, Sockets::new(handle.clone(), table));
+        tokio::spawn(async move { late.deaf.run_until_cancelled(serving).await });
         Self {
             handle,
             port,
@@ -218,6 +220,16 @@ impl Browser {
 
     pub(crate) async fn say_text(&mut self, text: String) {
         self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Closes with a code.
+    pub(crate) async fn leave(mut self, code: u16) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        self.socket.close(Some(frame)).await.unwrap();
+        while self.socket.next().await.is_some() {}
     }
 
     pub(crate) async fn respond(&mut self, command: &Envelope, data: Value) {

@@ -1,6 +1,6 @@
 //! Facts about calls: one answer each, whatever happens to the socket.
 
-use super::rig::Rig;
+use super::rig::{Rig, lost};
 use crate::calls::{ANSWER_SLACK, CANCEL_MAX};
 use crate::{CallId, CallProgress, CallRequest, ConnId, Input, SessionKey};
 use protocol::error::{Fault, Peer};
@@ -31,7 +31,7 @@ const SNAPSHOT: CallId = CallId(2);
 
 /// The socket is lost, and the browser is back with what it remembers.
 fn comes_back(rig: &mut Rig, conn: ConnId, outcome: Outcome, begun: Vec<Begun>) -> ConnId {
-    rig.input(Input::Closed { conn });
+    rig.input(lost(conn));
     rig.pass(SECOND);
     let conn = rig.pair("b1");
     rig.opened(conn, outcome, begun);
@@ -161,10 +161,10 @@ fn not_connected_says_what_was_seen() {
     let why = "all ports are taken".to_owned();
     nowhere.input(Input::NotListening { why });
     assert!(message(&mut nowhere).contains("all ports are taken"));
-    let mut lost = Rig::new();
-    let conn = lost.connect("b1");
-    lost.input(Input::Closed { conn });
-    assert!(message(&mut lost).contains("name of b1 was connected until 10 s ago"));
+    let mut left = Rig::new();
+    let conn = left.connect("b1");
+    left.input(lost(conn));
+    assert!(message(&mut left).contains("name of b1 was connected until 10 s ago"));
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn a_session_that_is_new_again_remembers_no_call() {
 #[test]
 fn calls_are_kept_ten_seconds_for_the_sessions_return() {
     let (mut rig, conn, act, _) = busy();
-    rig.input(Input::Closed { conn });
+    rig.input(lost(conn));
     rig.pass(limits::RECONNECT_WAIT - Duration::from_millis(1));
     assert!(rig.answers.is_empty());
     rig.pass(Duration::from_millis(1));
@@ -378,7 +378,7 @@ fn calls_are_kept_ten_seconds_for_the_sessions_return() {
 fn a_cancelled_call_does_not_wait_for_the_sessions_return() {
     let (mut rig, conn, _, _) = busy();
     rig.input(Input::Cancel { call: CLICK });
-    rig.input(Input::Closed { conn });
+    rig.input(lost(conn));
     assert_eq!(rig.code(CLICK), Some("cancelled"));
     rig.input(Input::Cancel { call: SNAPSHOT });
     assert_eq!(rig.code(SNAPSHOT), Some("cancelled"));
@@ -397,8 +397,7 @@ fn a_result_above_the_limit_is_an_error_of_that_call() {
     let command = rig.commands().remove(0).1;
     rig.respond(conn, &command, json!({"snapshot": "x".repeat(1_000)}));
     assert_eq!(rig.code(call), Some("result_too_large"));
-    rig.says(conn, &Frame::Ping {});
-    assert_eq!(rig.frames, vec![(conn, Frame::Pong {})]);
+    assert_eq!(rig.closed, vec![(conn, crate::close::BAD_FRAME)]);
 }
 
 #[test]

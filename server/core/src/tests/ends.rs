@@ -1,6 +1,6 @@
 //! Facts about the end of a server.
 
-use super::rig::Rig;
+use super::rig::{Rig, lost};
 use crate::ending::{END_CANCELS, END_MAX};
 use crate::{Config, ConnId, Input, close, fresh_identity};
 use protocol::frame::{Frame, Goodbye, GoodbyeReason};
@@ -45,7 +45,7 @@ fn a_call_that_ends_in_time_is_answered_and_then_it_is_over() {
     let call = rig.click(1);
     let command = rig.commands().remove(0).1;
     rig.input(Input::End);
-    assert!(!rig.exited);
+    assert!(rig.deaf && !rig.exited && rig.frames.is_empty());
     rig.pass(Duration::from_millis(100));
     rig.respond(conn, &command, json!({"success": true}));
     assert!(rig.answer(call).unwrap().is_ok());
@@ -88,6 +88,6 @@ fn nobody_is_let_in_after_the_end() {
     assert_eq!(rig.closed, vec![(conn, close::GOING_AWAY)]);
     let call = rig.click(1);
     assert_eq!(rig.code(call), Some("session_ended"));
-    rig.input(Input::Closed { conn: ConnId(1) });
+    rig.input(lost(ConnId(1)));
     assert_eq!(rig.server.poll_timeout(), None);
 }

@@ -1,12 +1,13 @@
 //! Facts about the server's side of the handshake, heartbeats and port lists.
 
-use super::rig::{Rig, secret};
+use super::rig::{Rig, lost, secret};
+use crate::connection::{BAD_FRAMES_IN, BAD_FRAMES_MAX};
 use crate::links::{BROWSERS_MAX, UNPROVEN_MAX};
 use crate::{ConnId, Input, Note, close};
-use protocol::frame::{Frame, Hello, HelloAck};
+use protocol::frame::{Frame, Goodbye, GoodbyeReason, Hello, HelloAck};
 use protocol::pairing::{Secret, Transcript};
 use protocol::{limits, ports::PortRange};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 fn acks(rig: &Rig) -> Vec<HelloAck> {
@@ -177,14 +178,14 @@ fn browsers_are_bounded() {
 fn a_stale_socket_changes_nothing() {
     let mut rig = Rig::new();
     let conn = rig.connect("b1");
-    rig.input(Input::Closed { conn: ConnId(99) });
+    rig.input(lost(ConnId(99)));
     rig.input(Input::Frame {
         conn: ConnId(99),
         text: "{\"type\":\"ping\"}".into(),
     });
     assert!(rig.frames.is_empty() && rig.closed.is_empty());
     let again = rig.connect("b1");
-    rig.input(Input::Closed { conn });
+    rig.input(lost(conn));
     rig.click(1);
     assert_eq!(rig.commands()[0].0, again);
 }
@@ -253,18 +254,53 @@ fn a_port_list_is_given_when_asked_for_and_pushed_when_a_sibling_comes_or_goes()
 }
 
 #[test]
-fn garbage_of_a_proven_peer_costs_it_nothing() {
+fn garbage_of_a_proven_peer_is_put_up_with_for_a_while() {
     let mut rig = Rig::new();
     let conn = rig.connect("b1");
-    for text in ["", "null", "[]", "{\"type\":\"nonsense\"}", "\u{0}"] {
-        rig.input(Input::Frame {
-            conn,
-            text: text.into(),
-        });
+    let garbage = ["", "null", "[]", "{}", "\u{0}", "{\"type\":\"hello\"}"];
+    let unknown = "{\"type\":\"of a later version\"}";
+    let texts = || garbage.iter().cycle().map(|text| String::from(*text));
+    for round in 0..3 {
+        for text in texts().take(BAD_FRAMES_MAX as usize) {
+            rig.input(Input::Frame { conn, text });
+            let text = unknown.to_owned();
+            rig.input(Input::Frame { conn, text });
+        }
+        assert!(rig.closed.is_empty(), "round {round}");
+        rig.says(conn, &Frame::Ping {});
+        rig.pass(BAD_FRAMES_IN);
+        rig.says(conn, &Frame::Pong {});
     }
-    let hello = json!({"type": "hello"}).to_string();
-    rig.input(Input::Frame { conn, text: hello });
+    for text in texts().take(BAD_FRAMES_MAX as usize + 1) {
+        rig.input(Input::Frame { conn, text });
+    }
+    assert_eq!(rig.closed, vec![(conn, close::BAD_FRAME)]);
+}
+
+#[test]
+fn an_extension_that_leaves_because_it_is_not_paired_is_heard() {
+    let mut rig = Rig::new();
+    let conn = rig.accept();
+    rig.challenged(conn, &Rig::hello("b1"));
+    let code = close::NOT_PAIRED;
+    rig.input(Input::Closed { conn, code });
+    assert_eq!(rig.notes, vec![Note::ProofFailed]);
+    let call = rig.snapshot(1);
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("not_paired"));
+}
+
+#[test]
+fn after_a_goodbye_nothing_is_heard() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    let goodbye = Frame::Goodbye(Goodbye {
+        reason: GoodbyeReason::Duplicate,
+        grace_s: None,
+        moved_to: None,
+    });
+    rig.says(conn, &goodbye);
     rig.says(conn, &Frame::Ping {});
-    assert_eq!(rig.frames, vec![(conn, Frame::Pong {})]);
-    assert!(rig.closed.is_empty());
+    assert!(rig.frames.is_empty());
+    assert_eq!(rig.closed, vec![(conn, close::NORMAL)]);
 }

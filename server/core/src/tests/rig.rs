@@ -10,6 +10,11 @@ use protocol::{Alias, BrowserId, EXTENSION_ID, Instant, TabId, limits};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// The network took a socket away.
+pub(super) fn lost(conn: ConnId) -> Input {
+    Input::Closed { conn, code: 1006 }
+}
+
 pub(super) fn secret() -> Secret {
     Secret::new([9; 32])
 }
@@ -26,6 +31,7 @@ pub(super) struct Rig {
     pub(super) asked_secret: Vec<ConnId>,
     pub(super) admitted: Vec<ConnId>,
     pub(super) marked: bool,
+    pub(super) deaf: bool,
     pub(super) exited: bool,
     next_conn: u64,
 }
@@ -60,6 +66,7 @@ impl Rig {
             asked_secret: Vec::new(),
             admitted: Vec::new(),
             marked: false,
+            deaf: false,
             exited: false,
             next_conn: 1,
         };
@@ -83,6 +90,7 @@ impl Rig {
                 Effect::SaveIdentity { identity, .. } => self.saved.push(identity),
                 Effect::MarkEnding { .. } => self.marked = true,
                 Effect::Note(note) => self.notes.push(note),
+                Effect::StopListening => self.deaf = true,
                 Effect::Exit => self.exited = true,
             }
         }

@@ -1,6 +1,6 @@
 //! Facts about sessions: names, tokens, browsers, standbys.
 
-use super::rig::Rig;
+use super::rig::{Rig, lost};
 use crate::sessions::{OPENED_MAX, REFUSALS_MAX};
 use crate::{BoundBrowser, Config, Identity, Input, Note, SessionKey, close, fresh_identity};
 use protocol::frame::Outcome;
@@ -93,7 +93,7 @@ fn a_standby_never_takes_over_silently() {
     let mut rig = Rig::new();
     let own = rig.connect("b1");
     let other = rig.pair("b2");
-    rig.input(Input::Closed { conn: own });
+    rig.input(lost(own));
     let call = rig.snapshot(1);
     rig.pass(limits::RECONNECT_WAIT);
     assert!(rig.session_open(other).unwrap().standby);
@@ -130,7 +130,7 @@ fn when_the_first_browser_leaves_before_it_opened_the_session_the_next_gets_it()
     let first = rig.pair("b1");
     let second = rig.pair("b2");
     assert!(rig.session_open(second).unwrap().standby);
-    rig.input(Input::Closed { conn: first });
+    rig.input(lost(first));
     assert!(!rig.session_open(second).unwrap().standby);
 }
 
@@ -206,7 +206,7 @@ fn a_session_that_the_browser_forgot_tells_which_tabs_are_lost_and_goes_on_with_
     rig.click(1);
     let command = rig.commands().remove(0).1;
     rig.respond(conn, &command, json!({"success": true, "url": "http://a/"}));
-    rig.input(Input::Closed { conn });
+    rig.input(lost(conn));
     let conn = rig.connect("b1");
     let unnamed = rig.snapshot(2);
     assert_eq!(rig.code(unnamed), Some("tabs_lost"));

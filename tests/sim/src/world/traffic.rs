@@ -29,7 +29,7 @@ impl World {
             }
             Effect::Dial { socket, port } => self.dial(socket, port),
             Effect::Send { socket, text } => self.to_server(socket, text)?,
-            Effect::Close { socket, code: _ } => self.close_by_extension(socket),
+            Effect::Close { socket, code } => self.close_by_extension(socket, code),
             Effect::Ask { request, call } => {
                 self.last_ticket += 1;
                 self.tickets.insert(self.last_ticket, (life, request));
@@ -260,10 +260,10 @@ impl World {
         );
     }
 
-    fn close_by_extension(&mut self, socket: SocketId) {
+    fn close_by_extension(&mut self, socket: SocketId, code: u16) {
         if let Some(pipe) = self.pipes.get(&socket) {
             let conn = pipe.conn;
-            self.arrive_at_server(socket, server_core::Input::Closed { conn });
+            self.arrive_at_server(socket, server_core::Input::Closed { conn, code });
         }
         self.pipes.remove(&socket);
     }
@@ -272,8 +272,9 @@ impl World {
     pub(super) fn lose(&mut self, socket: SocketId) {
         if let Some(pipe) = self.pipes.get(&socket) {
             let conn = pipe.conn;
-            self.arrive_at_server(socket, server_core::Input::Closed { conn });
-            self.arrive_at_extension(socket, Input::SocketClosed { socket, code: 1006 });
+            let code = 1006;
+            self.arrive_at_server(socket, server_core::Input::Closed { conn, code });
+            self.arrive_at_extension(socket, Input::SocketClosed { socket, code });
             self.pipes.remove(&socket);
         }
     }
@@ -409,6 +410,7 @@ impl World {
                 }
             }
             server_core::Effect::MarkEnding { .. }
+            | server_core::Effect::StopListening
             | server_core::Effect::Note(_)
             | server_core::Effect::Admit { .. } => {}
             server_core::Effect::Exit => self.stop_server(server)?,
