@@ -1,0 +1,161 @@
+//! Servers come, go, die and return; the extension finds each of them.
+
+use anyhow::{Context, Result};
+use e2e::{End, Era, World, ports_of};
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+#[tokio::test]
+async fn clients_of_both_revisions_are_served() -> Result<()> {
+    let world = World::start().await?;
+    let legacy = world.agent_of(world.spawn("legacy", Era::Legacy)).await?;
+    let modern = world.agent_of(world.spawn("modern", Era::Modern)).await?;
+    assert_eq!(
+        legacy.hello()["protocolVersion"],
+        "2025-11-25",
+        "{}",
+        legacy.hello()
+    );
+    for agent in [&legacy, &modern] {
+        let tools = agent.tools().await?;
+        for name in [
+            "browser_navigate",
+            "browser_snapshot",
+            "browser_tabs",
+            "browser_session",
+        ] {
+            assert!(
+                tools.iter().any(|tool| tool["name"] == name),
+                "no {name} in {tools:?}"
+            );
+        }
+        let tab = agent.open(&world.site.url("/slow?name=here")).await?;
+        assert_eq!(agent.read(tab, "document.title").await?, "here");
+    }
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_killed_server_that_is_started_again_has_its_tab_again() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/counter?name=kept")).await?;
+    one.read(tab, "window.mine = 'still here'").await?;
+    one.end(End::Kill).await?;
+    let again = world.agent_of(one.spawn()).await?;
+    // Without a tab named: its current tab is the one that it had.
+    let seen = again.ok("browser_snapshot", json!({})).await?;
+    assert_eq!(seen.tab(), Some(tab), "{seen}");
+    assert_eq!(again.read(tab, "window.mine").await?, "still here");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_server_that_was_ended_and_started_again_has_its_tab_again() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/counter?name=kept")).await?;
+    one.quit().await?;
+    let again = world.agent_of(one.spawn()).await?;
+    let seen = again.ok("browser_snapshot", json!({})).await?;
+    assert_eq!(seen.tab(), Some(tab), "{seen}");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_terminated_server_ends_promptly_and_cleanly() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/")).await?;
+    let started = std::time::Instant::now();
+    let status = one.end(End::Terminate).await?;
+    assert!(status.success(), "{status}");
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_twelfth_server_finds_a_port_beyond_the_range_and_is_found() -> Result<()> {
+    let world = World::start().await?;
+    let mut agents = Vec::new();
+    for number in 1..=12 {
+        agents.push(world.agent(&format!("agent{number}")).await?);
+    }
+    let mut ports = Vec::new();
+    for agent in &agents {
+        let name = agent.name();
+        let tab = agent
+            .open(&world.site.url(&format!("/slow?name={name}")))
+            .await?;
+        assert_eq!(agent.read(tab, "document.title").await?, name);
+        ports.extend(ports_of(agent.pid())?);
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 12, "{ports:?}");
+    let (beyond, inside) = (world.ports.last() + 1, world.ports.first());
+    assert_eq!((ports[0], ports[11]), (inside, beyond), "{ports:?}");
+    world.close().await
+}
+
+/// Accepts for ever on the first port of the range and does with each socket what `then` does.
+fn squat(world: &World, then: fn(std::net::TcpStream)) -> Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", world.ports.first())).context("squatting")?;
+    std::thread::spawn(move || listener.incoming().flatten().for_each(then));
+    Ok(())
+}
+
+fn answer_as_any_web_server(mut socket: std::net::TcpStream) {
+    let mut request = [0; 1024];
+    // Whatever it asks, whoever it is.
+    let _ = socket.read(&mut request);
+    let _ = socket.write_all(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+    );
+}
+
+fn say_nothing(socket: std::net::TcpStream) {
+    // Kept open until the process ends.
+    std::mem::forget(socket);
+}
+
+/// Beside a foreign service the next port is taken, found, and the console stays clean.
+async fn works_beside(then: fn(std::net::TcpStream)) -> Result<()> {
+    let world = World::start().await?;
+    squat(&world, then)?;
+    let console = world.browser().watch_worker().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/slow?name=here")).await?;
+    assert_eq!(one.read(tab, "document.title").await?, "here");
+    assert!(!ports_of(one.pid())?.contains(&world.ports.first()));
+    assert_eq!(console.problems(), Vec::<String>::new());
+    // The squatter lives as long as this process: its port cannot be checked.
+    world.close_beside_a_listener().await
+}
+
+#[tokio::test]
+async fn a_foreign_web_server_on_the_first_port_is_passed_over() -> Result<()> {
+    works_beside(answer_as_any_web_server).await
+}
+
+#[tokio::test]
+async fn a_service_that_accepts_and_says_nothing_holds_nobody_up() -> Result<()> {
+    works_beside(say_nothing).await
+}
+
+#[tokio::test]
+async fn closed_ports_make_no_noise_in_the_extensions_console() -> Result<()> {
+    let world = World::start().await?;
+    let console = world.browser().watch_worker().await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/")).await?;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    one.open(&world.site.url("/table")).await?;
+    assert_eq!(console.problems(), Vec::<String>::new());
+    world.close().await
+}
