@@ -332,3 +332,6 @@ impl Extension {
         self.effects.push_back(Effect::Reply { ask, outcome });
     }
 }
+
+#[cfg(test)]
+mod tests;

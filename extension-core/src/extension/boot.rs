@@ -11,7 +11,7 @@ use crate::links::{Identity, Links};
 use crate::pages::Pages;
 use crate::sessions::{SessionRecord, Sessions};
 use crate::store::{self, Store};
-use crate::tabs::{SeatRecord, TabRecord, Tabs};
+use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner, Tabs};
 use protocol::pairing::to_hex;
 use protocol::{BrowserId, Instant, SessionId, TabId, limits};
 use rand_chacha::ChaCha20Rng;
@@ -128,8 +128,8 @@ impl Extension {
             }
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
-        for tab in tab_records.keys().filter(|tab| existing.contains(tab)) {
-            self.pages.adopt(*tab, now);
+        for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
+            self.adopt(*tab, record, now);
         }
         // A seat without its session is damage, and dropped; the tabs want to know who is there
         // before they are told whose they are.
@@ -141,6 +141,22 @@ impl Extension {
             .restore(tab_records, seats, &existing, &begun, now);
         if entity::<bool>(stored, "paused") == Some(true) {
             self.tabs.pause(now);
+        }
+    }
+
+    /// The debugger of the former life may still be on a tab that was a session's.
+    fn adopt(&mut self, tab: TabId, record: &TabRecord, now: Instant) {
+        match (&record.owner, &record.leaving) {
+            (TabRecordOwner::Session(owner, _), _) => {
+                self.pages.adopt(tab, now);
+                if self.sessions.get(owner).is_none() {
+                    // Nobody's agent works in it any more.
+                    self.pages.clear(tab, now);
+                }
+            }
+            (TabRecordOwner::Free(_), Some(_)) => self.pages.adopt(tab, now),
+            // Cleared before it became free.
+            (TabRecordOwner::Free(_), None) => {}
         }
     }
 
