@@ -1,5 +1,6 @@
 //! What a run is made of: how many servers, for how long, and what goes wrong how often.
 
+use crate::chance::Chance;
 use protocol::ports::PortRange;
 use std::time::Duration;
 
@@ -54,6 +55,47 @@ pub struct Faults {
 }
 
 impl Plan {
+    /// The plan that a seed stands for, so that its number alone replays it.
+    ///
+    /// 0–99 calm, 100–199 stormy with four servers, 200–299 the same with worker deaths, 300–399
+    /// twelve servers, 400–499 two hundred on a range of 400; from 1000 on any mixture.
+    #[must_use]
+    pub fn numbered(seed: u64) -> Self {
+        let mortal = |plan: Self| Self {
+            faults: Faults {
+                kill_worker: 30,
+                ..plan.faults
+            },
+            ..plan
+        };
+        match seed {
+            0..100 => Self::calm(seed, 3),
+            100..200 => Self::stormy(seed, 4),
+            200..300 => mortal(Self::stormy(seed, 4)),
+            300..400 => mortal(Self::stormy(seed, 12)),
+            400..500 => mortal(Self::crowded(seed)),
+            _ => {
+                let mut chance = Chance::new(seed);
+                let servers = usize::try_from(1 + chance.below(12)).unwrap_or(1);
+                let plan = Self::stormy(seed, servers);
+                if chance.hits(600) { mortal(plan) } else { plan }
+            }
+        }
+    }
+
+    /// Two hundred servers on a range of 400 ports, for a short while.
+    #[must_use]
+    pub fn crowded(seed: u64) -> Self {
+        Self {
+            range: PortRange {
+                first: 20_000,
+                last: 20_399,
+            },
+            busy: Duration::from_secs(20),
+            ..Self::stormy(seed, 200)
+        }
+    }
+
     /// A small world where nothing goes wrong but agents.
     #[must_use]
     pub fn calm(seed: u64, servers: usize) -> Self {
