@@ -15,6 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long a starter waits for a holder that has written that it is ending; one exits within 1 s.
 pub const ENDING_WAIT: Duration = Duration::from_secs(2);
+/// How long it waits for one that has not written so: clients close one server and start the next
+/// in the same breath, and the closed one needs a moment to learn of it.
+const HELD_WAIT: Duration = Duration::from_millis(200);
 /// How often it looks.
 const ENDING_LOOK: Duration = Duration::from_millis(20);
 /// Identities that nobody used for so long are removed: their sessions ended minutes after them.
@@ -168,7 +171,8 @@ fn lock(folder: &Path, key: &str, data: &Path) -> io::Result<Option<File>> {
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) => {
                 let ending = read(data).is_some_and(|record| record.ending);
-                if !ending || began.elapsed() >= ENDING_WAIT {
+                let wait = if ending { ENDING_WAIT } else { HELD_WAIT };
+                if began.elapsed() >= wait {
                     return Ok(None);
                 }
                 std::thread::sleep(ENDING_LOOK);
@@ -209,19 +213,19 @@ fn prune(folder: &Path, keep: &str) {
     for entry in entries.take(PRUNE_MAX).flatten() {
         let path = entry.path();
         let name = entry.file_name();
+        if name.to_string_lossy().starts_with('.') {
+            // Never renamed into place: its writer died.
+            if unused_since(&[&path]) {
+                let _ = fs::remove_file(&path);
+            }
+            continue;
+        }
         let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".lock")) else {
             continue;
         };
         let data = folder.join(key);
-        let used = [&path, &data]
-            .into_iter()
-            .filter_map(|path| fs::metadata(path).ok()?.modified().ok())
-            .max();
-        let unused = used
-            .and_then(|used| SystemTime::now().duration_since(used).ok())
-            .is_some_and(|age| age > UNUSED_MAX);
-        if unused
-            && key != keep
+        if key != keep
+            && unused_since(&[&path, &data])
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
@@ -229,6 +233,15 @@ fn prune(folder: &Path, keep: &str) {
             let _ = fs::remove_file(&path);
         }
     }
+}
+
+fn unused_since(paths: &[&Path]) -> bool {
+    let used = paths
+        .iter()
+        .filter_map(|path| fs::metadata(path).ok()?.modified().ok())
+        .max();
+    used.and_then(|used| SystemTime::now().duration_since(used).ok())
+        .is_some_and(|age| age > UNUSED_MAX)
 }
 
 impl Keeper {
@@ -318,7 +331,7 @@ mod tests {
         let began = Instant::now();
         let (mut other, second, origin) = take(&folder, Some("k")).unwrap();
         assert_eq!(origin, Origin::Held);
-        assert!(began.elapsed() < ENDING_WAIT, "it does not wait");
+        assert!(began.elapsed() < ENDING_WAIT, "it does not wait long");
         assert_ne!(first.session_id, second.session_id);
         other.save(&bound(second)).unwrap();
         drop(keeper);

@@ -36,6 +36,14 @@ pub async fn serve(options: Options) -> io::Result<mcp::End> {
     let stop = CancellationToken::new();
     stop_on_signal(&stop);
     let (handle, roots) = start(options)?;
+    tokio::spawn({
+        let (handle, stop) = (handle.clone(), stop.clone());
+        async move {
+            // Should the machine ever be gone by itself, a server without one must not stay.
+            handle.ended().await;
+            stop.cancel();
+        }
+    });
     Ok(mcp::serve(Arc::new(handle), roots, stop).await)
 }
 
