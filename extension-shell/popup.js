@@ -91,7 +91,7 @@ function drawInstance(instance, front) {
       () => ask('give', { tabId: front.tabId, sessionId: instance.sessionId })));
   }
   item.append(line);
-  const since = instance.state === 'connected' && instance.tabs.length === 0 ? ', no tab yet' : '';
+  const since = instance.state === 'connected' && instance.tabs.length === 0 ? ', no tab' : '';
   item.append(make('div', 'note', `${STATES[instance.state]}, ${ago(instance.sinceMs)}${since}`));
   const tabs = make('ul', 'tabs');
   tabs.append(...instance.tabs.map(drawTab));
