@@ -62,6 +62,7 @@ impl Extension {
                     facts.url.clone_from(&url);
                     facts.pending_url.clear();
                 }
+                self.keep_url(tab);
                 if by_person(&transition, &qualifiers) {
                     self.tabs.handle_used_by_person(tab, now);
                 }
@@ -93,11 +94,37 @@ impl Extension {
 
     fn handle_updated(&mut self, facts: TabFacts, now: Instant) {
         let Some(tab) = facts.tab() else { return };
-        let pinned_before = self.facts.get(&tab).is_some_and(|before| before.pinned);
-        if facts.pinned && !pinned_before {
+        let before = self.facts.insert(tab, facts);
+        let Some(facts) = self.facts.get(&tab) else {
+            return;
+        };
+        let moved = before.as_ref().is_none_or(|was| was.url != facts.url);
+        let pinned = facts.pinned && !before.is_some_and(|was| was.pinned);
+        if pinned {
             self.tabs.handle_used_by_person(tab, now);
         }
-        self.facts.insert(tab, facts);
+        if moved {
+            self.keep_url(tab);
+        }
+    }
+
+    /// Whoever loses the tab is told what it last showed.
+    fn keep_url(&mut self, tab: TabId) {
+        if self.tabs.tab_record(tab).is_some() {
+            self.stage_tab(tab);
+        }
+    }
+
+    fn stage_tab(&mut self, tab: TabId) {
+        match self.tabs.tab_record(tab) {
+            Some(mut record) => {
+                if let Some(facts) = self.facts.get(&tab) {
+                    record.url.clone_from(&facts.url);
+                }
+                self.store.put(format!("tab/{tab}"), &record);
+            }
+            None => self.store.delete(format!("tab/{tab}")),
+        }
     }
 
     fn handle_removed(&mut self, tab: TabId, now: Instant) {
@@ -170,15 +197,7 @@ impl Extension {
     pub(super) fn stage(&mut self) {
         for dirty in self.tabs.take_dirty() {
             match dirty {
-                Dirty::Tab(tab) => match self.tabs.tab_record(tab) {
-                    Some(mut record) => {
-                        if let Some(facts) = self.facts.get(&tab) {
-                            record.url.clone_from(&facts.url);
-                        }
-                        self.store.put(format!("tab/{tab}"), &record);
-                    }
-                    None => self.store.delete(format!("tab/{tab}")),
-                },
+                Dirty::Tab(tab) => self.stage_tab(tab),
                 Dirty::Session(id) => match self.tabs.session_record(&id) {
                     Some(record) => self.store.put(format!("seat/{id}"), &record),
                     None => self.store.delete(format!("seat/{id}")),
@@ -199,4 +218,63 @@ fn by_person(transition: &str, qualifiers: &[String]) -> bool {
             transition,
             "typed" | "auto_bookmark" | "generated" | "keyword" | "keyword_generated"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Effect;
+    use crate::input::{Boot, Config, Input};
+    use crate::store;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_store_knows_what_an_owned_tab_last_showed() {
+        let entity = |body| json!({"v": store::VERSION, "e": body});
+        let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
+        let boot = Boot {
+            seed: [1; 32],
+            extension_id: protocol::EXTENSION_ID.into(),
+            secret: None,
+            config: Config::default(),
+            stored: BTreeMap::from([
+                ("session/x".to_owned(), entity(session)),
+                (
+                    "seat/x".to_owned(),
+                    entity(json!({"current": {"tab": 7}, "had": true})),
+                ),
+                (
+                    "tab/7".to_owned(),
+                    entity(json!({"owner": {"session": ["x", "made"]}})),
+                ),
+            ]),
+            tabs: vec![TabFacts {
+                id: 7,
+                ..TabFacts::default()
+            }],
+            unpacked: true,
+        };
+        let mut extension = Extension::new(boot, Instant(0));
+        let committed = BrowserEvent::Committed {
+            tab: TabId(7),
+            url: "http://a.test/".into(),
+            transition: "link".into(),
+            qualifiers: Vec::new(),
+        };
+        extension.handle_input(Input::Browser(committed), Instant(1));
+        let mut kept = Vec::new();
+        while let Some(effect) = extension.poll_effect() {
+            if let Effect::Write {
+                write,
+                set,
+                remove: _,
+            } = effect
+            {
+                kept.extend(set.get("tab/7").map(|tab| tab["e"]["url"].clone()));
+                extension.handle_input(Input::Written { write, ok: true }, Instant(2));
+            }
+        }
+        assert_eq!(kept.last(), Some(&json!("http://a.test/")));
+    }
 }
