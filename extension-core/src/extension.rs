@@ -8,10 +8,12 @@
 mod boot;
 mod browser;
 mod commands;
+mod emptied;
 mod frames;
 mod people;
 mod trace;
 
+pub use emptied::emptied;
 pub use trace::{Census, Trace};
 
 use crate::calls::Calls;

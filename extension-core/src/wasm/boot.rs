@@ -2,6 +2,7 @@
 //! folder, and chance.
 
 use super::{chrome, convert, events, fetch, storage};
+use crate::extension::emptied;
 use crate::input::{Boot, Config};
 use js_sys::Array;
 use protocol::pairing::{PairingFile, Secret};
@@ -17,10 +18,11 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     chrome::random_values(&mut seed);
     // Asked first and read last, so that Chrome finds them meanwhile.
     let tabs = JsFuture::from(chrome::query_tabs(&js_sys::Object::new())?);
+    let mut stored = storage::read_all().await;
     if start_empty {
-        storage::clear().await?;
+        stored = emptied(&stored);
+        storage::replace_all(&stored).await?;
     }
-    let stored = storage::read_all().await;
     let secret = secret().await;
     let config = config().await;
     let tabs: Array = tabs.await?.unchecked_into();

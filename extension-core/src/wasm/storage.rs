@@ -23,9 +23,10 @@ async fn all() -> Result<JsValue, JsValue> {
     JsFuture::from(chrome::stored(&JsValue::NULL)?).await
 }
 
-/// Forgets everything.
-pub(super) async fn clear() -> Result<(), JsValue> {
+/// Forgets everything but `kept`.
+pub(super) async fn replace_all(kept: &BTreeMap<String, Value>) -> Result<(), JsValue> {
     JsFuture::from(chrome::clear_store()?).await?;
+    JsFuture::from(chrome::store(&convert::to_js(kept))?).await?;
     Ok(())
 }
 

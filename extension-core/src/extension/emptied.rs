@@ -1,0 +1,103 @@
+//! What is left of the store when the core has fallen over it again and again: who the sessions
+//! are and which tabs they have lost, so that each is told (`design/worker.md`, *Panic*).
+
+use crate::store;
+use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner};
+use protocol::frame::LostTab;
+use protocol::{SessionId, TabId};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Keys that stay as they are. The browser's id is among them: sessions are bound to it.
+const KEPT: [&str; 3] = ["browser", "paused", "ports"];
+
+/// `stored` without tabs and calls. The tabs are the person's from then on; a session that owned
+/// any gets `tabs_lost` with their last URLs. What cannot be read is left out.
+#[must_use]
+pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let mut lost: BTreeMap<SessionId, Vec<LostTab>> = BTreeMap::new();
+    for (key, value) in stored {
+        if let Some((tab, record)) = recorded_tab(key, value) {
+            match record.owner {
+                TabRecordOwner::Session(id, _duty) => {
+                    let url = record.url;
+                    let tabs = lost.entry(id).or_default();
+                    tabs.push(LostTab { tab_id: tab, url });
+                }
+                TabRecordOwner::Free(_) => {}
+            }
+        }
+    }
+    let mut left = BTreeMap::new();
+    for (key, value) in stored {
+        if KEPT.contains(&key.as_str()) || key.starts_with("session/") {
+            left.insert(key.clone(), value.clone());
+        } else if let Some((id, mut seat)) = recorded_seat(key, value) {
+            seat.lost.extend(lost.remove(&id).unwrap_or_default());
+            let entity = json!({"v": store::VERSION, "e": seat});
+            left.insert(key.clone(), entity);
+        }
+    }
+    left
+}
+
+fn recorded_tab(key: &str, value: &Value) -> Option<(TabId, TabRecord)> {
+    let tab = key.strip_prefix("tab/")?.parse().ok()?;
+    Some((TabId(tab), store::read(value)?))
+}
+
+fn recorded_seat(key: &str, value: &Value) -> Option<(SessionId, SeatRecord)> {
+    let id = SessionId::new(key.strip_prefix("seat/")?).ok()?;
+    Some((id, store::read(value)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Extension;
+    use crate::input::{Boot, Config, TabFacts};
+    use protocol::Instant;
+
+    #[test]
+    fn after_too_many_falls_each_session_learns_which_tabs_it_lost() {
+        let entity = |body: Value| json!({"v": store::VERSION, "e": body});
+        let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
+        let seat = json!({"current": {"tab": 7}, "had": true});
+        let tab = json!({"owner": {"session": ["x", "made"]}, "url": "http://a.test/"});
+        let stored = BTreeMap::from([
+            (
+                "browser".to_owned(),
+                entity(json!({"id": "b", "name": "n"})),
+            ),
+            ("session/x".to_owned(), entity(session)),
+            ("seat/x".to_owned(), entity(seat)),
+            ("tab/7".to_owned(), entity(tab)),
+            ("tab/8".to_owned(), json!("rubbish")),
+            ("call/x/w".to_owned(), json!("rubbish")),
+        ]);
+        let stored = emptied(&stored);
+        let keys: Vec<_> = stored.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["browser", "seat/x", "session/x"]);
+
+        let tab = TabFacts {
+            id: 7,
+            ..TabFacts::default()
+        };
+        let boot = Boot {
+            seed: [1; 32],
+            extension_id: protocol::EXTENSION_ID.into(),
+            secret: None,
+            config: Config::default(),
+            stored,
+            tabs: vec![tab],
+            unpacked: true,
+        };
+        let extension = Extension::new(boot, Instant(0));
+        let x = SessionId::new("x").unwrap();
+        assert!(extension.tabs.is_person_tab(TabId(7)));
+        assert_eq!(extension.tabs.current(&x), None);
+        let lost = extension.tabs.session_record(&x).unwrap().lost;
+        assert_eq!(lost.len(), 1);
+        assert_eq!(lost[0].url, "http://a.test/");
+    }
+}
