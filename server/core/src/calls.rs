@@ -69,6 +69,7 @@ impl Server {
         id: CallId,
         mut request: CallRequest,
     ) -> Result<(), Fault> {
+        let browser = take_browser(&mut request)?;
         let command = Command::decode(&request.name, &request.payload)?;
         check_times(&mut request, &command)?;
         if !self.phase.is_running() {
@@ -85,6 +86,9 @@ impl Server {
                 limit: limits::CALLS_PER_SESSION_MAX,
                 frees: "Wait until one of your calls is answered",
             });
+        }
+        if let Some(browser) = browser {
+            self.move_session(session, &browser)?;
         }
         let Some(entry) = self.sessions.get(&session) else {
             return Err(Fault::SessionUnknown {
@@ -494,6 +498,11 @@ impl Server {
         }
     }
 
+    /// Whether the session has calls without an answer.
+    pub(crate) fn has_calls(&self, session: SessionKey) -> bool {
+        self.calls.values().any(|call| call.session == session)
+    }
+
     fn calls_where(&self, wanted: impl Fn(&Call) -> bool) -> Vec<CallId> {
         self.calls
             .iter()
@@ -527,6 +536,26 @@ impl Kind {
                 | Command::ConsoleMessages
                 | Command::Session => false,
             },
+        }
+    }
+}
+
+/// `browser_session` may name the browser to move to. That is this side's matter and does not
+/// travel.
+fn take_browser(request: &mut CallRequest) -> Result<Option<String>, Fault> {
+    if request.name != "browser_session" {
+        return Ok(None);
+    }
+    let arguments = request.payload.as_object_mut();
+    match arguments.and_then(|arguments| arguments.remove("browser")) {
+        None => Ok(None),
+        Some(browser) => {
+            browser
+                .as_str()
+                .map(|name| Some(name.to_owned()))
+                .ok_or(Fault::BadArguments {
+                    what: "`browser` is the name of a browser".into(),
+                })
         }
     }
 }

@@ -207,7 +207,7 @@ pub struct CallRequest {
     /// A name of `protocol::command::NAMES`.
     pub name: String,
     /// Its arguments without `tabId` and `wait`, except `browser_tabs`, whose `tabId` is its own;
-    /// checked by `protocol::Command::decode`.
+    /// checked by `protocol::Command::decode`. `browser_session` may have a `browser` to move to.
     pub payload: Value,
     /// The tab it names.
     pub tab: Option<TabId>,

@@ -284,6 +284,83 @@ impl Server {
         }
     }
 
+    /// The agent moves its session to the browser called `name`, which stands by. What it had in
+    /// its former one is cleaned up there as at a session's end, and told as lost.
+    ///
+    /// # Errors
+    /// `bad_arguments` where no such browser is here, or where the user or an open call keeps the
+    /// session where it is.
+    pub(crate) fn move_session(&mut self, session: SessionKey, name: &str) -> Result<(), Fault> {
+        let refuse = |what: String| Err(Fault::BadArguments { what });
+        let here: Vec<(ConnId, BoundBrowser)> = self
+            .connections
+            .iter()
+            .filter_map(|(conn, connection)| Some((*conn, connection.proven()?)))
+            .map(|(conn, proven)| {
+                let (id, name) = (proven.browser.clone(), proven.name.clone());
+                (conn, BoundBrowser { id, name })
+            })
+            .collect();
+        let found = here
+            .iter()
+            .find(|(_, browser)| browser.name.eq_ignore_ascii_case(name));
+        let Some((conn, browser)) = found.cloned() else {
+            let names: Vec<String> = here.into_iter().map(|(_, browser)| browser.name).collect();
+            let names = if names.is_empty() {
+                "none".into()
+            } else {
+                names.join(", ")
+            };
+            return refuse(format!(
+                "`browser`: `{name}` is not connected; here are: {names}"
+            ));
+        };
+        if let Some(wanted) = &self.config.browser
+            && !wanted.eq_ignore_ascii_case(name)
+        {
+            return refuse(format!(
+                "`browser`: the user started this server for `{wanted}`"
+            ));
+        }
+        let now = self.now;
+        let open = self.has_calls(session);
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return Ok(());
+        };
+        let former = entry.link.conn();
+        if former == Some(conn) {
+            return Ok(());
+        }
+        let Some(identity) = entry.identity.as_mut() else {
+            return refuse("`browser`: the session has no name yet; call again".into());
+        };
+        if open {
+            return refuse("`browser`: other calls of yours are open; let them end first".into());
+        }
+        let last = identity.browser.replace(browser).map(|last| last.name);
+        let identity = identity.clone();
+        let session_id = identity.session_id.clone();
+        entry.lose_tabs();
+        entry.link = Link::Down { since: now, last };
+        self.timers.clear(&Timer::Opened(session));
+        self.timers.clear(&Timer::Return(session));
+        self.effects
+            .push_back(Effect::SaveIdentity { session, identity });
+        if let Some(former) = former {
+            self.send(former, &Frame::SessionClose { session_id });
+            if let Some(proven) = self
+                .connections
+                .get_mut(&former)
+                .and_then(|connection| connection.proven_mut())
+            {
+                // From here on it stands by like any other.
+                proven.told.remove(&session);
+            }
+        }
+        self.open_session(session);
+        Ok(())
+    }
+
     fn tell(&mut self, conn: ConnId, session: SessionKey, told: Told) {
         let Some(entry) = self.sessions.get(&session) else {
             return;

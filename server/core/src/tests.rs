@@ -3,5 +3,6 @@
 mod calls;
 mod ends;
 mod handshake;
+mod moving;
 mod rig;
 mod sessions;

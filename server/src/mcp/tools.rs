@@ -42,16 +42,23 @@ pub(super) fn prepare(name: &str, arguments: JsonObject) -> Option<Result<Prepar
 fn read(name: &str, mut arguments: JsonObject) -> Result<Prepared, Fault> {
     // Models write null for what they leave out.
     arguments.retain(|_, value| !value.is_null());
-    let (mut tab, mut wait_ms, mut filename) = (None, None, None);
+    let (mut tab, mut wait_ms, mut filename, mut browser) = (None, None, None, None);
     if on_page(name) {
         tab = arguments.remove("tabId").map(tab_id).transpose()?;
         wait_ms = arguments.remove("wait").map(wait).transpose()?;
     }
     if name == "browser_take_screenshot" {
-        filename = arguments.remove("filename").map(text).transpose()?;
+        filename = text(&mut arguments, "filename")?;
     }
-    let payload = Value::Object(arguments);
+    if name == "browser_session" {
+        browser = text(&mut arguments, "browser")?;
+    }
+    let mut payload = Value::Object(arguments);
     let command = Command::decode(name, &payload)?;
+    if let Some(browser) = browser {
+        // The session's own side reads it, no browser does.
+        payload["browser"] = browser.into();
+    }
     let deadline_ms = lasts(&command).map(|more| {
         let deadline = (limits::CALL_DEADLINE + more).min(limits::CALL_DEADLINE_MAX);
         u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)
@@ -93,15 +100,18 @@ fn wait(value: Value) -> Result<u64, Fault> {
     }
 }
 
-fn text(value: Value) -> Result<String, Fault> {
-    match value {
-        Value::String(text) if !text.is_empty() => Ok(text),
-        Value::String(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Array(_)
-        | Value::Object(_) => bad("`filename` is a text, not empty"),
+fn text(arguments: &mut JsonObject, name: &str) -> Result<Option<String>, Fault> {
+    match arguments.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(
+            Value::String(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_),
+        ) => bad(format!("`{name}` is a text, not empty")),
     }
 }
 
@@ -152,8 +162,8 @@ enum Hints {
     Acts,
     /// Opens, shows or closes tabs; doing it twice may do it twice.
     MovesTabs,
-    /// Tells about this server.
-    Tells,
+    /// Tells about the session, and may move it.
+    MovesSession,
 }
 
 impl Hints {
@@ -163,7 +173,7 @@ impl Hints {
             Self::Looks => [true, false, true, true],
             Self::Drains => [true, false, false, true],
             Self::Acts | Self::MovesTabs => [false, true, false, true],
-            Self::Tells => [true, false, true, false],
+            Self::MovesSession => [false, false, true, false],
         }
     }
 }
@@ -397,8 +407,12 @@ fn table() -> Vec<Row> {
             title: "Session",
             description: "Who you are, which browser this is, which other agents share it, who \
                 waits for which tab.",
-            hints: Hints::Tells,
-            properties: json!({}),
+            hints: Hints::MovesSession,
+            properties: json!({
+                "browser": string(
+                    "Move to this connected browser, leaving your tabs behind; only when told to"
+                ),
+            }),
             required: &[],
         },
     ]

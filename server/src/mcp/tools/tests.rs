@@ -166,8 +166,13 @@ fn every_tool_has_a_title_and_all_four_hints() {
 #[test]
 fn what_the_protocol_calls_read_only_is_what_clients_are_told() {
     for tool in all() {
-        // Its hint speaks for all its actions, the console's for the page.
-        if ["browser_tabs", "browser_console_messages"].contains(&tool.name.as_ref()) {
+        // Their hints speak for all that they can do, the console's for the page.
+        let others = [
+            "browser_tabs",
+            "browser_session",
+            "browser_console_messages",
+        ];
+        if others.contains(&tool.name.as_ref()) {
             continue;
         }
         let mut arguments = ground(&tool.name, "");
@@ -191,6 +196,14 @@ fn tab_wait_and_filename_do_not_travel_as_arguments() {
     let tabs = prepared("browser_tabs", json!({"action": "close", "tabId": 7})).unwrap();
     assert_eq!(tabs.request.tab, None);
     assert_eq!(tabs.request.payload["tabId"], 7);
+}
+
+#[test]
+fn the_browser_to_move_to_is_handed_to_the_session() {
+    let session = prepared("browser_session", json!({"browser": "Work"})).unwrap();
+    assert_eq!(session.request.payload, json!({"browser": "Work"}));
+    let session = prepared("browser_session", json!({})).unwrap();
+    assert_eq!(session.request.payload, json!({}));
 }
 
 #[test]
