@@ -231,7 +231,8 @@ impl Pages {
         }
     }
 
-    /// At boot: the tab may still carry the debugger of the worker's former life.
+    /// At boot: the tab may still carry the debugger of the worker's former life. If it does it is
+    /// ours again; if not, nothing happens until a call needs it.
     pub fn adopt(&mut self, tab: TabId, now: Instant) {
         self.on(tab, now, Tab::adopt);
     }

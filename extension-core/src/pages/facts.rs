@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 pub(super) const CONSOLE_MAX: usize = 500;
 /// Longest console line kept, in characters (`PageResult`).
 const CONSOLE_TEXT_MAX: usize = 2_000;
+/// Downloads kept until a call tells of them; a page may start any number.
+const DOWNLOADS_MAX: usize = 20;
 /// Longest dialog text kept, in characters: enough to decide on, too short to flood a context.
 const DIALOG_TEXT_MAX: usize = 2_000;
 
@@ -149,8 +151,10 @@ impl Facts {
             }
             "Page.downloadWillBegin" => {
                 self.going = None;
-                self.downloads
-                    .push(clip(text(params, "suggestedFilename"), 200));
+                if self.downloads.len() < DOWNLOADS_MAX {
+                    self.downloads
+                        .push(clip(text(params, "suggestedFilename"), 200));
+                }
             }
             "Page.javascriptDialogOpening" => return self.dialog_opened(params),
             "Page.javascriptDialogClosed" if self.dialog.take().is_some() => {

@@ -198,7 +198,21 @@ impl Tab {
             return;
         }
         self.facts.borrow_mut().new_tabs.clear();
-        let deadline = out.now + deadline;
+        let asked = match command {
+            Command::WaitFor(wait) => wait.time.map(Duration::from_secs_f64),
+            Command::Navigate(_)
+            | Command::Snapshot
+            | Command::Click(_)
+            | Command::Type(_)
+            | Command::Evaluate(_)
+            | Command::Screenshot(_)
+            | Command::HandleDialog(_)
+            | Command::ConsoleMessages
+            | Command::Tabs(_)
+            | Command::Session => None,
+        };
+        // A time that the caller asked to pass is none that it waits for us.
+        let deadline = out.now + deadline + asked.unwrap_or_default();
         self.running = Some(Running {
             call,
             command: command.clone(),
@@ -241,7 +255,8 @@ impl Tab {
 
     pub(super) fn adopt(&mut self, out: &mut Out) {
         if matches!(self.attachment, Attachment::Detached) {
-            self.look(out);
+            // Harmless when it is still attached, and refused when it is not.
+            self.enable(out, 0);
         }
     }
 
@@ -576,7 +591,7 @@ impl Tab {
             State::Waiting => "the debugger to be let in".into(),
             State::Ending { .. } | State::Lost => "the page".into(),
         };
-        let after_s = out.now.since(running.began).as_secs();
+        let after_s = seconds(out.now.since(running.began));
         let held = match &running.state {
             State::Acting(procedure) => Some(procedure.held()),
             State::Waiting | State::Ending { .. } | State::Lost => None,
@@ -762,10 +777,19 @@ impl Tab {
     }
 }
 
+/// "Detached while handling command.": its event follows.
 fn is_detached(error: &ChromeError) -> bool {
-    // "Detached while handling command.", "Debugger is not attached to the tab with id: 7."
-    error.message.starts_with("Detached while")
-        || error.message.starts_with("Debugger is not attached")
+    error.message.starts_with("Detached while") || is_unattached(error)
+}
+
+/// "Debugger is not attached to the tab with id: 7."
+fn is_unattached(error: &ChromeError) -> bool {
+    error.message.starts_with("Debugger is not attached")
+}
+
+/// Whole seconds, begun ones counted.
+pub(super) fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 fn no_dialog() -> Fault {

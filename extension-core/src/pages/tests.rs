@@ -311,6 +311,28 @@ fn an_attachment_of_the_workers_former_life_is_adopted() {
 }
 
 #[test]
+fn a_tab_that_is_not_attached_any_more_is_not_attached_by_adopting_it() {
+    let mut chrome = Chrome::new();
+    chrome.pages.adopt(TAB, chrome.now);
+    chrome.drain();
+    chrome.refuse(
+        "Inspector.enable",
+        "Debugger is not attached to the tab with id: 7.",
+    );
+    assert!(chrome.asks.is_empty() && chrome.told().is_empty());
+    assert!(chrome.pages.tabs.is_empty());
+    // Nor does a call that came meanwhile suffer for it.
+    chrome.pages.adopt(TAB, chrome.now);
+    evaluate(&mut chrome);
+    chrome.refuse(
+        "Inspector.enable",
+        "Debugger is not attached to the tab with id: 7.",
+    );
+    chrome.serve();
+    assert!(chrome.is_asked("Runtime.evaluate"));
+}
+
+#[test]
 fn a_frame_of_another_extension_keeps_the_debugger_out() {
     let mut chrome = Chrome::new();
     evaluate(&mut chrome);

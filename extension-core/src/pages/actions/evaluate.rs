@@ -5,6 +5,7 @@ use super::{is_navigated, ready, settle};
 use crate::pages::element::Element;
 use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
+use crate::pages::tab::seconds;
 use protocol::command::{Evaluate, PageResult};
 use protocol::{Fault, limits};
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ async fn run_script(page: &Page, expression: &str, limit: Duration) -> Result<Va
         // Chrome's word for a script that it ended.
         if said.contains("Internal error") && took + Duration::from_millis(50) >= limit {
             return Fault::Timeout {
-                after_s: took.as_secs(),
+                after_s: seconds(took),
                 waiting_for: format!("the script's synchronous work, ended after {millis} ms"),
             };
         }

@@ -133,6 +133,7 @@ impl Tab {
                     self.enable(out, step + 1);
                 }
             }
+            Err(error) if is_unattached(&error) => self.is_off(out, Off::Ours),
             Err(error) if is_detached(&error) => {
                 self.arm_attachment(out, DETACH_EVENT_MAX);
             }

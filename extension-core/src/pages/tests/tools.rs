@@ -231,3 +231,15 @@ fn a_wait_ends_at_its_calls_deadline_and_names_the_text() {
     );
     assert!(!settled);
 }
+
+#[test]
+fn a_time_that_the_caller_asked_to_pass_does_not_count_against_its_call() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_wait_for", json!({"time": 40, "text": "x"}));
+    chrome.pass(39);
+    assert!(chrome.told().is_empty() && chrome.asks.is_empty());
+    chrome.pass(1);
+    assert!(chrome.is_asked("Runtime.evaluate"));
+    chrome.pass(30);
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::Timeout);
+}
