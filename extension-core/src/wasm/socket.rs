@@ -80,11 +80,14 @@ fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
     })
 }
 
-/// Sends a text message; to a socket that is gone or not yet open, nothing.
+/// Sends a text message; to a socket that is gone or not yet open, nothing. Sending on one that
+/// has begun to close, whose `close` event is still on its way, would be an error in the console.
 pub(super) fn send(id: SocketId, text: &str) {
     SOCKETS.with_borrow(|sockets| {
-        if let Some(socket) = sockets.get(&id) {
-            // Thrown while connecting only; the core waits for `SocketOpened`.
+        if let Some(socket) = sockets.get(&id)
+            && socket.socket.ready_state() == WebSocket::OPEN
+        {
+            // Open, it throws for nothing but lone surrogates, which no text of ours has.
             let _ = socket.socket.send_with_str(text);
         }
     });
