@@ -1,0 +1,174 @@
+//! No tool, by any trick, shows the pairing secret, a page of the extension or a file.
+
+use anyhow::{Context, Result};
+use e2e::{Agent, Answer, World};
+use serde_json::json;
+
+struct Scene {
+    world: World,
+    one: Agent,
+    secret: String,
+    /// Where nobody may get to, and what a leak of it would contain.
+    forbidden: Vec<String>,
+}
+
+async fn scene() -> Result<Scene> {
+    let world = World::start().await?;
+    let one = world.agent("curious").await?;
+    one.open(&world.site.url("/")).await?;
+    let pairing = std::fs::read_to_string(world.extension().join("pairing.json"))?;
+    let pairing: serde_json::Value = serde_json::from_str(&pairing)?;
+    let secret = pairing["secret"]
+        .as_str()
+        .context("no secret in pairing.json")?
+        .to_owned();
+    assert_eq!(secret.len(), 64);
+    let own = format!("chrome-extension://{}", world.browser().extension_id());
+    let forbidden = vec![
+        format!("{own}/pairing.json"),
+        format!("{own}/popup.html"),
+        "file:///etc/passwd".to_owned(),
+        "view-source:file:///etc/passwd".to_owned(),
+        "chrome://version/".to_owned(),
+    ];
+    Ok(Scene {
+        world,
+        one,
+        secret,
+        forbidden,
+    })
+}
+
+impl Scene {
+    /// Nothing of what is forbidden stands in the answer.
+    fn clean(&self, answer: &Answer) {
+        let text = answer.raw.to_string();
+        for leak in [
+            self.secret.as_str(),
+            "root:x:0",
+            "No agent is connected",
+            "Command Line",
+        ] {
+            assert!(!text.contains(leak), "{leak:?} leaked in {answer}");
+        }
+    }
+
+    /// Looks with every reading tool at every tab that the agent owns, and counts those.
+    async fn look_everywhere(&self) -> Result<usize> {
+        // A refused page may take a moment to be led away.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let listed = self.one.tabs().await?;
+        self.clean(&listed);
+        let tabs = listed.text.lines().filter_map(|line| {
+            let (number, rest) = line.strip_prefix("- tab ")?.split_once(' ')?;
+            rest.starts_with("(yours")
+                .then(|| number.parse::<i64>().ok())?
+        });
+        let mut looked = 0;
+        for tab in tabs {
+            looked += 1;
+            self.clean(
+                &self
+                    .one
+                    .call("browser_snapshot", json!({"tabId": tab}))
+                    .await?,
+            );
+            let function = "() => document.documentElement.outerHTML";
+            let arguments = json!({"tabId": tab, "function": function});
+            self.clean(&self.one.call("browser_evaluate", arguments).await?);
+        }
+        Ok(looked)
+    }
+}
+
+#[tokio::test]
+async fn an_agent_cannot_navigate_to_the_secret_a_file_or_a_page_of_the_browser() -> Result<()> {
+    let scene = scene().await?;
+    let mut addresses = scene.forbidden.clone();
+    addresses.push("javascript:alert(1)".to_owned());
+    addresses.push("data:text/html,hello".to_owned());
+    addresses.push("devtools://devtools/bundled/inspector.html".to_owned());
+    for url in &addresses {
+        let answer = scene
+            .one
+            .call("browser_navigate", json!({"url": url}))
+            .await?;
+        assert!(answer.failed_with("url_refused"), "{url}: {answer}");
+        let arguments = json!({"action": "new", "url": url});
+        let answer = scene.one.call("browser_tabs", arguments).await?;
+        assert!(answer.failed_with("url_refused"), "{url}: {answer}");
+    }
+    assert!(scene.look_everywhere().await? > 0);
+    scene.world.close().await
+}
+
+#[tokio::test]
+async fn a_redirect_leads_to_nothing_forbidden() -> Result<()> {
+    let scene = scene().await?;
+    for to in &scene.forbidden {
+        let url = scene
+            .world
+            .site
+            .url(&format!("/redirect?to={}", to.replace('/', "%2F")));
+        scene.clean(
+            &scene
+                .one
+                .call("browser_navigate", json!({"url": url}))
+                .await?,
+        );
+        scene.look_everywhere().await?;
+    }
+    scene.world.close().await
+}
+
+#[tokio::test]
+async fn links_and_opened_windows_lead_to_nothing_forbidden() -> Result<()> {
+    let scene = scene().await?;
+    for to in &scene.forbidden {
+        let url = scene
+            .world
+            .site
+            .url(&format!("/links?to={}", to.replace('/', "%2F")));
+        for words in [
+            ["link", "\"Go\""],
+            ["link", "Go in a new tab"],
+            ["button", "Open"],
+            ["button", "Assign"],
+        ] {
+            let tab = scene.one.open_tab(&url).await?;
+            scene.clean(&scene.one.click(tab, &words).await?);
+            scene.look_everywhere().await?;
+            // Closed by the test or already gone: either is fine here.
+            let arguments = json!({"action": "close", "tabId": tab});
+            scene.clean(&scene.one.call("browser_tabs", arguments).await?);
+        }
+    }
+    scene.world.close().await
+}
+
+#[tokio::test]
+async fn scripts_reach_nothing_forbidden() -> Result<()> {
+    let scene = scene().await?;
+    for to in &scene.forbidden {
+        let quoted = json!(to);
+        for function in [
+            format!("() => {{ location.href = {quoted} }}"),
+            format!("() => {{ open({quoted}) }}"),
+            format!("() => fetch({quoted}).then(r => r.text()).catch(String)"),
+            format!(
+                "() => new Promise(done => {{ const f = document.createElement('iframe'); \
+                 f.src = {quoted}; f.onload = () => {{ try {{ \
+                 done(f.contentDocument.documentElement.outerHTML) }} catch (e) {{ \
+                 done(String(e)) }} }}; document.body.append(f); setTimeout(done, 500) }})"
+            ),
+        ] {
+            let tab = scene.one.open_tab(&scene.world.site.url("/")).await?;
+            let arguments = json!({"tabId": tab, "function": function});
+            scene.clean(&scene.one.call("browser_evaluate", arguments).await?);
+            scene.look_everywhere().await?;
+            let arguments = json!({"action": "close", "tabId": tab});
+            scene.clean(&scene.one.call("browser_tabs", arguments).await?);
+        }
+    }
+    scene.world.close().await
+}
