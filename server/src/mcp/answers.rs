@@ -321,7 +321,7 @@ fn tabs(action: &TabsAction, result: &TabsResult) -> String {
         None => text.push_str("No current tab.\n"),
     }
     if result.tabs.is_empty() {
-        text.push_str("You have no tabs; the first call that needs one makes one.\n");
+        text.push_str("You have no tabs; action new opens one.\n");
     }
     for entry in &result.tabs {
         text.push_str(&listed(entry));
