@@ -256,9 +256,43 @@ fn frame_url(frame: &Value) -> String {
     format!("{}{}", text(frame, "url"), text(frame, "urlFragment"))
 }
 
+/// Longest piece of an object in a console line, in characters.
+const PREVIEW_MAX: usize = 200;
+
+/// An object's first fields, as Chrome previews them: `{a: 1, b: Array(2)}`.
+fn preview(object: &Value) -> Option<String> {
+    let preview = object.get("preview")?;
+    let fields = preview["properties"].as_array()?;
+    let list = text(preview, "subtype") == "array";
+    let fields = fields.iter().map(|field| {
+        let value = clip(text(field, "value"), PREVIEW_MAX);
+        if list {
+            value
+        } else {
+            format!("{}: {value}", clip(text(field, "name"), PREVIEW_MAX))
+        }
+    });
+    let mut fields: Vec<String> = fields.collect();
+    if preview["overflow"] == true {
+        fields.push("…".into());
+    }
+    let fields = fields.join(", ");
+    Some(if list {
+        format!("[{fields}]")
+    } else {
+        format!("{{{fields}}}")
+    })
+}
+
 fn said(object: &Value) -> String {
     if let Some(word) = object["value"].as_str() {
         return clip(word, CONSOLE_TEXT_MAX);
+    }
+    // An error's description is its stack, which says more.
+    if text(object, "subtype") != "error"
+        && let Some(preview) = preview(object)
+    {
+        return clip(&preview, CONSOLE_TEXT_MAX);
     }
     let other = ["unserializableValue", "description"]
         .into_iter()
@@ -325,6 +359,21 @@ mod tests {
             (facts.url.as_str(), facts.going),
             ("http://a/#x", None::<Going>)
         );
+    }
+
+    #[test]
+    fn objects_in_the_console_show_their_first_fields() {
+        let mut facts = page();
+        let field = |name: &str, value: &str| json!({"name": name, "value": value});
+        let args = json!({"type": "log", "args": [
+            {"type": "object", "description": "Object",
+                "preview": {"overflow": true, "properties": [field("a", "1")]}},
+            {"type": "object", "subtype": "array", "description": "Array(2)",
+                "preview": {"subtype": "array", "properties": [field("0", "x"), field("1", "y")]}},
+            {"type": "object", "subtype": "error", "description": "Error: no",
+                "preview": {"properties": []}}]});
+        facts.event("Runtime.consoleAPICalled", &args);
+        assert_eq!(facts.console[0].text, "{a: 1, …} [x, y] Error: no");
     }
 
     #[test]

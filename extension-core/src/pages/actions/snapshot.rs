@@ -175,12 +175,15 @@ impl Tree<'_> {
             return;
         };
         // Without a box of its own, an element is not there; its children may be.
-        let in_list = role == "option" && document.is_in_visible_list(node);
-        if !document.is_visible(node) && !in_list {
+        let visible = document.is_visible(node);
+        let in_list = role == "option" && !visible && document.is_in_visible_list(node);
+        if !visible && !in_list {
             into.append(&mut children);
             return;
         }
         let acts = clickable || document.is_focusable(node) || role::has_ref(&role);
+        // A closed list is not clicked entry by entry; browser_type chooses one.
+        let acts = acts && !in_list;
         let item = Item {
             name: role::name(document, node, &role),
             attributes: role::attributes(document, node, &role, self.origin),

@@ -185,7 +185,7 @@ fn a_list_to_choose_from_shows_its_entries_though_it_is_closed() {
     }
     assert_eq!(
         dom.shown(),
-        "- combobox \"Size\" [ref=e1_k3x9]:\n  - option \"S\" [ref=e2_k3x9]\n  - option \"M\" [ref=e4_k3x9]\n"
+        "- combobox \"Size\" [ref=e1_k3x9]:\n  - option \"S\"\n  - option \"M\"\n"
     );
 }
 
