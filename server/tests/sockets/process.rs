@@ -79,11 +79,16 @@ impl Process {
     }
 }
 
-/// Ports of their own: a range that begins at one that was free a moment ago.
+/// Ports of their own, below those that the system gives to connections: a range whose first port
+/// is free.
 fn free_range() -> (u16, String) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let first = free.local_addr().unwrap().port().min(60_000);
-    (first, format!("{first}-{}", first + 10))
+    loop {
+        let random = interlock::state::random().unwrap();
+        let first = 20_000 + u16::from_be_bytes([random[0], random[1]]) % 11_000;
+        if std::net::TcpListener::bind(("127.0.0.1", first)).is_ok() {
+            return (first, format!("{first}-{}", first + 10));
+        }
+    }
 }
 
 /// The ports of the servers of this state folder, once there are `count`.
@@ -260,8 +265,8 @@ async fn a_rotated_secret_drops_open_sockets() {
 #[tokio::test]
 async fn an_exact_port_that_is_taken_is_waited_for() {
     let scratch = Scratch::new();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let (port, _) = free_range();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let _process = Process::start(&scratch, &["--port", &port.to_string()]).await;
     drop(taken);
     assert_eq!(ports(&scratch, 1).await, vec![port]);
