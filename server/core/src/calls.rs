@@ -362,7 +362,7 @@ impl Server {
             self.calls_where(|call| call.session == session && matches!(call.state, State::Queued));
         for id in queued {
             if let Some(arrived) = self.calls.get(&id).map(|call| call.arrived) {
-                let by = self.connect_by(session, arrived);
+                let by = self.connect_by(session, arrived).max(self.now);
                 self.timers.set(Timer::Connect(id), by);
             }
         }

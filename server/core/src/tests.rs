@@ -6,3 +6,4 @@ mod handshake;
 mod moving;
 mod rig;
 mod sessions;
+mod storm;
