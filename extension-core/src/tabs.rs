@@ -35,7 +35,7 @@ use clock::{Clock, Timer};
 use protocol::error::Fault;
 use protocol::frame::Progress;
 use protocol::{Alias, Deadlines, SessionId, TabId};
-use state::{Call, Place, Seat, Tab};
+use state::{Call, Course, Place, Seat, Tab};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the machine asks of its driver, and what it tells.
@@ -62,7 +62,8 @@ pub enum TabEvent {
     },
     /// End the running call: dismiss an open dialog first, stop what it started, answer its caller
     /// with `fault` unless it was answered already. [`Tabs::handle_turn_ended`] follows, once the
-    /// browser has settled its last command; also when the tab is gone.
+    /// browser has settled its last command; also when the tab is gone. A call that has sent no
+    /// command yet ends with [`Tabs::handle_never_began`] instead.
     Stop {
         /// Which call.
         call: CallId,
@@ -226,10 +227,11 @@ impl Tabs {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        if let Place::Running { tab, stopping, .. } = &mut call.place
-            && !*stopping
+        if let Place::Running { tab, course, .. } = &mut call.place
+            && let Course::Runs { claimed } = *course
         {
-            *stopping = true;
+            let unwanted = claimed && matches!(fault, Fault::Cancelled { .. });
+            *course = Course::Stops { unwanted };
             let tab = *tab;
             self.tell(TabEvent::Stop {
                 call: id,

@@ -154,9 +154,9 @@ impl Extension {
                     self.pages.clear(tab, now);
                 }
             }
-            (TabRecordOwner::Free(_), Some(_)) => self.pages.adopt(tab, now),
+            (TabRecordOwner::Free(..), Some(_)) => self.pages.adopt(tab, now),
             // Cleared before it became free.
-            (TabRecordOwner::Free(_), None) => {}
+            (TabRecordOwner::Free(..), None) => {}
         }
     }
 

@@ -134,7 +134,8 @@ impl Extension {
                 }
             }
             self.answer(id, Err(fault.into()));
-            self.end_turn(id, now);
+            self.note(|| Trace::TurnEnded { call: id });
+            self.tabs.handle_never_began(id, now);
         } else {
             self.answer(id, Err(fault.into()));
             self.pages.stop(id, tab, now);

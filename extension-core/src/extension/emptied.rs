@@ -24,7 +24,7 @@ pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
                     let tabs = lost.entry(id).or_default();
                     tabs.push(LostTab { tab_id: tab, url });
                 }
-                TabRecordOwner::Free(_) => {}
+                TabRecordOwner::Free(..) => {}
             }
         }
     }

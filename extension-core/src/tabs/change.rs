@@ -4,7 +4,7 @@
 use super::clock::Timer;
 use super::commands::Why;
 use super::state::{
-    Current, Duty, Floor, Holding, Loss, Next, Place, Slot, Tab, Told, Until, Want,
+    Course, Current, Duty, Floor, Holding, Loss, Next, Place, Slot, Tab, Told, Until, Want,
 };
 use super::{Dirty, Owner, TabEvent, Tabs};
 use crate::input::CallId;
@@ -27,6 +27,36 @@ impl Tabs {
             Some(Place::Queued { .. } | Place::Claim { .. } | Place::Asked { .. }) | None => {}
         }
         self.settle();
+    }
+
+    /// As [`Self::handle_turn_ended`], for a call that was stopped before it had sent a command. If
+    /// it was cancelled, and the tab came to its session with its claim, the tab passes on as by a
+    /// release, unless another call of the session waits for it.
+    pub fn handle_never_began(&mut self, call: CallId, now: Instant) {
+        self.observe(now);
+        let unwanted = match self.calls.get(&call).map(|call| &call.place) {
+            Some(Place::Running {
+                slot,
+                course: Course::Stops { unwanted: true },
+                ..
+            }) => Some(*slot),
+            Some(
+                Place::Running { .. }
+                | Place::Queued { .. }
+                | Place::Claim { .. }
+                | Place::Asked { .. }
+                | Place::Homeless,
+            )
+            | None => None,
+        };
+        if let Some(slot) = unwanted
+            && let Some(tab) = self.tabs.get(&slot)
+            && matches!(tab.floor, Floor::Turn(_))
+            && tab.queue.is_empty()
+        {
+            self.release(slot);
+        }
+        self.handle_turn_ended(call, now);
     }
 
     fn end_turn(&mut self, slot: Slot) {
@@ -582,13 +612,21 @@ impl Tabs {
                 self.refuse(next, fault);
                 continue;
             }
+            let claimed = matches!(call.place, Place::Queued { granted: true, .. });
             tab.queue.pop_front();
             tab.floor = Floor::Turn(next);
             call.place = Place::Running {
                 slot,
                 tab: id,
-                stopping: false,
+                course: Course::Runs { claimed },
             };
+            for later in &tab.queue {
+                if let Some(call) = self.calls.get_mut(later)
+                    && let Place::Queued { granted, .. } = &mut call.place
+                {
+                    *granted = false;
+                }
+            }
             self.timers.clear(&Timer::Call(next));
             self.tell(TabEvent::Begin {
                 call: next,

@@ -80,7 +80,10 @@ impl Tabs {
         if let Some(slot) = self.by_id.get(&tab).copied() {
             match self.tabs.get(&slot).map(|tab| &tab.holding) {
                 Some(Holding::Session { .. }) => self.borrow(slot),
-                Some(Holding::Free { .. }) => self.leave(slot, Next::Person, Why::Taken),
+                Some(Holding::Free { .. }) => {
+                    self.borrow(slot);
+                    self.leave(slot, Next::Person, Why::Taken);
+                }
                 Some(Holding::Undetermined { .. }) => self.settle_opener(tab, None),
                 Some(Holding::Person) | None => {}
             }

@@ -301,12 +301,21 @@ pub(super) enum Place {
     Running {
         slot: Slot,
         tab: TabId,
-        stopping: bool,
+        course: Course,
     },
     /// It waits for Chrome to make or close a tab.
     Asked { slot: Slot },
     /// Its turn ends on a tab that is no more.
     Homeless,
+}
+
+/// How a running call fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It runs. `claimed`: its claim brought its session the tab, and no other call ran since.
+    Runs { claimed: bool },
+    /// It was told to stop. `unwanted`: it was cancelled, and the tab came with its claim.
+    Stops { unwanted: bool },
 }
 
 impl Place {

@@ -42,8 +42,8 @@ pub struct TabRecord {
 pub enum TabRecordOwner {
     /// A session's.
     Session(SessionId, Duty),
-    /// Nobody's; this session owned it last.
-    Free(SessionId),
+    /// Nobody's; this session owned it last. Borrowed while the person gives it to somebody.
+    Free(SessionId, Duty),
 }
 
 /// A session's tabs, as far as the tabs' own records do not say it.
@@ -83,7 +83,7 @@ impl Tabs {
         let tab = self.tabs.get(self.by_id.get(&id)?)?;
         let owner = match &tab.holding {
             Holding::Session { id, duty } => TabRecordOwner::Session(id.clone(), *duty),
-            Holding::Free { last, .. } => TabRecordOwner::Free(last.clone()),
+            Holding::Free { last, duty } => TabRecordOwner::Free(last.clone(), *duty),
             Holding::Person | Holding::Undetermined { .. } => return None,
         };
         let leaving = match &tab.floor {
@@ -107,14 +107,14 @@ impl Tabs {
     pub fn session_record(&self, session: &SessionId) -> Option<SeatRecord> {
         let seat = self.seats.get(session)?;
         Some(SeatRecord {
-            current: self.current_record(&seat.current),
+            current: self.current_record(session, &seat.current),
             had: seat.had,
             lost: seat.lost.clone(),
         })
     }
 
     /// A tab that is being made may never be: what was current before counts.
-    fn current_record(&self, current: &Current) -> CurrentRecord {
+    fn current_record(&self, session: &SessionId, current: &Current) -> CurrentRecord {
         let mut current = current;
         // Each step goes to a tab that was current earlier, and so has a smaller slot.
         loop {
@@ -123,7 +123,11 @@ impl Tabs {
                 Current::Gone(loss) => return CurrentRecord::Gone(loss.clone()),
                 Current::Tab(slot) => match self.tabs.get(slot) {
                     None => return CurrentRecord::Gone(Loss::NotMade),
-                    Some(Tab { id: Some(id), .. }) => return CurrentRecord::Tab(*id),
+                    Some(tab @ Tab { id: Some(id), .. }) if tab.holder() == Some(session) => {
+                        return CurrentRecord::Tab(*id);
+                    }
+                    // It has left since.
+                    Some(Tab { id: Some(_), .. }) => return CurrentRecord::Gone(Loss::NotMade),
                     Some(Tab { floor, .. }) => match floor {
                         Floor::Making { before } => current = before,
                         Floor::Mending
@@ -194,13 +198,7 @@ impl Tabs {
     ) {
         let (session, holding) = match record.owner {
             TabRecordOwner::Session(id, duty) => (id.clone(), Holding::Session { id, duty }),
-            TabRecordOwner::Free(last) => (
-                last.clone(),
-                Holding::Free {
-                    last,
-                    duty: Duty::Made,
-                },
-            ),
+            TabRecordOwner::Free(last, duty) => (last.clone(), Holding::Free { last, duty }),
         };
         let owned = matches!(holding, Holding::Session { .. });
         if !existing.contains(&id) {
@@ -213,10 +211,10 @@ impl Tabs {
             }
             return;
         }
-        let Some(seat) = self.seats.get_mut(&session) else {
+        if !self.seats.contains_key(&session) && record.leaving.is_none() {
             self.dirty.insert(Dirty::Tab(id));
             return;
-        };
+        }
         let floor = match (&record.leaving, begun.contains(&id)) {
             (Some(next), _) => Floor::Leaving {
                 until: Until::Cleared,
@@ -227,10 +225,11 @@ impl Tabs {
         };
         self.slots_made += 1;
         let slot = Slot(self.slots_made);
-        if owned {
-            seat.tabs.insert(slot);
-        } else {
-            seat.freed.insert(slot);
+        match self.seats.get_mut(&session) {
+            Some(seat) if owned => drop(seat.tabs.insert(slot)),
+            Some(seat) => drop(seat.freed.insert(slot)),
+            // Its session has ended, and said before where the tab goes.
+            None => {}
         }
         if let Some(Next::Session(heir)) = &record.leaving
             && let Some(heir) = self.seats.get_mut(heir)

@@ -405,3 +405,29 @@ fn a_grant_that_turns_the_graph_into_a_cycle_fails_the_youngest_claim() {
     assert_eq!(world.refused(young), ErrorCode::Deadlock);
     assert_eq!(world.is(behind), Fate::Waits);
 }
+
+#[test]
+fn a_claim_cancelled_between_its_grant_and_its_first_command_passes_the_tab_on_too() {
+    let mut world = World::with(&["w", "x", "y"]);
+    world.hold_stops = true;
+    let (of_x, of_y) = (world.call("x", Some(101)), world.call("y", Some(101)));
+    world.release("w", None);
+    world.cancel(of_x);
+    assert_eq!(world.is(of_x), Fate::Stops(ErrorCode::Cancelled));
+    world.tell(|tabs, now| tabs.handle_never_began(of_x, now));
+    assert_eq!(world.runs(of_y), 101);
+}
+
+#[test]
+fn a_call_cancelled_before_its_first_command_keeps_a_tab_that_it_did_not_bring() {
+    let mut world = World::with(&["w", "x", "y"]);
+    world.hold_stops = true;
+    let (first, second) = (world.call("x", Some(101)), world.call("x", Some(101)));
+    let other = world.call("y", Some(101));
+    world.release("w", None);
+    world.end(first);
+    world.cancel(second);
+    world.tell(|tabs, now| tabs.handle_never_began(second, now));
+    assert!(world.owned_by(101, "x"));
+    assert_eq!(world.is(other), Fate::Waits);
+}

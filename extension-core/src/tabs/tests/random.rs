@@ -270,7 +270,12 @@ impl Chaos {
             }
             TabEvent::Stop { call, .. } => {
                 if self.open.contains_key(&call) {
-                    self.end(call);
+                    if self.below(3) == 0 {
+                        self.open.remove(&call);
+                        self.tabs.handle_never_began(call, self.now);
+                    } else {
+                        self.end(call);
+                    }
                 }
             }
             TabEvent::Clear { tab } => {
@@ -669,6 +674,11 @@ impl Chaos {
             let waiting = claims.iter().filter(|call| !self.promised(**call, *tab));
             for (index, call) in waiting.enumerate() {
                 assert_eq!(self.told.get(call), Some(&(index + 1)), "{call:?} on {tab}");
+            }
+        }
+        for id in &self.alive {
+            if let Some(current) = self.tabs.current(id) {
+                assert!(self.tabs.is_owner(id, current), "{id} is not on {current}");
             }
         }
         for name in NAMES {

@@ -173,3 +173,15 @@ fn a_session_whose_record_cannot_be_read_is_not_sent_to_another_page() {
     assert!(next.owned_by(101, "x"));
     assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
 }
+
+#[test]
+fn what_an_ended_session_left_under_way_is_completed_too() {
+    let mut world = World::with(&["x", "y"]);
+    world.hold_clears = true;
+    world.new_tab("x");
+    world.hand("x", 101, "y");
+    world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
+    let next = reborn(&world, &["y"], &[101, 102, 103], &[]);
+    assert!(next.owned_by(101, "y"), "handed over");
+    assert!(next.closed(103), "made for x alone");
+}
