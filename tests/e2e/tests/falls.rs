@@ -1,0 +1,130 @@
+//! The core breaks inside its worker, as a panic does it: the next generation takes over in the
+//! same worker, and agents keep their tabs or are told. And the façade at the DevTools console.
+
+use anyhow::{Context, Result};
+use e2e::{Agent, Target, World};
+use serde_json::{Value, json};
+
+/// What the worker's `error` event looks like when WebAssembly has trapped.
+const FALL: &str = "self.dispatchEvent(new ErrorEvent('error', \
+    {error: new WebAssembly.RuntimeError('unreachable'), cancelable: true}))";
+/// Why the living generation was started; null for the first.
+const STARTED_ANEW: &str = "MultiInstanceManager.log?.find(line => line.includes('started anew'))";
+
+async fn worker(world: &World) -> Result<Target> {
+    let browser = world.browser();
+    let id = e2e::until("a running worker", async || browser.worker().await).await?;
+    browser.cdp().attach(&id).await
+}
+
+/// Breaks the living core, the `count`th of this worker, and waits for the next.
+async fn fall(worker: &Target, count: u32) -> Result<()> {
+    worker.evaluate(FALL).await?;
+    e2e::until(format!("the core after fall {count}"), async || {
+        let why = worker.evaluate(STARTED_ANEW).await?;
+        let why = why.as_str().unwrap_or_default();
+        let expected = format!("generation {count} fell");
+        Ok(why.contains(&expected).then_some(()))
+    })
+    .await
+}
+
+async fn title(agent: &Agent) -> Result<Value> {
+    let function = json!({"function": "() => document.title"});
+    let answer = agent.ok("browser_evaluate", function).await?;
+    Ok(json!({"tab": answer.tab(), "same": answer.text.contains("Counter")}))
+}
+
+#[tokio::test]
+async fn a_core_that_falls_is_followed_by_one_that_knows_its_tabs() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/counter?name=a")).await?;
+    let console = world.browser().watch_worker().await?;
+    let worker = worker(&world).await?;
+    for count in 1..=2 {
+        fall(&worker, count).await?;
+        assert_eq!(title(&one).await?, json!({"tab": tab, "same": true}));
+    }
+    assert!(console.problems().is_empty(), "{:?}", console.problems());
+    world.close().await
+}
+
+#[tokio::test]
+async fn the_third_fall_within_a_minute_costs_the_tabs_and_each_agent_is_told() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/counter?name=a");
+    one.open(&url).await?;
+    let worker = worker(&world).await?;
+    for count in 1..=3 {
+        fall(&worker, count).await?;
+    }
+    let answer = one.call("browser_snapshot", json!({})).await?;
+    assert!(answer.failed_with("tabs_lost"), "{answer}");
+    assert!(answer.text.contains(&url), "{answer}");
+    one.ok("browser_tabs", json!({"action": "new", "url": url}))
+        .await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn after_the_fourth_fall_the_worker_lets_go_and_an_alarm_starts_the_next() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/counter?name=a")).await?;
+    let worker = worker(&world).await?;
+    for count in 1..=3 {
+        fall(&worker, count).await?;
+    }
+    let url = world.site.url("/counter?name=b");
+    one.ok("browser_tabs", json!({"action": "new", "url": url}))
+        .await?;
+    one.ok("browser_snapshot", json!({})).await?;
+    worker.evaluate(FALL).await?;
+    e2e::until("our debuggers to be detached", async || {
+        let attached = worker
+            .evaluate("chrome.debugger.getTargets().then(all => all.filter(t => t.tabId && t.attached).length)")
+            .await?;
+        Ok((attached == json!(0)).then_some(()))
+    })
+    .await?;
+    let alarms = worker.evaluate("chrome.alarms.getAll()").await?;
+    let ahead = alarms[0]["scheduledTime"].as_f64().context("no alarm")?;
+    let now = worker.evaluate("Date.now()").await?;
+    let wait = ahead - now.as_f64().context("no clock")?;
+    assert!((50_000.0..=60_000.0).contains(&wait), "{alarms}");
+    assert!(alarms[0]["periodInMinutes"].is_null(), "{alarms}");
+    world.close().await
+}
+
+#[tokio::test]
+async fn the_facade_shows_who_holds_what_and_has_the_persons_rights() -> Result<()> {
+    let world = World::start().await?;
+    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
+    let tab = one.open(&world.site.url("/counter?name=a")).await?;
+    two.open(&world.site.url("/counter?name=b")).await?;
+    let worker = worker(&world).await?;
+    let ask = async |expression: &str| {
+        let expression = format!(
+            "(async () => {{ const m = self.MultiInstanceManager; return {expression} }})()"
+        );
+        worker.evaluate(&expression).await
+    };
+    assert_eq!(ask("m.instances.size").await?, json!(2));
+    assert_eq!(ask("m.socketToInstance.size").await?, json!(2));
+    let named = "label => [...m.instances].find(([, one]) => one.label === label)[0]";
+    let holder = ask(&format!("m.tabLocks.get({tab}) === ({named})('one')")).await?;
+    assert_eq!(holder, json!(true));
+    // A copy: whoever changes it changes nothing.
+    let cleared = ask("(m.tabLocks.clear(), m.tabLocks.size)").await?;
+    assert_eq!(cleared, json!(2));
+    ask(&format!("await m.acquireTabLock({tab}, ({named})('two'))")).await?;
+    let tried = two
+        .call("browser_snapshot", json!({"tabId": tab, "wait": 5}))
+        .await?;
+    assert!(tried.is_ok(), "{tried}");
+    let refused = ask("m.handleNewConnection().catch(error => String(error))").await?;
+    assert!(refused.to_string().contains("refused"), "{refused}");
+    world.close().await
+}
