@@ -530,47 +530,6 @@ fn a_cancelled_script_keeps_its_turn_until_the_page_answers_again() {
 }
 
 #[test]
-fn statements_run_once_after_chrome_said_that_they_are_no_expression() {
-    let mut chrome = Chrome::attached();
-    chrome.begin(
-        "browser_evaluate",
-        json!({"function": "const a = 2; a * 2"}),
-    );
-    let no_script = json!({"exceptionDetails": {"text": "Uncaught",
-        "exception": {"className": "SyntaxError", "description": "SyntaxError: no"}}});
-    chrome.answer("Runtime.evaluate", no_script.clone());
-    chrome.answer("Runtime.compileScript", no_script);
-    assert_eq!(
-        chrome.params("Runtime.evaluate")["expression"],
-        "const a = 2; a * 2"
-    );
-    chrome.answer("Runtime.evaluate", number(4));
-    chrome.serve();
-    assert_eq!(chrome.result().0.value, Some(json!(4)));
-}
-
-#[test]
-fn a_script_that_throws_a_syntax_error_itself_does_not_run_twice() {
-    let mut chrome = Chrome::attached();
-    evaluate(&mut chrome);
-    chrome.answer(
-        "Runtime.evaluate",
-        json!({"exceptionDetails": {"text": "Uncaught",
-            "exception": {"className": "SyntaxError", "description": "SyntaxError: in JSON"}}}),
-    );
-    chrome.answer("Runtime.compileScript", json!({"scriptId": "3"}));
-    assert_eq!(
-        chrome.fault(),
-        (
-            Fault::PageError {
-                message: "SyntaxError: in JSON".into()
-            },
-            true
-        )
-    );
-}
-
-#[test]
 fn a_dialog_answers_its_call_at_once_and_keeps_the_turn_until_it_is_closed() {
     let mut chrome = Chrome::attached();
     evaluate(&mut chrome);

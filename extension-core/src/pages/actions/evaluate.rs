@@ -1,5 +1,6 @@
 //! `browser_evaluate`: runs the caller's script in the page's own world and brings home what it
-//! gives as JSON. A function is called, an expression is taken as it is, statements too.
+//! gives as JSON. A function is called, an expression is taken as it is; statements run as they
+//! would at a console, or in a function of their own when they `return` or `await`.
 
 use super::{is_navigated, ready, settle};
 use crate::pages::element::Element;
@@ -49,23 +50,38 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
     let called = format!(
         "(() => {{ const it = (\n{text}\n); return typeof it === 'function' ? it({argument}) : it; }})()"
     );
-    let mut answer = run_script(page, &called, limit).await?;
-    if does_not_parse(page, &answer, &called).await? {
-        // Nothing has run: these are statements.
-        let unused = if argument.is_empty() {
-            String::new()
-        } else {
-            format!("delete globalThis.{name};\n")
-        };
-        let statements = format!("{unused}{}", evaluate.function);
-        answer = run_script(page, &statements, limit).await?;
+    let mut answer = run_script(page, &called, false, limit).await?;
+    if is_syntax_error(&answer) && !compiles(page, &called).await? {
+        // Nothing has run. A script may throw a `SyntaxError` by itself, and must not run twice:
+        // Chrome is asked to compile what is tried next, without running it.
+        let function = &evaluate.function;
+        let awaited = format!("(async (element) => (\n{text}\n))({argument})");
+        let body = format!("(async (element) => {{\n{function}\n}})({argument})");
+        if compiles(page, function).await? {
+            let unused = if argument.is_empty() {
+                String::new()
+            } else {
+                format!("delete globalThis.{name};\n")
+            };
+            answer = run_script(page, &format!("{unused}{function}"), true, limit).await?;
+        } else if compiles(page, &awaited).await? {
+            answer = run_script(page, &awaited, false, limit).await?;
+        } else if compiles(page, &body).await? {
+            answer = run_script(page, &body, false, limit).await?;
+        }
     }
     result.value = Some(value(answer)?);
     settle(page, &mut result).await;
     Ok(result)
 }
 
-async fn run_script(page: &Page, expression: &str, limit: Duration) -> Result<Value, Fault> {
+/// `statements`: names may be declared again, as at a console.
+async fn run_script(
+    page: &Page,
+    expression: &str,
+    statements: bool,
+    limit: Duration,
+) -> Result<Value, Fault> {
     let limit = limit.min(page.left(Duration::ZERO));
     let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
     let began = page.now();
@@ -75,6 +91,7 @@ async fn run_script(page: &Page, expression: &str, limit: Duration) -> Result<Va
         "awaitPromise": true,
         "userGesture": true,
         "timeout": millis,
+        "replMode": statements,
     });
     let answer = page.script("Runtime.evaluate", params, limit).await;
     answer.map_err(|error| {
@@ -100,18 +117,17 @@ async fn run_script(page: &Page, expression: &str, limit: Duration) -> Result<Va
     })
 }
 
-/// Whether `answer` says that `source` is no script at all. A script may throw a `SyntaxError` by
-/// itself, and must not run twice: Chrome is asked to compile it, without running.
-async fn does_not_parse(page: &Page, answer: &Value, source: &str) -> Result<bool, Fault> {
+/// One that the parser may have found; one that a script threw has a stack.
+fn is_syntax_error(answer: &Value) -> bool {
     let details = &answer["exceptionDetails"];
-    if text(&details["exception"], "className") != "SyntaxError"
-        || details.get("stackTrace").is_some()
-    {
-        return Ok(false);
-    }
+    text(&details["exception"], "className") == "SyntaxError" && details.get("stackTrace").is_none()
+}
+
+/// Whether this is a script at all. Runs nothing.
+async fn compiles(page: &Page, source: &str) -> Result<bool, Fault> {
     let params = json!({"expression": source, "sourceURL": "", "persistScript": false});
     let compiled = page.command("Runtime.compileScript", params).await?;
-    Ok(compiled.get("exceptionDetails").is_some())
+    Ok(compiled.get("exceptionDetails").is_none())
 }
 
 fn value(mut answer: Value) -> Result<Value, Fault> {

@@ -22,9 +22,9 @@ const SNAPSHOT_MAX: usize = 60_000;
 const TEXT_MAX: usize = 400;
 /// The most entries of a list to choose from. Countries are 250; nobody needs all of them here.
 const OPTIONS_MAX: usize = 60;
-/// The deepest nesting that is followed. Pages nest a few dozen elements; a hostile one may nest
+/// The deepest nesting that is followed. Chrome's parser nests no deeper than 512; a script may,
 /// until the worker's stack is used up.
-const DEPTH_MAX: usize = 300;
+const DEPTH_MAX: usize = 600;
 
 /// # Errors
 /// Those of every call.
@@ -146,7 +146,24 @@ impl Tree<'_> {
         if let Some(inner) = document.content(node) {
             self.collect(inner, 0, depth + 1, &mut children);
         }
-        let mut clickable = clickable;
+        self.place(of, node, role, clickable, children, into);
+    }
+
+    /// Adds an element whose children are known. Apart from the way down, which shall need little
+    /// of the stack.
+    #[inline(never)]
+    fn place(
+        &self,
+        of: usize,
+        node: usize,
+        role: Role,
+        mut clickable: bool,
+        mut children: Vec<Item>,
+        into: &mut Vec<Item>,
+    ) {
+        let Some(document) = self.documents.get(of) else {
+            return;
+        };
         if document.tag(node) == "LABEL"
             && let Some(field) = document.labelled_field(node)
         {

@@ -243,3 +243,59 @@ fn a_time_that_the_caller_asked_to_pass_does_not_count_against_its_call() {
     chrome.pass(30);
     assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::Timeout);
 }
+
+#[test]
+fn statements_run_once_after_chrome_said_that_they_are_no_expression() {
+    let mut chrome = Chrome::attached();
+    chrome.begin(
+        "browser_evaluate",
+        json!({"function": "const a = 2; a * 2"}),
+    );
+    let no_script = json!({"exceptionDetails": {"text": "Uncaught",
+        "exception": {"className": "SyntaxError", "description": "SyntaxError: no"}}});
+    chrome.answer("Runtime.evaluate", no_script.clone());
+    chrome.answer("Runtime.compileScript", no_script);
+    chrome.answer("Runtime.compileScript", json!({}));
+    assert_eq!(
+        chrome.params("Runtime.evaluate")["expression"],
+        "const a = 2; a * 2"
+    );
+    chrome.answer("Runtime.evaluate", number(4));
+    chrome.serve();
+    assert_eq!(chrome.result().0.value, Some(json!(4)));
+}
+
+#[test]
+fn a_script_that_throws_a_syntax_error_itself_does_not_run_twice() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.answer(
+        "Runtime.evaluate",
+        json!({"exceptionDetails": {"text": "Uncaught",
+            "exception": {"className": "SyntaxError", "description": "SyntaxError: in JSON"}}}),
+    );
+    chrome.answer("Runtime.compileScript", json!({"scriptId": "3"}));
+    assert_eq!(
+        chrome.fault(),
+        (
+            Fault::PageError {
+                message: "SyntaxError: in JSON".into()
+            },
+            true
+        )
+    );
+}
+
+#[test]
+fn statements_that_return_run_in_a_function_of_their_own() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_evaluate", json!({"function": "return 5"}));
+    let no_script = json!({"exceptionDetails": {"text": "Uncaught",
+        "exception": {"className": "SyntaxError", "description": "SyntaxError: no"}}});
+    chrome.answer("Runtime.evaluate", no_script.clone());
+    for answer in [&no_script, &no_script, &no_script, &json!({})] {
+        chrome.answer("Runtime.compileScript", answer.clone());
+    }
+    let script = chrome.params("Runtime.evaluate")["expression"].clone();
+    assert_eq!(script, "(async (element) => {\nreturn 5\n})()");
+}
