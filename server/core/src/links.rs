@@ -64,8 +64,7 @@ impl Server {
             return;
         };
         if let Verdict::Close(_) = verdict {
-            self.proof_failed = Some(self.now);
-            self.note(match secret {
+            self.note_failed_proof(match secret {
                 Some(_) => Note::ProofFailed,
                 None => Note::SecretUnreadable,
             });
@@ -219,10 +218,16 @@ impl Server {
     pub(crate) fn handle_closed(&mut self, conn: ConnId, code: u16) {
         // An extension without our secret says hello and leaves with this.
         if code == close::NOT_PAIRED && self.connections.contains_key(&conn) {
-            self.proof_failed = Some(self.now);
-            self.note(Note::ProofFailed);
+            self.note_failed_proof(Note::ProofFailed);
         }
         self.lose(conn);
+    }
+
+    /// Said once until a proof succeeds: the extension tries again for as long as it lives.
+    fn note_failed_proof(&mut self, note: Note) {
+        if self.proof_failed.replace(self.now).is_none() {
+            self.note(note);
+        }
     }
 
     /// A socket is gone. One that is not known any more changes nothing.

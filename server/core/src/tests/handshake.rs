@@ -291,6 +291,22 @@ fn an_extension_that_leaves_because_it_is_not_paired_is_heard() {
 }
 
 #[test]
+fn a_failed_proof_is_told_once_until_one_succeeds() {
+    let mut rig = Rig::new();
+    let code = close::NOT_PAIRED;
+    for _ in 0..3 {
+        let conn = rig.accept();
+        rig.input(Input::Closed { conn, code });
+    }
+    assert_eq!(rig.notes, vec![Note::ProofFailed]);
+    rig.connect("b1");
+    rig.notes.clear();
+    let conn = rig.accept();
+    rig.input(Input::Closed { conn, code });
+    assert_eq!(rig.notes, vec![Note::ProofFailed]);
+}
+
+#[test]
 fn after_a_goodbye_nothing_is_heard() {
     let mut rig = Rig::new();
     let conn = rig.connect("b1");
