@@ -4,6 +4,7 @@
 //
 // A WebAssembly instance that has panicked must not be entered again, `init` gives a module's one
 // instance for ever, and workers refuse `import()`: hence one import per generation.
+import { facade } from './facade.js';
 import init1, * as core1 from './pkg/extension_core.js?g=1';
 import init2, * as core2 from './pkg/extension_core.js?g=2';
 import init3, * as core3 from './pkg/extension_core.js?g=3';
@@ -116,30 +117,13 @@ chrome.runtime.onConnect.addListener((port) => {
   forward('popup.connect', port);
 });
 
-// The façade for people at the DevTools console, with the person's rights. Methods answer with
-// promises; state properties are copies.
+// A question of the façade, answered by the core once.
 const ask = (action, rest) => new Promise((resolve, reject) => {
   if (over) return reject(new Error(`Interlock starts anew in a minute; ${before}`));
   asks.add(reject);
   const settle = (how) => (value) => (asks.delete(reject), how(value));
   forward('person', { action, ...rest }, settle(resolve), settle(reject));
 });
-const facade = {
-  tryConnect: (port) => ask('connect', { port }),
-  scanPorts: () => ask('scan'),
-  startPortScanning: () => ask('scan'), // it never stops; this makes it look at once
-  trackPortFailure: (port) => ask('portFailed', { port }),
-  updateKnownPorts: (ports) => ask('knownPorts', { ports }),
-  handleInstanceMessage: (sessionId, message) => ask('message', { sessionId, message }),
-  acquireTabLock: (tabId, sessionId) => ask('give', { tabId, sessionId }),
-  releaseTabLock: (tabId, sessionId) => ask('release', { tabId, sessionId }),
-  cleanup: () => ask('cleanUp'),
-  handleNewConnection: () => Promise.reject(new Error(
-    'refused: servers are dialled by this extension and prove the pairing secret; nothing connects to it')),
-};
-for (const name of ['tabLocks', 'waitQueues', 'instances', 'socketToInstance', 'messageHandlers', 'log', 'view']) {
-  Object.defineProperty(facade, name, { enumerable: true, get: () => core?.property(name) });
-}
-self.MultiInstanceManager = Object.freeze(facade);
+self.MultiInstanceManager = facade(ask, (name) => core?.property(name));
 
 start();
