@@ -27,7 +27,7 @@ pub struct Model {
     /// Claims in order of arrival, by tab.
     claims: BTreeMap<TabId, Vec<CallId>>,
     /// Tabs that a hand-over or a person gives, and to whom.
-    given: BTreeMap<TabId, SessionId>,
+    given: BTreeMap<TabId, BTreeSet<SessionId>>,
     /// The latest arrival that had a turn, by tab and session.
     latest: BTreeMap<(TabId, SessionId), u64>,
     answered: BTreeSet<CallId>,
@@ -73,12 +73,9 @@ impl Model {
                 }
                 if let Some(to) = to {
                     // Which tab is handed over is said by the change itself.
-                    self.given.extend(
-                        self.owners
-                            .iter()
-                            .filter(|(_, owner)| *owner == session)
-                            .map(|(tab, _)| (*tab, to.clone())),
-                    );
+                    for (tab, _) in self.owners.iter().filter(|(_, owner)| *owner == session) {
+                        self.given.entry(*tab).or_default().insert(to.clone());
+                    }
                 }
                 self.open.insert(*call, new);
                 Ok(())
@@ -104,7 +101,7 @@ impl Model {
                 Ok(())
             }
             Trace::Given { tab, to } => {
-                self.given.insert(*tab, to.clone());
+                self.given.entry(*tab).or_default().insert(to.clone());
                 Ok(())
             }
             Trace::Ended { session: _ } => Ok(()),
@@ -184,7 +181,7 @@ impl Model {
                     .and_then(|call| self.open.get(call));
                 if let Some(first) = first
                     && first.session != *session
-                    && given.as_ref() != Some(session)
+                    && !given.is_some_and(|given| given.contains(session))
                 {
                     return Err(format!(
                         "invariant 2: {tab} goes to {session}, though {} waits first",
