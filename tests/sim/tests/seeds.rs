@@ -1,4 +1,8 @@
 //! Whole runs from fixed seeds.
+#![expect(
+    clippy::print_stdout,
+    reason = "what a run met is read by people: cargo test -- --nocapture"
+)]
 
 use sim::plan::Plan;
 use sim::report::Report;

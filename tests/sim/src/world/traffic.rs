@@ -28,7 +28,7 @@ impl World {
                 self.tell_later(wait, Input::Probed { port, answer });
             }
             Effect::Dial { socket, port } => self.dial(socket, port),
-            Effect::Send { socket, text } => self.to_server(socket, text)?,
+            Effect::Send { socket, text } => self.carry_to_server(socket, text)?,
             Effect::Close { socket, code } => self.close_by_extension(socket, code),
             Effect::Ask { request, call } => {
                 self.last_ticket += 1;
@@ -151,7 +151,7 @@ impl World {
         self.arrive_at_extension(socket, Input::SocketOpened { socket });
     }
 
-    fn to_server(&mut self, socket: SocketId, text: String) -> Result<(), String> {
+    fn carry_to_server(&mut self, socket: SocketId, text: String) -> Result<(), String> {
         let Some(pipe) = self.pipes.get(&socket) else {
             return Ok(());
         };
