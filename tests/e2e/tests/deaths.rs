@@ -26,3 +26,16 @@ async fn a_killed_worker_comes_back_to_the_same_tabs_of_the_same_agents() -> Res
     }
     world.close().await
 }
+#[tokio::test]
+async fn a_restarted_browser_tells_each_agent_which_tabs_it_lost() -> Result<()> {
+    let mut world = World::start().await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/slow?name=lost")).await?;
+    world.restart_browser().await?;
+    let answer = one.call("browser_snapshot", json!({})).await?;
+    assert!(answer.failed_with("tabs_lost"), "{answer}");
+    assert!(answer.text.contains("/slow?name=lost"), "{answer}");
+    let tab = one.open_tab(&world.site.url("/slow?name=new")).await?;
+    assert_eq!(one.read(tab, "document.title").await?, "new");
+    world.close().await
+}
