@@ -47,8 +47,10 @@ impl Extension {
                 url: _,
             } => {
                 self.tabs.handle_popup(tab, source, now);
-                if matches!(self.tabs.owner(tab), Some(Owner::Session(_))) {
+                if matches!(self.tabs.owner(source), Some(Owner::Session(_))) {
                     self.house.handle_popup(source, tab, now);
+                }
+                if matches!(self.tabs.owner(tab), Some(Owner::Session(_))) {
                     self.pages.new_tab_opened(source, tab);
                 }
             }

@@ -317,7 +317,7 @@ impl World {
     /// A tab of the person.
     fn person_tab(&mut self, tab: u32) {
         self.tell(|tabs, now| tabs.handle_created(TabId(tab), now));
-        self.pass(Duration::from_millis(60));
+        self.pass(browser::OPENER_MAX);
         assert_eq!(self.owner(tab), Some(Owner::Person));
     }
 

@@ -126,11 +126,11 @@ fn a_popup_belongs_to_its_openers_owner_and_is_not_made_current() {
 }
 
 #[test]
-fn a_tab_whose_opener_stays_unknown_for_50_ms_is_the_persons() {
+fn a_tab_whose_opener_stays_unknown_is_the_persons() {
     let mut world = World::with(&["x"]);
     world.tell(|tabs, now| tabs.handle_created(TabId(200), now));
     assert_eq!(world.owner(200), Some(Owner::Undetermined));
-    world.pass(Duration::from_millis(50));
+    world.pass(browser::OPENER_MAX);
     assert_eq!(world.owner(200), Some(Owner::Person));
     world.tell(|tabs, now| tabs.handle_popup(TabId(200), TabId(101), now));
     assert_eq!(world.owner(200), Some(Owner::Person), "too late");
