@@ -68,6 +68,9 @@ impl Extension {
     }
 
     fn note_call(&mut self, id: CallId, tab: Option<TabId>) {
+        if self.trace.is_none() {
+            return;
+        }
         let Some(call) = self.calls.get(id).cloned() else {
             return;
         };
@@ -79,7 +82,7 @@ impl Extension {
         self.note(|| Trace::Call {
             call: id,
             session: call.session,
-            name: call.name,
+            command: call.command,
             tab,
             wait: call.wait,
             to,

@@ -3,7 +3,7 @@
 
 use crate::input::CallId;
 use crate::tabs::TabEvent;
-use protocol::{ErrorCode, SessionId, TabId};
+use protocol::{Command, ErrorCode, SessionId, TabId};
 use std::time::Duration;
 
 /// One decision, or what led to it.
@@ -16,7 +16,7 @@ pub enum Trace {
         /// Whose.
         session: SessionId,
         /// What.
-        name: String,
+        command: Command,
         /// The tab that it names.
         tab: Option<TabId>,
         /// How long it may wait.

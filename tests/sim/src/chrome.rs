@@ -88,6 +88,9 @@ pub struct Chrome {
     /// While above zero, tabs "cannot be edited right now".
     pub dragging: u32,
     later: Vec<(Duration, Outcome)>,
+    met: Vec<&'static str>,
+    /// A planted fault: says that it detaches, and does not.
+    pub stays_attached: bool,
 }
 
 const ATTACHED_ALREADY: &str = "Another debugger is already attached to the tab with id: ";
@@ -106,6 +109,8 @@ impl Chrome {
             acts: Vec::new(),
             dragging: 0,
             later: Vec::new(),
+            met: Vec::new(),
+            stays_attached: false,
         };
         let tab = chrome.new_tab(1, "https://person.example/");
         chrome.active.insert(1, tab);
@@ -125,6 +130,11 @@ impl Chrome {
     /// What is to happen after a while: when from now, and what.
     pub fn take_later(&mut self) -> Vec<(Duration, Outcome)> {
         std::mem::take(&mut self.later)
+    }
+
+    /// What was met since the last time, for the report.
+    pub fn take_met(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.met)
     }
 
     /// A tab as Chrome tells of it.
@@ -251,6 +261,7 @@ impl Chrome {
     fn create(&mut self, url: &str, window: i64, active: bool) -> Result<Value, ChromeError> {
         if self.dragging > 0 {
             self.dragging -= 1;
+            self.met.push("chrome: tabs cannot be edited");
             return Err(error(
                 "Tabs cannot be edited right now (user may be dragging a tab).",
             ));
@@ -394,10 +405,17 @@ impl Chrome {
 
     fn attach(&mut self, tab: TabId) -> Result<Value, ChromeError> {
         let state = self.tabs.get_mut(&tab).ok_or_else(|| no_tab(tab))?;
+        if state.url.contains("guarded") {
+            self.met.push("chrome: another extension's frame");
+            return Err(error(
+                "Cannot access a chrome-extension:// URL of different extension",
+            ));
+        }
         if state.url.starts_with("chrome:") {
             return Err(error("Cannot access a chrome:// URL"));
         }
         if state.attached {
+            self.met.push("chrome: attached already");
             return Err(error(&format!("{ATTACHED_ALREADY}{tab}.")));
         }
         state.attached = true;
@@ -406,7 +424,10 @@ impl Chrome {
 
     fn detach(&mut self, tab: TabId) -> Result<Value, ChromeError> {
         let state = self.tabs.get_mut(&tab).ok_or_else(|| no_tab(tab))?;
-        if !std::mem::take(&mut state.attached) {
+        let stays = self.stays_attached;
+        let was = state.attached;
+        state.attached = was && stays;
+        if !was {
             return Err(error(&format!(
                 "Debugger is not attached to the tab with id: {tab}."
             )));
@@ -541,7 +562,12 @@ impl Chrome {
             self.answer(ticket, Ok(thrown), chance);
             return;
         }
-        if script.contains("open()") {
+        let popups = script.matches("open()").count();
+        if popups > 1 {
+            self.met.push("fault: popup storm");
+        }
+        for _ in 0..popups {
+            self.met.push("chrome: popup");
             self.popup(tab, chance);
         }
         if script.contains("location.reload()") {
@@ -565,7 +591,9 @@ impl Chrome {
                 reason = "a limit in milliseconds"
             )]
             let limit = timeout_ms.map_or(u64::MAX, |ms| ms as u64);
+            self.met.push("chrome: script runs on");
             let outcome = if *spin > limit {
+                self.met.push("chrome: script ended by its timeout");
                 Err(error("Internal error: execution was terminated"))
             } else {
                 Ok(result)
@@ -586,6 +614,7 @@ impl Chrome {
                 return;
             };
             state.dialog = Some("hello".into());
+            self.met.push("chrome: dialog");
             // The script waits behind its own dialog.
             state.busy = Some(Busy {
                 work,

@@ -4,7 +4,9 @@
 use extension_core::extension::Trace;
 use extension_core::input::CallId;
 use extension_core::tabs::{Owner, TabEvent};
-use protocol::{SessionId, TabId};
+use protocol::command::TabsAction;
+use protocol::limits::CALLS_PER_SESSION_MAX;
+use protocol::{Command, SessionId, TabId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A call as the model sees it.
@@ -12,7 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Call {
     session: SessionId,
     arrived: u64,
-    named: Option<TabId>,
+    /// The tab that it names and wants to act on: another's tab makes it a claim.
+    wants: Option<TabId>,
+    /// To whom it hands a tab over.
+    to: Option<SessionId>,
+    /// It takes turns in the order of its arrival.
     turns: bool,
 }
 
@@ -24,14 +30,13 @@ pub struct Model {
     running: BTreeMap<TabId, CallId>,
     /// Calls that are not settled yet.
     open: BTreeMap<CallId, Call>,
-    /// Claims in order of arrival, by tab.
-    claims: BTreeMap<TabId, Vec<CallId>>,
+    /// Those of them that wait, in order of arrival. On another's tab they are its claims.
+    waiting: Vec<CallId>,
     /// Tabs that a hand-over or a person gives, and to whom.
-    given: BTreeMap<TabId, BTreeSet<SessionId>>,
+    given: BTreeMap<TabId, SessionId>,
     /// The latest arrival that had a turn, by tab and session.
     latest: BTreeMap<(TabId, SessionId), u64>,
     answered: BTreeSet<CallId>,
-    ended: BTreeSet<CallId>,
     arrivals: u64,
 }
 
@@ -48,42 +53,17 @@ impl Model {
             Trace::Call {
                 call,
                 session,
-                name,
+                command,
                 tab,
-                wait,
+                wait: _,
                 to,
             } => {
-                self.arrivals += 1;
-                let turns = !matches!(
-                    name.as_str(),
-                    "browser_tabs" | "browser_session" | "browser_handle_dialog" | "createTab"
-                );
-                let new = Call {
-                    session: session.clone(),
-                    arrived: self.arrivals,
-                    named: *tab,
-                    turns,
-                };
-                if let Some(tab) = tab
-                    && turns
-                    && !wait.is_zero()
-                    && self.owners.get(tab).is_some_and(|owner| owner != session)
-                {
-                    self.claims.entry(*tab).or_default().push(*call);
-                }
-                if let Some(to) = to {
-                    // Which tab is handed over is said by the change itself.
-                    for (tab, _) in self.owners.iter().filter(|(_, owner)| *owner == session) {
-                        self.given.entry(*tab).or_default().insert(to.clone());
-                    }
-                }
-                self.open.insert(*call, new);
+                self.accept(*call, session, command, *tab, to.as_ref());
                 Ok(())
             }
             Trace::Tab(event) => self.follow_tab(event),
             Trace::TurnEnded { call } => {
                 self.running.retain(|_, running| running != call);
-                self.ended.insert(*call);
                 self.forget_if_over(*call);
                 Ok(())
             }
@@ -91,36 +71,93 @@ impl Model {
                 if !self.answered.insert(*call) {
                     return Err(format!("invariant 3: {call:?} was answered twice"));
                 }
-                self.unclaim(*call);
+                if !self.open.contains_key(call) {
+                    return Err(format!("invariant 3: {call:?} was never accepted"));
+                }
+                self.no_longer_waits(*call);
                 self.forget_if_over(*call);
                 Ok(())
             }
             Trace::Dropped { call } => {
-                self.unclaim(*call);
+                self.no_longer_waits(*call);
                 self.open.remove(call);
                 Ok(())
             }
             Trace::Given { tab, to } => {
-                self.given.entry(*tab).or_default().insert(to.clone());
+                self.given.insert(*tab, to.clone());
                 Ok(())
             }
             Trace::Ended { session: _ } => Ok(()),
         }
     }
 
+    fn accept(
+        &mut self,
+        call: CallId,
+        session: &SessionId,
+        command: &Command,
+        tab: Option<TabId>,
+        to: Option<&SessionId>,
+    ) {
+        self.arrivals += 1;
+        let (wants, turns) = match command {
+            Command::Tabs(TabsAction::Select { tab, .. }) => (Some(*tab), false),
+            Command::Tabs(
+                TabsAction::List
+                | TabsAction::New { .. }
+                | TabsAction::Close { .. }
+                | TabsAction::Release { .. }
+                | TabsAction::Handoff { .. },
+            )
+            | Command::Session
+            | Command::HandleDialog(_) => (None, false),
+            Command::Navigate(_)
+            | Command::Snapshot
+            | Command::Click(_)
+            | Command::Type(_)
+            | Command::Evaluate(_)
+            | Command::WaitFor(_)
+            | Command::Screenshot(_)
+            | Command::ConsoleMessages => (tab, true),
+        };
+        let new = Call {
+            session: session.clone(),
+            arrived: self.arrivals,
+            wants,
+            to: to.cloned(),
+            turns,
+        };
+        self.open.insert(call, new);
+        self.waiting.push(call);
+    }
+
     fn follow_tab(&mut self, event: &TabEvent) -> Result<(), String> {
         match event {
             TabEvent::Begin { call, tab } => self.begin(*call, *tab),
-            TabEvent::OwnerChanged { tab, from: _, to } => self.pass(*tab, to),
+            TabEvent::OwnerChanged { tab, from, to } => self.pass(*tab, from, to),
             TabEvent::Refuse { call, fault: _ } => {
-                self.unclaim(*call);
+                self.no_longer_waits(*call);
                 Ok(())
+            }
+            TabEvent::Finished { call, tab } => {
+                let to = self.open.get(call).and_then(|call| call.to.clone());
+                if let (Some(to), Some(tab)) = (to, tab) {
+                    self.given.insert(*tab, to);
+                }
+                Ok(())
+            }
+            TabEvent::Progress { call, progress: _ } => {
+                if self.waiting.contains(call) {
+                    Ok(())
+                } else {
+                    Err(format!(
+                        "invariant 2: {call:?} is told to wait and does not"
+                    ))
+                }
             }
             TabEvent::Make { .. }
             | TabEvent::Stop { .. }
             | TabEvent::Dropped { .. }
-            | TabEvent::Finished { .. }
-            | TabEvent::Progress { .. }
             | TabEvent::Clear { .. }
             | TabEvent::Mend { .. }
             | TabEvent::Close { .. }
@@ -140,6 +177,9 @@ impl Model {
         if self.answered.contains(&call) {
             return Err(format!("invariant 3: {call:?} begins after its answer"));
         }
+        if !self.waiting.contains(&call) {
+            return Err(format!("invariant 3: {call:?} begins twice"));
+        }
         if self.owners.get(&tab) != Some(&known.session) {
             return Err(format!(
                 "invariant 1: {call:?} of {} has the turn on {tab} of {:?}",
@@ -147,10 +187,10 @@ impl Model {
                 self.owners.get(&tab)
             ));
         }
-        if known.named.is_some_and(|named| named != tab) {
+        if known.wants.is_some_and(|named| named != tab) {
             return Err(format!(
                 "invariant 6: {call:?} named {:?} and runs on {tab}",
-                known.named
+                known.wants
             ));
         }
         if known.turns {
@@ -161,52 +201,43 @@ impl Model {
             }
             *latest = known.arrived;
         }
-        self.unclaim(call);
+        self.no_longer_waits(call);
         Ok(())
     }
 
-    fn pass(&mut self, tab: TabId, to: &Owner) -> Result<(), String> {
+    fn pass(&mut self, tab: TabId, from: &Owner, to: &Owner) -> Result<(), String> {
         if let Some(running) = self.running.get(&tab) {
             return Err(format!(
                 "invariant 1: {tab} changes hands under {running:?}"
             ));
         }
         let given = self.given.remove(&tab);
-        match to {
-            Owner::Session(session) => {
-                let first = self
-                    .claims
-                    .get(&tab)
-                    .and_then(|claims| claims.first())
-                    .and_then(|call| self.open.get(call));
-                if let Some(first) = first
-                    && first.session != *session
-                    && !given.is_some_and(|given| given.contains(session))
-                {
-                    return Err(format!(
-                        "invariant 2: {tab} goes to {session}, though {} waits first",
-                        first.session
-                    ));
+        let Owner::Session(session) = to else {
+            self.owners.remove(&tab);
+            return Ok(());
+        };
+        // A new tab is its maker's, or its opener's owner's: nobody grants it.
+        let granted = *from != Owner::Undetermined && given.as_ref() != Some(session);
+        let first = self
+            .waiting
+            .iter()
+            .filter_map(|call| self.open.get(call))
+            .find(|call| call.wants == Some(tab))
+            .map(|call| &call.session);
+        if granted && first != Some(session) {
+            return Err(match first {
+                Some(first) => {
+                    format!("invariant 2: {tab} goes to {session}, though {first} waits first")
                 }
-                self.owners.insert(tab, session.clone());
-                // Its own other claims on this tab are ordinary calls from now on.
-                let open = &self.open;
-                if let Some(claims) = self.claims.get_mut(&tab) {
-                    claims.retain(|call| open.get(call).is_some_and(|c| c.session != *session));
-                }
-            }
-            Owner::Person | Owner::Free | Owner::Undetermined => {
-                self.owners.remove(&tab);
-            }
+                None => format!("invariant 2: {tab} goes to {session}, who does not wait for it"),
+            });
         }
+        self.owners.insert(tab, session.clone());
         Ok(())
     }
 
-    fn unclaim(&mut self, call: CallId) {
-        self.claims.retain(|_, claims| {
-            claims.retain(|other| *other != call);
-            !claims.is_empty()
-        });
+    fn no_longer_waits(&mut self, call: CallId) {
+        self.waiting.retain(|other| *other != call);
     }
 
     /// A call is over when it was answered and, if it had a turn, its turn has ended.
@@ -217,16 +248,47 @@ impl Model {
         }
     }
 
+    /// Of an ended session no call waits any more; its turns end as the pages settle.
+    pub fn check_ended(&self, session: &SessionId) -> Result<(), String> {
+        let mut waiting = self.waiting.iter();
+        let left = waiting.find(|call| {
+            self.open
+                .get(call)
+                .is_some_and(|call| call.session == *session)
+        });
+        left.map_or(Ok(()), |call| {
+            Err(format!("invariant 7: {call:?} of {session} outlives it"))
+        })
+    }
+
+    /// No session has more calls than it may (invariant 9).
+    pub fn check_bounds(&self) -> Result<(), String> {
+        if self.open.len() <= CALLS_PER_SESSION_MAX {
+            return Ok(());
+        }
+        let mut counts: BTreeMap<&SessionId, usize> = BTreeMap::new();
+        for call in self.open.values() {
+            *counts.entry(&call.session).or_default() += 1;
+        }
+        match counts
+            .iter()
+            .find(|(_, count)| **count > 2 * CALLS_PER_SESSION_MAX)
+        {
+            Some((session, count)) => Err(format!("invariant 9: {count} calls of {session}")),
+            None => Ok(()),
+        }
+    }
+
     /// Calls that are not over, for the end of a run.
     #[must_use]
     pub fn unsettled(&self) -> Vec<CallId> {
         self.open.keys().copied().collect()
     }
 
-    /// The worker died: turns and claims died with it; owners are restored.
-    pub fn reborn(&mut self) {
+    /// The worker died: turns and claims died with it; owners are as its successor says.
+    pub fn reborn(&mut self, owners: BTreeMap<TabId, SessionId>) {
         *self = Self {
-            owners: std::mem::take(&mut self.owners),
+            owners,
             ..Self::default()
         };
     }

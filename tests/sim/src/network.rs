@@ -14,10 +14,25 @@ pub struct Pipe {
     pub conn: ConnId,
     /// Falls silent both ways, without a close.
     pub half_open: bool,
+    /// The server reads no more, and still speaks.
+    pub deaf: bool,
+    /// The last frame that the extension got.
+    pub last: String,
     /// When the last frame to the server arrives: no later one arrives before.
     pub to_server: Instant,
     /// The same to the extension.
     pub to_extension: Instant,
+}
+
+/// Something else on a port of the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    /// Plain HTTP.
+    Foreign,
+    /// Accepts and says nothing.
+    Silent,
+    /// Looks like a server of ours, upgrades, and never says a word of the handshake.
+    Mute,
 }
 
 /// Text that no peer of ours would say.

@@ -17,6 +17,33 @@ pub struct Plan {
     pub busy: Duration,
     /// What goes wrong.
     pub faults: Faults,
+    /// What a broken core would do.
+    pub plant: Option<Plant>,
+}
+
+/// A fault of a core, imitated outside of it, which a check must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A turn is told to end only after the next one on its tab has begun (invariant 1).
+    SecondTurn,
+    /// Of two claims on a tab the later is served first (invariant 2).
+    ClaimOvertakes,
+    /// An acting command arrives a second time under a new id (invariant 3).
+    CommandTwice,
+    /// An answer leaves on another session's socket (invariant 4).
+    AnswerAstray,
+    /// The close of an old socket is told as that of the newest (invariant 5).
+    StaleClose,
+    /// A tab's record is lost when the worker dies (invariant 6).
+    EntityLost,
+    /// The debugger stays on a tab that changes hands (invariant 7).
+    DebuggerStays,
+    /// The first port of the range is never found open (invariant 8).
+    ProbeLies,
+    /// Calls that fail are kept for ever (invariant 9).
+    CallKept,
+    /// Chance that comes from no seed (invariant 10).
+    Entropy,
 }
 
 /// How often things go wrong, each in a thousand of its occasions.
@@ -50,6 +77,10 @@ pub struct Faults {
     pub throw_off: u64,
     /// … or the worker dies and is restored from what it wrote.
     pub kill_worker: u64,
+    /// … or a dead socket speaks, or closes again.
+    pub stale_word: u64,
+    /// A frame, and all behind it, comes up to 3 s late.
+    pub delay_frame: u64,
     /// Ports of the range where something else sits: plain HTTP, or a peer that never answers.
     pub strangers: u64,
 }
@@ -108,6 +139,7 @@ impl Plan {
             },
             busy: Duration::from_secs(120),
             faults: Faults::default(),
+            plant: None,
         }
     }
 
@@ -130,6 +162,8 @@ impl Plan {
                 crash: 15,
                 throw_off: 15,
                 kill_worker: 0,
+                stale_word: 60,
+                delay_frame: 3,
                 strangers: 100,
             },
             ..Self::calm(seed, servers)

@@ -1,29 +1,34 @@
 //! Everything together: who does what when, and the checks after every step.
 
+mod checks;
 mod faults;
+mod planted;
+mod servers;
 mod traffic;
 
-use crate::agents::{Agent, never_began};
+use crate::agents::Agent;
 use crate::chance::Chance;
 use crate::chrome::{Chrome, Outcome};
 use crate::model::Model;
-use crate::network::Pipe;
+use crate::network::{Pipe, Stranger};
 use crate::plan::Plan;
 use crate::report::Report;
-use extension_core::input::{ProbeAnswer, RequestId, SocketId};
-use extension_core::view::InstanceState;
+use extension_core::extension::Trace;
+use extension_core::input::{RequestId, SocketId};
 use extension_core::{Boot, Config, Effect, Extension, Input};
 use protocol::pairing::Secret;
-use protocol::{Deadlines, Instant};
+use protocol::{Deadlines, Instant, SessionId, TabId};
 use serde_json::Value;
 use server_core::{Identity, Server};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// The secret that all share.
 const SECRET: [u8; 32] = [42; 32];
 /// How many decisions a failure shows.
 const RECENT_MAX: usize = 60;
+/// How much of each.
+const RECENT_TEXT_MAX: usize = 400;
 /// Long enough after the storm for every back-off, grace and deadline to be over.
 const QUIET: Duration = Duration::from_secs(700);
 /// Time for every peer to be found again: the longest back-off with jitter, and a handshake.
@@ -91,11 +96,23 @@ pub struct World {
     last_ticket: u64,
     nodes: Vec<Node>,
     pipes: BTreeMap<SocketId, Pipe>,
-    strangers: BTreeMap<u16, ProbeAnswer>,
+    strangers: BTreeMap<u16, Stranger>,
     model: Model,
     acts_seen: usize,
     act: u64,
     done: BTreeMap<u64, u32>,
+    /// Who sent which act, in which life of the worker.
+    askers: BTreeMap<u64, (SessionId, u64)>,
+    /// Sockets that are no more, with the last frame of each.
+    stale: VecDeque<(SocketId, String)>,
+    /// Tabs that a session must be told it lost, since the last death of the worker.
+    untold: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// Sessions that ended in this step.
+    ended: Vec<SessionId>,
+    /// What the planted fault keeps back.
+    kept_back: Option<Trace>,
+    /// The planted fault has struck so often.
+    struck: u64,
     asks: u64,
     storm: bool,
     digest: u64,
@@ -132,6 +149,12 @@ impl World {
             acts_seen: 0,
             act: 0,
             done: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            stale: VecDeque::new(),
+            untold: BTreeMap::new(),
+            ended: Vec::new(),
+            kept_back: None,
+            struck: 0,
             asks: 0,
             storm: true,
             digest: 0xcbf2_9ce4_8422_2325,
@@ -156,12 +179,9 @@ impl World {
         }
         for port in world.plan.range.first..=world.plan.range.last {
             if world.chance.hits(world.plan.faults.strangers) {
-                let kind = if world.chance.hits(500) {
-                    ProbeAnswer::Foreign
-                } else {
-                    ProbeAnswer::Silent
-                };
-                world.strangers.insert(port, kind);
+                let kinds = [Stranger::Foreign, Stranger::Silent, Stranger::Mute];
+                let kind = world.chance.pick(&kinds).copied();
+                world.strangers.extend(kind.map(|kind| (port, kind)));
             }
         }
         world.later(Duration::from_millis(500), Due::Fault);
@@ -183,6 +203,7 @@ impl World {
     }
 
     fn run_all(&mut self) -> Result<(), String> {
+        self.plant_at_start();
         self.carry()?;
         self.run_until(self.now + self.plan.busy)?;
         self.storm = false;
@@ -243,10 +264,7 @@ impl World {
                 set,
                 remove,
             } => {
-                self.storage.extend(set);
-                for key in remove {
-                    self.storage.remove(&key);
-                }
+                self.land(set, &remove);
                 if life == self.life {
                     self.tell_extension(Input::Written { write, ok: true })
                 } else {
@@ -275,6 +293,13 @@ impl World {
         }
     }
 
+    fn land(&mut self, set: BTreeMap<String, Value>, remove: &[String]) {
+        self.storage.extend(set);
+        for key in remove {
+            self.storage.remove(key);
+        }
+    }
+
     fn later(&mut self, delay: Duration, due: Due) {
         self.at(self.now + delay, due);
     }
@@ -292,13 +317,9 @@ impl World {
 
     fn carry(&mut self) -> Result<(), String> {
         for trace in self.extension.take_trace() {
-            self.note(&trace);
-            self.recent
-                .push_back(format!("{:>8} {trace:?}", self.now.0));
-            if self.recent.len() > RECENT_MAX {
-                self.recent.pop_front();
+            for trace in self.plant_in_trace(trace) {
+                self.follow(&trace)?;
             }
-            self.model.follow(&trace)?;
         }
         while let Some(effect) = self.extension.poll_effect() {
             self.mix(&effect);
@@ -306,6 +327,7 @@ impl World {
         }
         self.take_from_chrome();
         self.check_acts()?;
+        self.check_bounds()?;
         if let Some((at, why)) = self.extension.poll_timeout()
             && at.0 + 60_000 < self.now.0
         {
@@ -317,147 +339,29 @@ impl World {
         Ok(())
     }
 
+    fn remember(&mut self, trace: &Trace) {
+        let mut text = format!("{:>8} {trace:?}", self.now.0);
+        if text.len() > RECENT_TEXT_MAX {
+            text = text.chars().take(RECENT_TEXT_MAX).collect();
+        }
+        self.recent.push_back(text);
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
+    }
+
     fn take_from_chrome(&mut self) {
+        for what in self.chrome.take_met() {
+            self.report.count(what);
+        }
         for (delay, outcome) in self.chrome.take_later() {
             self.later(delay, Due::Chrome(outcome));
         }
     }
 
-    /// Scripts that ran: each once, and only in a tab of the session that sent it.
-    fn check_acts(&mut self) -> Result<(), String> {
-        while let Some(act) = self.chrome.acts.get(self.acts_seen).copied() {
-            self.acts_seen += 1;
-            let times = self.done.entry(act.number).or_default();
-            *times += 1;
-            if *times > 1 {
-                return Err(format!("invariant 3: act {} ran twice", act.number));
-            }
-            let asker = self.nodes.iter().find(|node| {
-                node.agent
-                    .open
-                    .values()
-                    .any(|asked| asked.act == Some(act.number))
-            });
-            let session = asker
-                .and_then(|node| node.identity.as_ref())
-                .map(|one| &one.session_id);
-            // The asker may be dead, or have been answered while the page went on: then there is
-            // nobody to compare with.
-            if let Some(session) = session
-                && self.model.owner(act.tab) != Some(session)
-            {
-                return Err(format!(
-                    "invariant 1: act {} of {session} ran in {} of {:?}",
-                    act.number,
-                    act.tab,
-                    self.model.owner(act.tab)
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Every server that is up is connected (invariant 8).
-    fn check_all_found(&mut self) -> Result<(), String> {
-        let view = self.extension.view(self.now);
-        for node in self.nodes.iter().filter(|node| node.core.is_some()) {
-            let found = view.instances.iter().any(|instance| {
-                instance.state == InstanceState::Connected
-                    && node
-                        .identity
-                        .as_ref()
-                        .is_some_and(|id| id.session_id == instance.session_id)
-            });
-            if !found {
-                return Err(format!(
-                    "invariant 8: the server on {} is up since {} and not connected",
-                    node.port, node.up_since.0
-                ));
-            }
-            self.report.count("state: found after the storm");
-        }
-        Ok(())
-    }
-
-    /// No call is open for ever (invariant 3).
-    fn check_all_answered(&self) -> Result<(), String> {
-        for node in &self.nodes {
-            if let Some((call, asked)) = node.agent.open.first_key_value() {
-                return Err(format!(
-                    "invariant 3: call {call} ({}) was never answered",
-                    asked.name
-                ));
-            }
-        }
-        Ok(())
-    }
-
     fn end_all(&mut self) -> Result<(), String> {
         for server in 0..self.nodes.len() {
             self.tell_server(server, server_core::Input::End)?;
-        }
-        Ok(())
-    }
-
-    /// When all sessions are over, nothing of them remains (invariant 7).
-    fn check_nothing_left(&self) -> Result<(), String> {
-        let census = self.extension.census();
-        if !census.is_empty() {
-            return Err(format!("invariant 7: left behind: {census:?}"));
-        }
-        if let Some((tab, _)) = self.chrome.tabs.iter().find(|(_, tab)| tab.attached) {
-            return Err(format!("invariant 7: the debugger is still on {tab}"));
-        }
-        let kept: Vec<&String> = self
-            .storage
-            .keys()
-            .filter(|key| !matches!(key.as_str(), "browser" | "ports" | "paused"))
-            .collect();
-        if !kept.is_empty() {
-            return Err(format!("invariant 7: left in the store: {kept:?}"));
-        }
-        Ok(())
-    }
-
-    /// An answer reached an agent: it must be its own, and true.
-    fn check_answer(
-        &mut self,
-        server: usize,
-        call: u64,
-        answer: &server_core::Answer,
-    ) -> Result<(), String> {
-        let Some(node) = self.nodes.get_mut(server) else {
-            return Ok(());
-        };
-        let Some(asked) = node.agent.open.remove(&call) else {
-            return Err(format!(
-                "invariant 3: call {call} was answered twice, or never asked"
-            ));
-        };
-        node.agent.learn(&answer.outcome, answer.tab);
-        let Some(act) = asked.act else { return Ok(()) };
-        let times = self.done.get(&act).copied().unwrap_or_default();
-        match &answer.outcome {
-            Ok(data) => {
-                let value = data.get("value").and_then(Value::as_u64);
-                let dialog = data.get("dialog").is_some();
-                if value.is_some_and(|value| value != act) {
-                    return Err(format!(
-                        "invariant 4: act {act} was answered with {value:?}"
-                    ));
-                }
-                if times != 1 && !dialog {
-                    return Err(format!(
-                        "invariant 3: act {act} succeeded and ran {times} times"
-                    ));
-                }
-            }
-            Err(error) if never_began(error.code) && times > 0 => {
-                return Err(format!(
-                    "invariant 3: act {act} ran, yet was answered {error}"
-                ));
-            }
-            Err(_) => {}
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What goes wrong, about twice a second.
 
 use super::{Due, World, extension};
-use extension_core::PersonAction;
 use extension_core::input::{DetachReason, SocketId};
+use extension_core::view::InstanceState;
+use extension_core::{Input, PersonAction};
 use protocol::{SessionId, TabId};
 use std::time::Duration;
 
@@ -27,6 +28,17 @@ impl World {
             pipe.half_open = true;
             self.report.count("fault: half-open socket");
         }
+        if self.chance.hits(faults.half_open)
+            && let Some(socket) = self.any_socket()
+            && let Some(pipe) = self.pipes.get_mut(&socket)
+        {
+            pipe.deaf = true;
+            self.report.count("fault: server that stops reading");
+        }
+        if self.chance.hits(faults.stale_word) {
+            self.say_stale()?;
+        }
+        self.count_states();
         if self.chance.hits(faults.kill_server) {
             let server = self.chance.below(self.nodes.len() as u64);
             let server = usize::try_from(server).unwrap_or_default();
@@ -105,10 +117,22 @@ impl World {
             .collect();
         let session_id = self.chance.pick(&sessions)?.clone();
         Some(match self.chance.below(6) {
-            0..=2 => PersonAction::Give { tab_id, session_id },
-            3 => PersonAction::TakeBack { tab_id },
-            4 => PersonAction::Keep { tab_id },
-            _ => PersonAction::Release { tab_id, session_id },
+            0..=2 => {
+                self.report.count("person: gives");
+                PersonAction::Give { tab_id, session_id }
+            }
+            3 => {
+                self.report.count("person: takes");
+                PersonAction::TakeBack { tab_id }
+            }
+            4 => {
+                self.report.count("person: keeps");
+                PersonAction::Keep { tab_id }
+            }
+            _ => {
+                self.report.count("person: releases");
+                PersonAction::Release { tab_id, session_id }
+            }
         })
     }
 
@@ -124,10 +148,82 @@ impl World {
         for socket in sockets {
             self.lose(socket);
         }
+        self.land_writes();
+        self.untold.clear();
+        let kept = self.stored_owners();
+        self.plant_in_store();
         let seed = self.chance.seed();
-        self.extension = extension(&self.plan, seed, self.stored(), &self.chrome, self.now);
-        self.model.reborn();
+        self.extension = extension(&self.plan, seed, &self.storage, &self.chrome, self.now);
+        let owners = self.check_reborn(&kept)?;
+        self.model.reborn(owners);
         self.carry()
+    }
+
+    /// What the dying worker has sent to the disk lands in order, up to some point, before its
+    /// successor reads; the rest is lost.
+    fn land_writes(&mut self) {
+        let of_store = |due: &Due| matches!(due, Due::Stored { .. });
+        let keys: Vec<_> = self
+            .agenda
+            .iter()
+            .filter(|(_, due)| of_store(due))
+            .map(|(key, _)| *key)
+            .collect();
+        let lands = self.chance.below(keys.len() as u64 + 1);
+        for (index, key) in (0..).zip(keys) {
+            if let Some(Due::Stored { set, remove, .. }) = self.agenda.remove(&key)
+                && index < lands
+            {
+                self.land(set, &remove);
+            }
+        }
+    }
+
+    /// A socket that is no more speaks once more, or closes again.
+    fn say_stale(&mut self) -> Result<(), String> {
+        let index = usize::try_from(self.chance.below(8)).unwrap_or_default();
+        let Some((socket, text)) = self.stale.get(index).cloned() else {
+            return Ok(());
+        };
+        self.report.count("fault: stale socket speaks");
+        let input = if self.chance.hits(500) {
+            Input::SocketText { socket, text }
+        } else {
+            let socket = self.plant_in_close(socket);
+            Input::SocketClosed { socket, code: 1006 }
+        };
+        self.hear_stale(input)
+    }
+
+    fn count_states(&mut self) {
+        let view = self.extension.view(self.now);
+        for instance in &view.instances {
+            self.report.count(match instance.state {
+                InstanceState::Connected => "state: connected",
+                InstanceState::Orphaned => "state: orphaned",
+                InstanceState::Ending => "state: ending",
+                InstanceState::Standby => "state: standby",
+            });
+            for tab in &instance.tabs {
+                if tab.turn.is_some() {
+                    self.report.count("state: turn");
+                }
+                if !tab.waiters.is_empty() {
+                    self.report.count("state: claims wait");
+                }
+                self.report.count(if tab.made {
+                    "state: made tab"
+                } else {
+                    "state: borrowed tab"
+                });
+            }
+        }
+        if !view.free.is_empty() {
+            self.report.count("state: free tab");
+        }
+        if view.paused {
+            self.report.count("state: stopped by the person");
+        }
     }
 
     fn any_socket(&mut self) -> Option<SocketId> {

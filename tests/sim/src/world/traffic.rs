@@ -1,8 +1,8 @@
 //! What the cores ask of the world, and how it travels.
 
-use super::{Due, Node, SECRET, World};
+use super::{Due, SECRET, World};
 use crate::chrome::Outcome;
-use crate::network::{GARBAGE, Pipe};
+use crate::network::{GARBAGE, Pipe, Stranger};
 use extension_core::extension::Trace;
 use extension_core::input::{ProbeAnswer, SocketId};
 use extension_core::tabs::TabEvent;
@@ -10,14 +10,20 @@ use extension_core::{Effect, Input};
 use protocol::Instant;
 use protocol::frame::Frame;
 use protocol::pairing::Secret;
-use serde_json::Value;
-use server_core::{Config, ConnId, Server, SessionKey};
+use server_core::ConnId;
 use std::time::Duration;
+
+/// Dead sockets that are remembered.
+const STALE_MAX: usize = 8;
 
 impl World {
     pub(super) fn perform(&mut self, effect: Effect) -> Result<(), String> {
         let life = self.life;
         match effect {
+            Effect::Probe { port } if self.plant_in_probe(port) => {
+                let answer = ProbeAnswer::Refused;
+                self.tell_later(1, Input::Probed { port, answer });
+            }
             Effect::Probe { port } => {
                 let answer = self.probe(port);
                 let wait = if answer == ProbeAnswer::Silent {
@@ -101,14 +107,22 @@ impl World {
         }
     }
 
-    fn probe(&self, port: u16) -> ProbeAnswer {
+    fn probe(&mut self, port: u16) -> ProbeAnswer {
         if self.listener(port).is_some() {
             return ProbeAnswer::Interlock { daemon: false };
         }
-        self.strangers
-            .get(&port)
-            .copied()
-            .unwrap_or(ProbeAnswer::Refused)
+        match self.strangers.get(&port) {
+            Some(Stranger::Foreign) => {
+                self.report.count("fault: foreign service");
+                ProbeAnswer::Foreign
+            }
+            Some(Stranger::Silent) => {
+                self.report.count("fault: peer that never answers");
+                ProbeAnswer::Silent
+            }
+            Some(Stranger::Mute) => ProbeAnswer::Interlock { daemon: false },
+            None => ProbeAnswer::Refused,
+        }
     }
 
     fn listener(&self, port: u16) -> Option<usize> {
@@ -119,8 +133,12 @@ impl World {
 
     fn dial(&mut self, socket: SocketId, port: u16) {
         let Some(server) = self.listener(port) else {
-            // A stranger that accepts and says nothing is closed by the core's own deadline.
-            if self.strangers.get(&port) != Some(&ProbeAnswer::Silent) {
+            if self.strangers.get(&port) == Some(&Stranger::Mute) {
+                // It is closed by the core's own deadline.
+                self.report
+                    .count("fault: peer that never finishes the handshake");
+                self.tell_later(2, Input::SocketOpened { socket });
+            } else {
                 self.tell_later(2, Input::SocketClosed { socket, code: 1006 });
             }
             return;
@@ -136,6 +154,8 @@ impl World {
             server_life: life,
             conn,
             half_open: false,
+            deaf: false,
+            last: String::new(),
             to_server: self.now,
             to_extension: self.now,
         };
@@ -152,12 +172,13 @@ impl World {
     }
 
     fn carry_to_server(&mut self, socket: SocketId, text: String) -> Result<(), String> {
+        let socket = self.plant_in_socket(socket, &text);
         let Some(pipe) = self.pipes.get(&socket) else {
             return Ok(());
         };
         let (conn, server) = (pipe.conn, pipe.server);
         self.check_addressee(server, &text)?;
-        for text in self.mangle(text) {
+        for text in self.mangle(text, "fault: garbage frame to a server") {
             self.arrive_at_server(socket, server_core::Input::Frame { conn, text });
         }
         Ok(())
@@ -184,7 +205,7 @@ impl World {
     }
 
     /// The text, and what a fault makes of it.
-    fn mangle(&mut self, text: String) -> Vec<String> {
+    pub(super) fn mangle(&mut self, text: String, garbage_is: &str) -> Vec<String> {
         let faults = if self.storm {
             self.plan.faults
         } else {
@@ -196,7 +217,7 @@ impl World {
             texts.push(texts[0].clone());
         }
         if self.chance.hits(faults.garbage) {
-            self.report.count("fault: garbage frame");
+            self.report.count(garbage_is);
             let garbage = self.chance.pick(GARBAGE).copied().unwrap_or_default();
             texts.insert(0, garbage.to_owned());
         }
@@ -209,7 +230,11 @@ impl World {
         } else {
             0
         };
-        let at = self.now + Duration::from_millis(self.chance.below(4));
+        let mut at = self.now + Duration::from_millis(self.chance.below(4));
+        if self.storm && self.chance.hits(self.plan.faults.delay_frame) {
+            self.report.count("fault: delayed frame");
+            at = at + Duration::from_millis(self.chance.below(3_000));
+        }
         if self.chance.hits(reorder) {
             self.report.count("fault: reordered frame");
             return at + Duration::from_millis(20);
@@ -217,11 +242,11 @@ impl World {
         at.max(last)
     }
 
-    fn arrive_at_server(&mut self, socket: SocketId, input: server_core::Input) {
+    pub(super) fn arrive_at_server(&mut self, socket: SocketId, input: server_core::Input) {
         let Some(pipe) = self.pipes.get(&socket) else {
             return;
         };
-        if pipe.half_open {
+        if pipe.half_open || pipe.deaf {
             return;
         }
         let (server, life, last) = (pipe.server, pipe.server_life, pipe.to_server);
@@ -239,7 +264,7 @@ impl World {
         );
     }
 
-    fn arrive_at_extension(&mut self, socket: SocketId, input: Input) {
+    pub(super) fn arrive_at_extension(&mut self, socket: SocketId, input: Input) {
         let Some(pipe) = self.pipes.get(&socket) else {
             return;
         };
@@ -250,6 +275,9 @@ impl World {
         let at = self.travel(last);
         if let Some(pipe) = self.pipes.get_mut(&socket) {
             pipe.to_extension = pipe.to_extension.max(at);
+            if let Input::SocketText { text, .. } = &input {
+                pipe.last.clone_from(text);
+            }
         }
         self.at(
             at,
@@ -275,218 +303,18 @@ impl World {
             let code = 1006;
             self.arrive_at_server(socket, server_core::Input::Closed { conn, code });
             self.arrive_at_extension(socket, Input::SocketClosed { socket, code });
-            self.pipes.remove(&socket);
+            self.forget_pipe(socket);
         }
     }
 
-    pub(super) fn start_server(&mut self, server: usize) -> Result<(), String> {
-        let taken: Vec<u16> = self
-            .nodes
-            .iter()
-            .filter(|node| node.core.is_some())
-            .map(|node| node.port)
-            .chain(self.strangers.keys().copied())
-            .collect();
-        let Some(port) = self.plan.range.ports().find(|port| !taken.contains(port)) else {
-            return Ok(());
-        };
-        let (seed, fresh) = (self.chance.seed(), self.chance.seed());
-        let config = Config {
-            range: self.plan.range,
-            label: Some(format!("agent {server}")),
-            ..Config::default()
-        };
-        let now = self.now;
-        let Some(node) = self.nodes.get_mut(server) else {
-            return Ok(());
-        };
-        if node.core.is_some() {
-            return Ok(());
-        }
-        let identity = node
-            .identity
-            .get_or_insert_with(|| server_core::fresh_identity(fresh))
-            .clone();
-        node.life += 1;
-        node.port = port;
-        node.up_since = now;
-        node.core = Some(Server::new(config, seed, now));
-        self.report.count("server: started");
-        let session = SessionKey::ONLY;
-        self.tell_server(server, server_core::Input::Identity { session, identity })?;
-        self.tell_server(server, server_core::Input::Listening { port })?;
-        self.tell_siblings()
-    }
-
-    pub(super) fn tell_siblings(&mut self) -> Result<(), String> {
-        let ports: Vec<u16> = self
-            .nodes
-            .iter()
-            .filter(|node| node.core.is_some())
-            .map(|node| node.port)
-            .collect();
-        for server in 0..self.nodes.len() {
-            let own = self.nodes.get(server).map_or(0, |node| node.port);
-            let others = ports.iter().copied().filter(|port| *port != own).collect();
-            self.tell_server(server, server_core::Input::Siblings { ports: others })?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn tell_server(
-        &mut self,
-        server: usize,
-        input: server_core::Input,
-    ) -> Result<(), String> {
-        let now = self.now;
-        let Some(node) = self.nodes.get_mut(server) else {
-            return Ok(());
-        };
-        let Some(core) = &mut node.core else {
-            return Ok(());
-        };
-        core.handle_input(input, now);
-        let effects: Vec<_> = std::iter::from_fn(|| core.poll_effect()).collect();
-        match core.poll_timeout() {
-            Some((at, _)) => self.timers.set(server, at),
-            None => {
-                self.timers.clear(&server);
+    /// A socket is no more; its last frame may be heard again, late.
+    pub(super) fn forget_pipe(&mut self, socket: SocketId) {
+        if let Some(pipe) = self.pipes.remove(&socket) {
+            self.stale.push_back((socket, pipe.last));
+            if self.stale.len() > STALE_MAX {
+                self.stale.pop_front();
             }
         }
-        for effect in effects {
-            self.perform_for_server(server, effect)?;
-        }
-        Ok(())
-    }
-
-    fn perform_for_server(
-        &mut self,
-        server: usize,
-        effect: server_core::Effect,
-    ) -> Result<(), String> {
-        let life = self.nodes.get(server).map_or(0, |node| node.life);
-        match effect {
-            server_core::Effect::Send { conn, text } => {
-                if let Some(socket) = self.socket(server, life, conn) {
-                    for text in self.mangle(text) {
-                        self.arrive_at_extension(socket, Input::SocketText { socket, text });
-                    }
-                }
-            }
-            server_core::Effect::Close { conn, code } => {
-                if let Some(socket) = self.socket(server, life, conn) {
-                    self.arrive_at_extension(socket, Input::SocketClosed { socket, code });
-                    self.pipes.remove(&socket);
-                }
-            }
-            server_core::Effect::ReadSecret { conn } => {
-                let secret = Some(Secret::new(SECRET));
-                let input = Box::new(server_core::Input::Secret { conn, secret });
-                self.later(
-                    Duration::from_millis(1),
-                    Due::Server {
-                        server,
-                        life,
-                        input,
-                    },
-                );
-            }
-            server_core::Effect::Answer { call, answer } => {
-                let code = answer
-                    .outcome
-                    .as_ref()
-                    .err()
-                    .map_or("ok", |error| error.code.as_str());
-                self.report.count(format!("answer: {code}"));
-                self.check_answer(server, call.0, &answer)?;
-            }
-            server_core::Effect::Progress { .. } => self.report.count("answer: progress"),
-            server_core::Effect::SaveIdentity {
-                session: _,
-                identity,
-            } => {
-                if let Some(node) = self.nodes.get_mut(server) {
-                    node.identity = Some(identity);
-                }
-            }
-            server_core::Effect::MarkEnding { .. }
-            | server_core::Effect::StopListening
-            | server_core::Effect::Note(_)
-            | server_core::Effect::Admit { .. } => {}
-            server_core::Effect::Exit => self.stop_server(server)?,
-        }
-        Ok(())
-    }
-
-    fn socket(&self, server: usize, life: u64, conn: ConnId) -> Option<SocketId> {
-        let is_it =
-            |pipe: &Pipe| pipe.server == server && pipe.server_life == life && pipe.conn == conn;
-        self.pipes
-            .iter()
-            .find(|(_, pipe)| is_it(pipe))
-            .map(|(socket, _)| *socket)
-    }
-
-    /// A server is gone, whoever ended it: its sockets close, its agent starts anew.
-    pub(super) fn stop_server(&mut self, server: usize) -> Result<(), String> {
-        let Some(node) = self.nodes.get_mut(server) else {
-            return Ok(());
-        };
-        node.core = None;
-        node.agent.open.clear();
-        self.timers.clear(&server);
-        let mine = |pipe: &Pipe| pipe.server == server;
-        let sockets: Vec<SocketId> = self
-            .pipes
-            .iter()
-            .filter(|(_, pipe)| mine(pipe))
-            .map(|(socket, _)| *socket)
-            .collect();
-        for socket in sockets {
-            self.lose(socket);
-        }
-        self.tell_siblings()
-    }
-
-    pub(super) fn step_agent(&mut self, server: usize) -> Result<(), String> {
-        if !self.storm {
-            return Ok(());
-        }
-        let pause = Duration::from_millis(50 + self.chance.below(900));
-        self.later(pause, Due::Agent { server });
-        let others: Vec<protocol::TabId> = self.chrome.tabs.keys().copied().collect();
-        self.act += 1;
-        let act = self.act;
-        let Some(node) = self.nodes.get_mut(server) else {
-            return Ok(());
-        };
-        if node.core.is_none() {
-            return Ok(());
-        }
-        node.calls += 1;
-        let call = (server as u64) << 40 | node.calls;
-        if self.chance.hits(80)
-            && let Some(open) = node.agent.open.keys().next().copied()
-        {
-            self.report.count("agent: cancelled");
-            return self.tell_server(
-                server,
-                server_core::Input::Cancel {
-                    call: server_core::CallId(open),
-                },
-            );
-        }
-        let Node { agent, .. } = node;
-        let Some(request) = agent.ask(call, act, &others, &mut self.chance) else {
-            return Ok(());
-        };
-        self.report.count(format!("asked: {}", request.name));
-        let input = server_core::Input::Call {
-            session: SessionKey::ONLY,
-            call: server_core::CallId(call),
-            request,
-        };
-        self.tell_server(server, input)
     }
 
     pub(super) fn note(&mut self, trace: &Trace) {
@@ -520,9 +348,5 @@ impl World {
         self.asks += 1;
         let ask = extension_core::input::AskId(self.asks);
         self.tell_extension(Input::Person { ask, action })
-    }
-
-    pub(super) fn stored(&self) -> &std::collections::BTreeMap<String, Value> {
-        &self.storage
     }
 }

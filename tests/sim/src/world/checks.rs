@@ -1,0 +1,303 @@
+//! The invariants, as far as a bystander can see them, after every step.
+
+use super::World;
+use crate::agents::never_began;
+use extension_core::extension::{Census, Trace};
+use extension_core::tabs::{Owner, TabEvent};
+use extension_core::view::InstanceState;
+use protocol::{SessionId, TabId, limits};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Tabs that Chrome has closed and the extension has not heard of yet.
+const CLOSED_UNHEARD_MAX: usize = 64;
+/// Questions to Chrome for each tab: grouping, unloading, closing, and its answer on the way.
+const ASKED_PER_TAB_MAX: usize = 8;
+
+impl World {
+    /// One decision: the model follows it, and what it says of the world is so.
+    pub(super) fn follow(&mut self, trace: &Trace) -> Result<(), String> {
+        self.note(trace);
+        self.remember(trace);
+        self.model.follow(trace)?;
+        match trace {
+            Trace::Tab(TabEvent::OwnerChanged {
+                tab,
+                from: Owner::Session(from),
+                to: _,
+            }) => self.check_cleared(*tab, from),
+            Trace::Ended { session } => {
+                self.untold.remove(session);
+                self.ended.push(session.clone());
+                Ok(())
+            }
+            Trace::Tab(_)
+            | Trace::Call { .. }
+            | Trace::TurnEnded { .. }
+            | Trace::Answered { .. }
+            | Trace::Dropped { .. }
+            | Trace::Given { .. } => Ok(()),
+        }
+    }
+
+    /// Nothing of a former owner is left on a tab when the next one gets it (invariant 7).
+    fn check_cleared(&self, tab: TabId, from: &SessionId) -> Result<(), String> {
+        match self.chrome.tabs.get(&tab) {
+            Some(state) if state.attached => Err(format!(
+                "invariant 7: the debugger of {from} is still on {tab}, which changes hands"
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What an end leaves behind at once, and the bounds of everything else (invariants 7 and 9).
+    pub(super) fn check_bounds(&mut self) -> Result<(), String> {
+        for session in std::mem::take(&mut self.ended) {
+            self.model.check_ended(&session)?;
+        }
+        self.model.check_bounds()?;
+        let Census {
+            sessions,
+            calls,
+            tabs: _,
+            pages,
+            house,
+            held,
+        } = self.extension.census();
+        let open = self.chrome.tabs.len() + CLOSED_UNHEARD_MAX;
+        let bounds = [
+            ("sessions", sessions, limits::SESSIONS_MAX),
+            ("calls", calls, sessions * limits::CALLS_PER_SESSION_MAX),
+            ("pages", pages, open),
+            ("questions to Chrome", house, open * ASKED_PER_TAB_MAX),
+            (
+                "things held for the disk",
+                held,
+                2 * calls + 2 * sessions + open,
+            ),
+        ];
+        for (what, count, bound) in bounds {
+            if count > bound && sessions > 0 {
+                return Err(format!("invariant 9: {count} {what}, {bound} are allowed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// After a death each session holds the tabs that the store said, or will be told
+    /// (invariant 6).
+    pub(super) fn check_reborn(
+        &mut self,
+        kept: &BTreeMap<TabId, SessionId>,
+    ) -> Result<BTreeMap<TabId, SessionId>, String> {
+        let mut owners = BTreeMap::new();
+        for instance in self.extension.view(self.now).instances {
+            let tabs = instance.tabs.iter().map(|tab| tab.tab_id);
+            owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
+        }
+        for (tab, session) in kept {
+            if !self.chrome.tabs.contains_key(tab) {
+                self.report.count("state: tab lost with the worker");
+                self.untold.entry(session.clone()).or_default().insert(*tab);
+            } else if owners.get(tab) != Some(session) {
+                return Err(format!(
+                    "invariant 6: {tab} of {session} belongs to {:?} after the worker's death",
+                    owners.get(tab)
+                ));
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Which tab is whose, as the store says it.
+    pub(super) fn stored_owners(&self) -> BTreeMap<TabId, SessionId> {
+        let known = |session: &SessionId| {
+            let has = |kind: &str| self.storage.contains_key(&format!("{kind}/{session}"));
+            has("session") && has("seat")
+        };
+        let owner = |(key, record): (&String, &Value)| {
+            let tab = key.strip_prefix("tab/")?.parse().ok().map(TabId)?;
+            let leaves = record.pointer("/e/leaving").is_some_and(|to| !to.is_null());
+            let session = record.pointer("/e/owner/session/0").and_then(Value::as_str);
+            let session = SessionId::new(session.filter(|_| !leaves)?).ok()?;
+            known(&session).then_some((tab, session))
+        };
+        self.storage.iter().filter_map(owner).collect()
+    }
+
+    /// A session is told, once, which tabs it lost (invariant 6).
+    fn check_told(
+        &mut self,
+        session: &SessionId,
+        answer: &server_core::Answer,
+    ) -> Result<(), String> {
+        let untold = self.untold.entry(session.clone()).or_default();
+        for lost in &answer.lost {
+            if !untold.remove(&lost.tab_id) {
+                return Err(format!(
+                    "invariant 6: {session} is told again, or in vain, that it lost {}",
+                    lost.tab_id
+                ));
+            }
+            self.report.count("state: told of a lost tab");
+        }
+        if answer.outcome.is_ok() && !untold.is_empty() {
+            return Err(format!(
+                "invariant 6: {session} goes on and knows nothing of {untold:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What a stale socket says changes nothing (invariant 5).
+    pub(super) fn hear_stale(&mut self, input: extension_core::Input) -> Result<(), String> {
+        let states = |world: &Self| -> Vec<(SessionId, InstanceState, Option<u16>)> {
+            let view = world.extension.view(world.now);
+            let state =
+                |one: extension_core::view::InstanceView| (one.session_id, one.state, one.port);
+            view.instances.into_iter().map(state).collect()
+        };
+        // What time alone does is done first.
+        self.tell_extension(extension_core::Input::Tick)?;
+        let before = states(self);
+        self.extension.handle_input(input, self.now);
+        let decided = self.extension.take_trace();
+        if let Some(first) = decided.first() {
+            return Err(format!("invariant 5: a stale socket led to {first:?}"));
+        }
+        if states(self) != before {
+            return Err("invariant 5: a stale socket changed who is connected".into());
+        }
+        self.carry()
+    }
+    /// Scripts that ran: each once, and only in a tab of the session that sent it.
+    pub(super) fn check_acts(&mut self) -> Result<(), String> {
+        while let Some(act) = self.chrome.acts.get(self.acts_seen).copied() {
+            self.acts_seen += 1;
+            let times = self.done.entry(act.number).or_default();
+            *times += 1;
+            if *times > 1 {
+                return Err(format!("invariant 3: act {} ran twice", act.number));
+            }
+            let Some((session, life)) = self.askers.get(&act.number) else {
+                return Err(format!("invariant 3: nobody asked for act {}", act.number));
+            };
+            // What a former life of the worker sent may run on: its successor waits for it.
+            if *life == self.life && self.model.owner(act.tab) != Some(session) {
+                return Err(format!(
+                    "invariant 1: act {} of {session} ran in {} of {:?}",
+                    act.number,
+                    act.tab,
+                    self.model.owner(act.tab)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every server that is up is connected (invariant 8).
+    pub(super) fn check_all_found(&mut self) -> Result<(), String> {
+        let view = self.extension.view(self.now);
+        for node in self.nodes.iter().filter(|node| node.core.is_some()) {
+            let found = view.instances.iter().any(|instance| {
+                instance.state == InstanceState::Connected
+                    && node
+                        .identity
+                        .as_ref()
+                        .is_some_and(|id| id.session_id == instance.session_id)
+            });
+            if !found {
+                return Err(format!(
+                    "invariant 8: the server on {} is up since {} and not connected",
+                    node.port, node.up_since.0
+                ));
+            }
+            self.report.count("state: found after the storm");
+        }
+        Ok(())
+    }
+
+    /// No call is open for ever (invariant 3).
+    pub(super) fn check_all_answered(&self) -> Result<(), String> {
+        for node in &self.nodes {
+            if let Some((call, asked)) = node.agent.open.first_key_value() {
+                return Err(format!(
+                    "invariant 3: call {call} ({}) was never answered",
+                    asked.name
+                ));
+            }
+        }
+        let unsettled = self.model.unsettled();
+        if !unsettled.is_empty() {
+            return Err(format!("invariant 3: never settled: {unsettled:?}"));
+        }
+        Ok(())
+    }
+
+    /// When all sessions are over, nothing of them remains (invariant 7).
+    pub(super) fn check_nothing_left(&self) -> Result<(), String> {
+        let census = self.extension.census();
+        if !census.is_empty() {
+            return Err(format!("invariant 7: left behind: {census:?}"));
+        }
+        if let Some((tab, _)) = self.chrome.tabs.iter().find(|(_, tab)| tab.attached) {
+            return Err(format!("invariant 7: the debugger is still on {tab}"));
+        }
+        let kept: Vec<&String> = self
+            .storage
+            .keys()
+            .filter(|key| !matches!(key.as_str(), "browser" | "ports" | "paused"))
+            .collect();
+        if !kept.is_empty() {
+            return Err(format!("invariant 7: left in the store: {kept:?}"));
+        }
+        Ok(())
+    }
+
+    /// An answer reached an agent: it must be its own, and true.
+    pub(super) fn check_answer(
+        &mut self,
+        server: usize,
+        call: u64,
+        answer: &server_core::Answer,
+    ) -> Result<(), String> {
+        let Some(node) = self.nodes.get_mut(server) else {
+            return Ok(());
+        };
+        let Some(asked) = node.agent.open.remove(&call) else {
+            return Err(format!(
+                "invariant 3: call {call} was answered twice, or never asked"
+            ));
+        };
+        node.agent.learn(&answer.outcome, answer.tab);
+        let session = node.identity.as_ref().map(|own| own.session_id.clone());
+        if let Some(session) = session {
+            self.check_told(&session, answer)?;
+        }
+        let Some(act) = asked.act else { return Ok(()) };
+        let times = self.done.get(&act).copied().unwrap_or_default();
+        match &answer.outcome {
+            Ok(data) => {
+                let value = data.get("value").and_then(Value::as_u64);
+                let dialog = data.get("dialog").is_some();
+                if value.is_some_and(|value| value != act) {
+                    return Err(format!(
+                        "invariant 4: act {act} was answered with {value:?}"
+                    ));
+                }
+                if times != 1 && !dialog {
+                    return Err(format!(
+                        "invariant 3: act {act} succeeded and ran {times} times"
+                    ));
+                }
+            }
+            Err(error) if never_began(error.code) && times > 0 => {
+                return Err(format!(
+                    "invariant 3: act {act} ran, yet was answered {error}"
+                ));
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! Faults of the cores, imitated: each stands between a core and the world, never in a check, and
+//! each must be found. See [`Plant`] for what they do.
+
+use super::World;
+use crate::plan::Plant;
+use extension_core::extension::Trace;
+use extension_core::input::{CallId, SocketId};
+use extension_core::tabs::{Owner, TabEvent};
+use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What no seed decides: how many worlds this process has had.
+static WORLDS: AtomicU64 = AtomicU64::new(0);
+
+impl World {
+    fn has(&self, plant: Plant) -> bool {
+        self.plan.plant == Some(plant)
+    }
+
+    /// How often the planted fault has struck.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        self.struck
+    }
+
+    /// A decision, as a broken core would have made it.
+    pub(super) fn plant_in_trace(&mut self, trace: Trace) -> Vec<Trace> {
+        match self.plan.plant {
+            Some(Plant::SecondTurn) => self.delay_turn_end(trace),
+            Some(Plant::ClaimOvertakes) => self.swap_claims(trace),
+            Some(Plant::CallKept) => match trace {
+                Trace::Answered { error: Some(_), .. } => {
+                    self.struck += 1;
+                    Vec::new()
+                }
+                other => vec![other],
+            },
+            Some(
+                Plant::CommandTwice
+                | Plant::AnswerAstray
+                | Plant::StaleClose
+                | Plant::EntityLost
+                | Plant::DebuggerStays
+                | Plant::ProbeLies
+                | Plant::Entropy,
+            )
+            | None => vec![trace],
+        }
+    }
+
+    /// A turn ends only after the next one has begun.
+    fn delay_turn_end(&mut self, trace: Trace) -> Vec<Trace> {
+        match (&trace, self.kept_back.take()) {
+            (Trace::TurnEnded { .. }, None) => {
+                self.kept_back = Some(trace);
+                Vec::new()
+            }
+            (Trace::Tab(TabEvent::Begin { .. }), Some(kept)) => {
+                self.struck += 1;
+                vec![trace, kept]
+            }
+            (Trace::Tab(TabEvent::OwnerChanged { .. }) | Trace::TurnEnded { .. }, Some(kept)) => {
+                vec![kept, trace]
+            }
+            (_, kept) => {
+                self.kept_back = kept;
+                vec![trace]
+            }
+        }
+    }
+
+    /// Of two claims on one tab the core served the later one first.
+    fn swap_claims(&mut self, trace: Trace) -> Vec<Trace> {
+        let Some(kept) = self.kept_back.take() else {
+            if self.is_claim(&trace) {
+                self.kept_back = Some(trace);
+                return Vec::new();
+            }
+            return vec![trace];
+        };
+        let same = match (&kept, &trace) {
+            (
+                Trace::Call {
+                    tab: first,
+                    session,
+                    ..
+                },
+                Trace::Call {
+                    tab: second,
+                    session: other,
+                    ..
+                },
+            ) => first == second && session != other && self.is_claim(&trace),
+            _ => false,
+        };
+        if same {
+            self.struck += 1;
+            return vec![trace, kept];
+        }
+        match (about(&kept), &trace) {
+            (Some(call), Trace::Tab(TabEvent::Progress { call: other, .. })) if call == *other => {
+                self.kept_back = Some(kept);
+                Vec::new()
+            }
+            (Some(call), trace) if about(trace) == Some(call) || is_grant(trace) => {
+                vec![kept, trace.clone()]
+            }
+            _ => {
+                self.kept_back = Some(kept);
+                vec![trace]
+            }
+        }
+    }
+
+    fn is_claim(&self, trace: &Trace) -> bool {
+        match trace {
+            Trace::Call {
+                tab: Some(tab),
+                session,
+                wait,
+                ..
+            } => {
+                let owner = self.model.owner(*tab);
+                !wait.is_zero() && owner.is_some_and(|owner| owner != session)
+            }
+            _ => false,
+        }
+    }
+
+    /// A command that a server sends, and the same one under a new id: the core would run both.
+    pub(super) fn plant_in_command(&mut self, text: &str) -> Option<String> {
+        if !self.has(Plant::CommandTwice) || !text.contains("act(") {
+            return None;
+        }
+        let mut frame: Value = serde_json::from_str(text).ok()?;
+        let id = frame.get("wireId")?.as_str()?;
+        let id = Value::from(format!("{id}-again"));
+        frame.as_object_mut()?.insert("wireId".into(), id);
+        self.struck += 1;
+        Some(frame.to_string())
+    }
+
+    /// The socket on which a broken core sends an answer.
+    pub(super) fn plant_in_socket(&mut self, socket: SocketId, text: &str) -> SocketId {
+        if !self.has(Plant::AnswerAstray) || !text.contains("\"response\"") {
+            return socket;
+        }
+        let other = self.pipes.keys().find(|other| **other != socket).copied();
+        self.struck += u64::from(other.is_some());
+        other.unwrap_or(socket)
+    }
+
+    /// The socket that a broken glue names when an older one closes.
+    pub(super) fn plant_in_close(&mut self, socket: SocketId) -> SocketId {
+        if !self.has(Plant::StaleClose) {
+            return socket;
+        }
+        let newer = self.pipes.keys().next_back().copied();
+        self.struck += u64::from(newer.is_some());
+        newer.unwrap_or(socket)
+    }
+
+    /// One tab's record is lost with the worker.
+    pub(super) fn plant_in_store(&mut self) {
+        if self.has(Plant::EntityLost)
+            && let Some(tab) = self
+                .stored_owners()
+                .into_keys()
+                .find(|tab| self.chrome.tabs.contains_key(tab))
+        {
+            self.struck += 1;
+            self.storage.remove(&format!("tab/{tab}"));
+        }
+    }
+
+    /// Whether a probe of this port finds nobody, whoever is there.
+    pub(super) fn plant_in_probe(&mut self, port: u16) -> bool {
+        let lies = self.has(Plant::ProbeLies) && port == self.plan.range.first;
+        self.struck += u64::from(lies);
+        lies
+    }
+
+    /// What must not be: chance that comes from no seed.
+    pub(super) fn plant_at_start(&mut self) {
+        self.chrome.stays_attached = self.has(Plant::DebuggerStays);
+        if self.has(Plant::Entropy) {
+            self.struck += 1;
+            for _ in 0..=WORLDS.fetch_add(1, Ordering::Relaxed) {
+                self.chance.below(2);
+            }
+        }
+    }
+}
+
+/// The call that a decision is about.
+fn about(trace: &Trace) -> Option<CallId> {
+    match trace {
+        Trace::Call { call, .. }
+        | Trace::TurnEnded { call }
+        | Trace::Answered { call, .. }
+        | Trace::Dropped { call } => Some(*call),
+        Trace::Tab(
+            TabEvent::Begin { call, .. }
+            | TabEvent::Stop { call, .. }
+            | TabEvent::Refuse { call, .. }
+            | TabEvent::Dropped { call }
+            | TabEvent::Finished { call, .. }
+            | TabEvent::Progress { call, .. },
+        ) => Some(*call),
+        Trace::Tab(
+            TabEvent::Make { .. }
+            | TabEvent::Clear { .. }
+            | TabEvent::Mend { .. }
+            | TabEvent::OwnerChanged { .. }
+            | TabEvent::Close { .. }
+            | TabEvent::Show { .. },
+        )
+        | Trace::Given { .. }
+        | Trace::Ended { .. } => None,
+    }
+}
+
+fn is_grant(trace: &Trace) -> bool {
+    matches!(
+        trace,
+        Trace::Tab(TabEvent::OwnerChanged {
+            to: Owner::Session(_),
+            ..
+        })
+    )
+}

@@ -1,0 +1,234 @@
+//! Servers and their agents: their starts and ends, what they are told, what they ask.
+
+use super::Node;
+use super::{Due, SECRET, World};
+use crate::network::Pipe;
+use extension_core::Input;
+use extension_core::input::SocketId;
+use protocol::pairing::Secret;
+use server_core::{Config, ConnId, Server, SessionKey};
+use std::time::Duration;
+
+impl World {
+    pub(super) fn start_server(&mut self, server: usize) -> Result<(), String> {
+        let taken: Vec<u16> = self
+            .nodes
+            .iter()
+            .filter(|node| node.core.is_some())
+            .map(|node| node.port)
+            .chain(self.strangers.keys().copied())
+            .collect();
+        let Some(port) = self.plan.range.ports().find(|port| !taken.contains(port)) else {
+            return Ok(());
+        };
+        let (seed, fresh) = (self.chance.seed(), self.chance.seed());
+        let config = Config {
+            range: self.plan.range,
+            label: Some(format!("agent {server}")),
+            ..Config::default()
+        };
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(server) else {
+            return Ok(());
+        };
+        if node.core.is_some() {
+            return Ok(());
+        }
+        let identity = node
+            .identity
+            .get_or_insert_with(|| server_core::fresh_identity(fresh))
+            .clone();
+        node.life += 1;
+        node.port = port;
+        node.up_since = now;
+        node.core = Some(Server::new(config, seed, now));
+        self.report.count("server: started");
+        let session = SessionKey::ONLY;
+        self.tell_server(server, server_core::Input::Identity { session, identity })?;
+        self.tell_server(server, server_core::Input::Listening { port })?;
+        self.tell_siblings()
+    }
+
+    pub(super) fn tell_siblings(&mut self) -> Result<(), String> {
+        let ports: Vec<u16> = self
+            .nodes
+            .iter()
+            .filter(|node| node.core.is_some())
+            .map(|node| node.port)
+            .collect();
+        for server in 0..self.nodes.len() {
+            let own = self.nodes.get(server).map_or(0, |node| node.port);
+            let others = ports.iter().copied().filter(|port| *port != own).collect();
+            self.tell_server(server, server_core::Input::Siblings { ports: others })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_server(
+        &mut self,
+        server: usize,
+        input: server_core::Input,
+    ) -> Result<(), String> {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(server) else {
+            return Ok(());
+        };
+        let Some(core) = &mut node.core else {
+            return Ok(());
+        };
+        core.handle_input(input, now);
+        let effects: Vec<_> = std::iter::from_fn(|| core.poll_effect()).collect();
+        match core.poll_timeout() {
+            Some((at, _)) => self.timers.set(server, at),
+            None => {
+                self.timers.clear(&server);
+            }
+        }
+        for effect in effects {
+            self.perform_for_server(server, effect)?;
+        }
+        Ok(())
+    }
+
+    fn perform_for_server(
+        &mut self,
+        server: usize,
+        effect: server_core::Effect,
+    ) -> Result<(), String> {
+        let life = self.nodes.get(server).map_or(0, |node| node.life);
+        match effect {
+            server_core::Effect::Send { conn, text } => {
+                if let Some(socket) = self.socket(server, life, conn) {
+                    let mut texts = self.mangle(text, "fault: garbage frame to the extension");
+                    let again = texts.last().and_then(|text| self.plant_in_command(text));
+                    texts.extend(again);
+                    for text in texts {
+                        self.arrive_at_extension(socket, Input::SocketText { socket, text });
+                    }
+                }
+            }
+            server_core::Effect::Close { conn, code } => {
+                if let Some(socket) = self.socket(server, life, conn) {
+                    self.arrive_at_extension(socket, Input::SocketClosed { socket, code });
+                    self.forget_pipe(socket);
+                }
+            }
+            server_core::Effect::ReadSecret { conn } => {
+                let secret = Some(Secret::new(SECRET));
+                let input = Box::new(server_core::Input::Secret { conn, secret });
+                self.later(
+                    Duration::from_millis(1),
+                    Due::Server {
+                        server,
+                        life,
+                        input,
+                    },
+                );
+            }
+            server_core::Effect::Answer { call, answer } => {
+                let code = answer
+                    .outcome
+                    .as_ref()
+                    .err()
+                    .map_or("ok", |error| error.code.as_str());
+                self.report.count(format!("answer: {code}"));
+                self.check_answer(server, call.0, &answer)?;
+            }
+            server_core::Effect::Progress { .. } => self.report.count("answer: progress"),
+            server_core::Effect::SaveIdentity {
+                session: _,
+                identity,
+            } => {
+                if let Some(node) = self.nodes.get_mut(server) {
+                    node.identity = Some(identity);
+                }
+            }
+            server_core::Effect::MarkEnding { .. }
+            | server_core::Effect::StopListening
+            | server_core::Effect::Note(_)
+            | server_core::Effect::Admit { .. } => {}
+            server_core::Effect::Exit => self.stop_server(server)?,
+        }
+        Ok(())
+    }
+
+    fn socket(&self, server: usize, life: u64, conn: ConnId) -> Option<SocketId> {
+        let is_it =
+            |pipe: &Pipe| pipe.server == server && pipe.server_life == life && pipe.conn == conn;
+        self.pipes
+            .iter()
+            .find(|(_, pipe)| is_it(pipe))
+            .map(|(socket, _)| *socket)
+    }
+
+    /// A server is gone, whoever ended it: its sockets close, its agent starts anew.
+    pub(super) fn stop_server(&mut self, server: usize) -> Result<(), String> {
+        let Some(node) = self.nodes.get_mut(server) else {
+            return Ok(());
+        };
+        node.core = None;
+        node.agent.open.clear();
+        if let Some(own) = &node.identity {
+            // Who could be told is no more.
+            self.untold.remove(&own.session_id);
+        }
+        self.timers.clear(&server);
+        let mine = |pipe: &Pipe| pipe.server == server;
+        let sockets: Vec<SocketId> = self
+            .pipes
+            .iter()
+            .filter(|(_, pipe)| mine(pipe))
+            .map(|(socket, _)| *socket)
+            .collect();
+        for socket in sockets {
+            self.lose(socket);
+        }
+        self.tell_siblings()
+    }
+
+    pub(super) fn step_agent(&mut self, server: usize) -> Result<(), String> {
+        if !self.storm {
+            return Ok(());
+        }
+        let pause = Duration::from_millis(50 + self.chance.below(900));
+        self.later(pause, Due::Agent { server });
+        let others: Vec<protocol::TabId> = self.chrome.tabs.keys().copied().collect();
+        self.act += 1;
+        let act = self.act;
+        let Some(node) = self.nodes.get_mut(server) else {
+            return Ok(());
+        };
+        if node.core.is_none() {
+            return Ok(());
+        }
+        node.calls += 1;
+        let call = (server as u64) << 40 | node.calls;
+        if self.chance.hits(80)
+            && let Some(open) = node.agent.open.keys().next().copied()
+        {
+            self.report.count("agent: cancelled");
+            return self.tell_server(
+                server,
+                server_core::Input::Cancel {
+                    call: server_core::CallId(open),
+                },
+            );
+        }
+        let Node {
+            agent, identity, ..
+        } = node;
+        let Some(request) = agent.ask(call, act, &others, &mut self.chance) else {
+            return Ok(());
+        };
+        if let Some(own) = identity {
+            self.askers.insert(act, (own.session_id.clone(), self.life));
+        }
+        self.report.count(format!("asked: {}", request.name));
+        let input = server_core::Input::Call {
+            session: SessionKey::ONLY,
+            call: server_core::CallId(call),
+            request,
+        };
+        self.tell_server(server, input)
+    }
+}
