@@ -12,6 +12,7 @@ usage() {
                              one part: lint, core, sim, e2e, tidy or foreign; FILTER is a part of a test's name
     --repeat N               run it N times, stop at the first failure
     SIM_SEED=…               replay one seed of the simulation
+./build.sh soak [MINUTES]    new seeds of the simulation, for ten minutes unless said otherwise
     E2E_HEADED=1             show the browser's window
     KEEP=1                   keep profiles and logs of the end-to-end tests
 TEXT
@@ -242,7 +243,16 @@ test_core() {
     cargo test --locked -p interlock-extension-core --target wasm32-unknown-unknown "$@"
 }
 
-test_sim() { cargo test --locked -p interlock-sim "$@"; }
+# Prints the seeds that it plays. One that was asked for is played alone.
+test_sim() {
+  if [ -n "${SIM_SEED:-}" ]; then
+    cargo test --locked -p interlock-sim the_seed_that_was_asked_for -- --nocapture
+  else
+    cargo test --locked -p interlock-sim "$@" -- --show-output
+  fi
+}
+
+soak() { cargo run --locked --release -p interlock-sim --bin soak -- "$@"; }
 
 test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked -p interlock-e2e "$@"; }
 
@@ -302,6 +312,7 @@ case ${1:-build} in
   build) build ;;
   demo) demo ;;
   test) shift; run_tests "$@" ;;
+  soak) shift; soak "$@" ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;
 esac

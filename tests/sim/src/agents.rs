@@ -74,7 +74,12 @@ impl Agent {
             }
             39..=42 => {
                 acts = Some(act);
-                script(format!("{{ act({act}); open() }}"))
+                let storm = if chance.hits(250) {
+                    "open();".repeat(6)
+                } else {
+                    String::new()
+                };
+                script(format!("{{ act({act}); {storm} open() }}"))
             }
             43..=46 => {
                 acts = Some(act);
@@ -82,7 +87,9 @@ impl Agent {
             }
             47..=48 => script("{ throw new Error('x') }".into()),
             49..=58 => {
-                let url = match chance.below(12) {
+                let url = match chance.below(14) {
+                    12 => "https://guarded.example/".to_owned(),
+                    13 => "file:///etc/passwd".to_owned(),
                     0 => "https://unreachable.example/".to_owned(),
                     1 => "https://redirects-to-file.example/".to_owned(),
                     n => format!("https://site.example/{n}"),
@@ -90,7 +97,9 @@ impl Agent {
                 ("browser_navigate", json!({"url": url}))
             }
             59..=60 => ("browser_navigate_back", json!({})),
-            61..=66 => ("browser_snapshot", json!({})),
+            61..=64 => ("browser_snapshot", json!({})),
+            65 => ("browser_click", json!({"target": "e2_aaaa"})),
+            66 => ("browser_type", json!({"target": "e2_aaaa", "text": "x"})),
             67..=69 => ("browser_console_messages", json!({})),
             70..=72 => ("browser_wait_for", json!({"time": chance.below(4)})),
             73..=75 => ("browser_take_screenshot", json!({})),

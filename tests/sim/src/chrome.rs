@@ -749,7 +749,12 @@ impl Chrome {
             state.history.push(url.to_owned());
             state.at = state.history.len() - 1;
         }
-        let (attached, frame) = (state.attached, self.frame(tab));
+        if url.contains("guarded") {
+            // Another extension's frame is let in and the debugger thrown out.
+            self.throw_off(tab, DetachReason::TargetClosed);
+        }
+        let attached = self.tabs.get(&tab).is_some_and(|tab| tab.attached);
+        let frame = self.frame(tab);
         let qualifiers = if by_person {
             vec!["from_address_bar".to_owned()]
         } else {

@@ -32,8 +32,10 @@ pub struct Model {
     open: BTreeMap<CallId, Call>,
     /// Those of them that wait, in order of arrival. On another's tab they are its claims.
     waiting: Vec<CallId>,
-    /// Tabs that a hand-over or a person gives, and to whom.
-    given: BTreeMap<TabId, SessionId>,
+    /// Tabs that a hand-over or a person gives, and to whom; an attempt may come to nothing.
+    given: BTreeMap<TabId, BTreeSet<SessionId>>,
+    /// Who was promised a tab that had no number yet.
+    promised: BTreeSet<SessionId>,
     /// The latest arrival that had a turn, by tab and session.
     latest: BTreeMap<(TabId, SessionId), u64>,
     answered: BTreeSet<CallId>,
@@ -84,7 +86,7 @@ impl Model {
                 Ok(())
             }
             Trace::Given { tab, to } => {
-                self.given.insert(*tab, to.clone());
+                self.given.entry(*tab).or_default().insert(to.clone());
                 Ok(())
             }
             Trace::Ended { session: _ } => Ok(()),
@@ -141,8 +143,13 @@ impl Model {
             }
             TabEvent::Finished { call, tab } => {
                 let to = self.open.get(call).and_then(|call| call.to.clone());
-                if let (Some(to), Some(tab)) = (to, tab) {
-                    self.given.insert(*tab, to);
+                match (to, tab) {
+                    (Some(to), Some(tab)) => {
+                        self.given.entry(*tab).or_default().insert(to);
+                    }
+                    // Handed over while it is still being made: it has no number yet.
+                    (Some(to), None) => drop(self.promised.insert(to)),
+                    (None, _) => {}
                 }
                 Ok(())
             }
@@ -211,13 +218,15 @@ impl Model {
                 "invariant 1: {tab} changes hands under {running:?}"
             ));
         }
-        let given = self.given.remove(&tab);
+        let given = self.given.remove(&tab).unwrap_or_default();
         let Owner::Session(session) = to else {
             self.owners.remove(&tab);
             return Ok(());
         };
         // A new tab is its maker's, or its opener's owner's: nobody grants it.
-        let granted = *from != Owner::Undetermined && given.as_ref() != Some(session);
+        let granted = *from != Owner::Undetermined
+            && !given.contains(session)
+            && !self.promised.contains(session);
         let first = self
             .waiting
             .iter()
@@ -267,16 +276,38 @@ impl Model {
             return Ok(());
         }
         let mut counts: BTreeMap<&SessionId, usize> = BTreeMap::new();
-        for call in self.open.values() {
-            *counts.entry(&call.session).or_default() += 1;
+        for (id, call) in &self.open {
+            if !self.answered.contains(id) {
+                *counts.entry(&call.session).or_default() += 1;
+            }
         }
         match counts
             .iter()
-            .find(|(_, count)| **count > 2 * CALLS_PER_SESSION_MAX)
+            .find(|(_, count)| **count > CALLS_PER_SESSION_MAX)
         {
             Some((session, count)) => Err(format!("invariant 9: {count} calls of {session}")),
             None => Ok(()),
         }
+    }
+
+    /// What is known of a call, for a failure's message.
+    #[must_use]
+    pub fn describe(&self, call: CallId) -> String {
+        format!(
+            "{:?}, answered {}, running on {:?}",
+            self.open.get(&call),
+            self.answered.contains(&call),
+            self.running.iter().find(|(_, running)| **running == call)
+        )
+    }
+
+    /// Calls that wait for an answer. One with an open dialog has its answer and keeps its turn.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<CallId> {
+        let open = self.open.keys();
+        open.filter(|call| !self.answered.contains(call))
+            .copied()
+            .collect()
     }
 
     /// Calls that are not over, for the end of a run.
@@ -286,9 +317,17 @@ impl Model {
     }
 
     /// The worker died: turns and claims died with it; owners are as its successor says.
-    pub fn reborn(&mut self, owners: BTreeMap<TabId, SessionId>) {
+    pub fn reborn(
+        &mut self,
+        owners: BTreeMap<TabId, SessionId>,
+        given: BTreeMap<TabId, SessionId>,
+    ) {
         *self = Self {
             owners,
+            given: given
+                .into_iter()
+                .map(|(tab, heir)| (tab, BTreeSet::from([heir])))
+                .collect(),
             ..Self::default()
         };
     }

@@ -4,6 +4,12 @@ use crate::chance::Chance;
 use protocol::ports::PortRange;
 use std::time::Duration;
 
+/// Long enough for every back-off, grace and deadline to be over.
+const QUIET: Duration = Duration::from_secs(700);
+/// The same where nobody asks for long waits, and a second of 200 servers is dear: all that lasts
+/// longer, the grace of orphans, is over after both of them.
+const QUIET_CROWDED: Duration = Duration::from_secs(130);
+
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -15,6 +21,8 @@ pub struct Plan {
     pub range: PortRange,
     /// How long agents, people and faults are at work; then comes quiet, then the end.
     pub busy: Duration,
+    /// How long after the storm, and after the end, until everything must be over.
+    pub quiet: Duration,
     /// What goes wrong.
     pub faults: Faults,
     /// What a broken core would do.
@@ -122,7 +130,8 @@ impl Plan {
                 first: 20_000,
                 last: 20_399,
             },
-            busy: Duration::from_secs(20),
+            busy: Duration::from_secs(10),
+            quiet: QUIET_CROWDED,
             ..Self::stormy(seed, 200)
         }
     }
@@ -138,6 +147,7 @@ impl Plan {
                 last: 8775,
             },
             busy: Duration::from_secs(120),
+            quiet: QUIET,
             faults: Faults::default(),
             plant: None,
         }

@@ -29,8 +29,6 @@ const SECRET: [u8; 32] = [42; 32];
 const RECENT_MAX: usize = 60;
 /// How much of each.
 const RECENT_TEXT_MAX: usize = 400;
-/// Long enough after the storm for every back-off, grace and deadline to be over.
-const QUIET: Duration = Duration::from_secs(700);
 /// Time for every peer to be found again: the longest back-off with jitter, and a handshake.
 const FOUND_AGAIN: Duration = Duration::from_secs(150);
 
@@ -103,8 +101,8 @@ pub struct World {
     done: BTreeMap<u64, u32>,
     /// Who sent which act, in which life of the worker.
     askers: BTreeMap<u64, (SessionId, u64)>,
-    /// Sockets that are no more, with the last frame of each.
-    stale: VecDeque<(SocketId, String)>,
+    /// Sockets that are no more, since when, with the last frame of each.
+    stale: VecDeque<(Instant, SocketId, String)>,
     /// Tabs that a session must be told it lost, since the last death of the worker.
     untold: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// Sessions that ended in this step.
@@ -210,10 +208,10 @@ impl World {
         self.resume_person()?;
         self.run_until(self.now + FOUND_AGAIN)?;
         self.check_all_found()?;
-        self.run_until(self.now + QUIET)?;
+        self.run_until(self.now + self.plan.quiet)?;
         self.check_all_answered()?;
         self.end_all()?;
-        self.run_until(self.now + QUIET)?;
+        self.run_until(self.now + self.plan.quiet)?;
         self.check_nothing_left()
     }
 

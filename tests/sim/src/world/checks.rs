@@ -125,6 +125,16 @@ impl World {
         self.storage.iter().filter_map(owner).collect()
     }
 
+    /// Which tabs are on their way to whom, as the store says it.
+    pub(super) fn stored_gifts(&self) -> BTreeMap<TabId, SessionId> {
+        let gift = |(key, record): (&String, &Value)| {
+            let tab = key.strip_prefix("tab/")?.parse().ok().map(TabId)?;
+            let heir = record.pointer("/e/leaving/session")?.as_str()?;
+            Some((tab, SessionId::new(heir).ok()?))
+        };
+        self.storage.iter().filter_map(gift).collect()
+    }
+
     /// A session is told, once, which tabs it lost (invariant 6).
     fn check_told(
         &mut self,
@@ -227,15 +237,25 @@ impl World {
                 ));
             }
         }
-        let unsettled = self.model.unsettled();
-        if !unsettled.is_empty() {
-            return Err(format!("invariant 3: never settled: {unsettled:?}"));
+        let open = self.model.unanswered();
+        if let Some(call) = open.first() {
+            return Err(format!(
+                "invariant 3: {call:?} was never answered: {}",
+                self.model.describe(*call)
+            ));
         }
         Ok(())
     }
 
     /// When all sessions are over, nothing of them remains (invariant 7).
     pub(super) fn check_nothing_left(&self) -> Result<(), String> {
+        let unsettled = self.model.unsettled();
+        if let Some(call) = unsettled.first() {
+            return Err(format!(
+                "invariant 3: {call:?} never settled: {}",
+                self.model.describe(*call)
+            ));
+        }
         let census = self.extension.census();
         if !census.is_empty() {
             return Err(format!("invariant 7: left behind: {census:?}"));

@@ -7,6 +7,9 @@ use extension_core::{Input, PersonAction};
 use protocol::{SessionId, TabId};
 use std::time::Duration;
 
+/// By then the extension has heard that a socket is closed, however late that came.
+const STALE_AFTER: Duration = Duration::from_secs(10);
+
 impl World {
     pub(super) fn step_fault(&mut self) -> Result<(), String> {
         if !self.storm {
@@ -42,8 +45,13 @@ impl World {
         if self.chance.hits(faults.kill_server) {
             let server = self.chance.below(self.nodes.len() as u64);
             let server = usize::try_from(server).unwrap_or_default();
-            self.report.count("fault: server killed");
-            self.stop_server(server)?;
+            if self.chance.hits(300) {
+                self.report.count("fault: server ended by its client");
+                self.tell_server(server, server_core::Input::End)?;
+            } else {
+                self.report.count("fault: server killed");
+                self.stop_server(server)?;
+            }
             let back = Duration::from_millis(100 + self.chance.below(20_000));
             self.later(back, Due::Start { server });
         }
@@ -149,13 +157,15 @@ impl World {
             self.lose(socket);
         }
         self.land_writes();
+        // Its successor counts its sockets anew.
+        self.stale.clear();
         self.untold.clear();
         let kept = self.stored_owners();
         self.plant_in_store();
         let seed = self.chance.seed();
         self.extension = extension(&self.plan, seed, &self.storage, &self.chrome, self.now);
         let owners = self.check_reborn(&kept)?;
-        self.model.reborn(owners);
+        self.model.reborn(owners, self.stored_gifts());
         self.carry()
     }
 
@@ -182,9 +192,12 @@ impl World {
     /// A socket that is no more speaks once more, or closes again.
     fn say_stale(&mut self) -> Result<(), String> {
         let index = usize::try_from(self.chance.below(8)).unwrap_or_default();
-        let Some((socket, text)) = self.stale.get(index).cloned() else {
+        let Some((since, socket, text)) = self.stale.get(index).cloned() else {
             return Ok(());
         };
+        if self.now.since(since) < STALE_AFTER {
+            return Ok(());
+        }
         self.report.count("fault: stale socket speaks");
         let input = if self.chance.hits(500) {
             Input::SocketText { socket, text }

@@ -5,7 +5,7 @@ use super::World;
 use crate::plan::Plant;
 use extension_core::extension::Trace;
 use extension_core::input::{CallId, SocketId};
-use extension_core::tabs::{Owner, TabEvent};
+use extension_core::tabs::TabEvent;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -102,7 +102,7 @@ impl World {
                 self.kept_back = Some(kept);
                 Vec::new()
             }
-            (Some(call), trace) if about(trace) == Some(call) || is_grant(trace) => {
+            (Some(call), trace) if about(trace) == Some(call) || grants_same(&kept, trace) => {
                 vec![kept, trace.clone()]
             }
             _ => {
@@ -220,12 +220,15 @@ fn about(trace: &Trace) -> Option<CallId> {
     }
 }
 
-fn is_grant(trace: &Trace) -> bool {
-    matches!(
-        trace,
-        Trace::Tab(TabEvent::OwnerChanged {
-            to: Owner::Session(_),
-            ..
-        })
-    )
+/// Whether `trace` passes the tab on that `claim` waits for.
+fn grants_same(claim: &Trace, trace: &Trace) -> bool {
+    match (claim, trace) {
+        (
+            Trace::Call {
+                tab: Some(wanted), ..
+            },
+            Trace::Tab(TabEvent::OwnerChanged { tab, .. }),
+        ) => wanted == tab,
+        _ => false,
+    }
 }

@@ -309,8 +309,11 @@ impl World {
 
     /// A socket is no more; its last frame may be heard again, late.
     pub(super) fn forget_pipe(&mut self, socket: SocketId) {
-        if let Some(pipe) = self.pipes.remove(&socket) {
-            self.stale.push_back((socket, pipe.last));
+        // Of a half-open one the extension has not heard that it is no more.
+        if let Some(pipe) = self.pipes.remove(&socket)
+            && !pipe.half_open
+        {
+            self.stale.push_back((self.now, socket, pipe.last));
             if self.stale.len() > STALE_MAX {
                 self.stale.pop_front();
             }
