@@ -28,13 +28,14 @@ impl World {
         match self.plan.plant {
             Some(Plant::SecondTurn) => self.delay_turn_end(trace),
             Some(Plant::ClaimOvertakes) => self.swap_claims(trace),
-            Some(Plant::CallKept) => match trace {
-                Trace::Answered { error: Some(_), .. } => {
+            Some(Plant::CallKept) => {
+                if matches!(trace, Trace::Answered { error: Some(_), .. }) {
                     self.struck += 1;
                     Vec::new()
+                } else {
+                    vec![trace]
                 }
-                other => vec![other],
-            },
+            }
             Some(
                 Plant::CommandTwice
                 | Plant::AnswerAstray
@@ -113,18 +114,17 @@ impl World {
     }
 
     fn is_claim(&self, trace: &Trace) -> bool {
-        match trace {
-            Trace::Call {
-                tab: Some(tab),
-                session,
-                wait,
-                ..
-            } => {
-                let owner = self.model.owner(*tab);
-                !wait.is_zero() && owner.is_some_and(|owner| owner != session)
-            }
-            _ => false,
+        if let Trace::Call {
+            tab: Some(tab),
+            session,
+            wait,
+            ..
+        } = trace
+        {
+            let owner = self.model.owner(*tab);
+            return !wait.is_zero() && owner.is_some_and(|owner| owner != session);
         }
+        false
     }
 
     /// A command that a server sends, and the same one under a new id: the core would run both.
