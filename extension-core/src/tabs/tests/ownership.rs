@@ -150,7 +150,7 @@ fn nobody_touches_an_undetermined_tab() {
     assert_eq!(world.is(other), Fate::Waits, "a claim on x's tab");
     world.tell(|tabs, now| tabs.handle_created(TabId(201), now));
     let vain = world.call("y", Some(201));
-    world.pass(Duration::from_millis(60));
+    world.pass(browser::OPENER_MAX);
     assert_eq!(world.refused(vain), ErrorCode::TabOfPerson);
 }
 
