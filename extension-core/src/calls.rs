@@ -199,9 +199,10 @@ impl Calls {
         beside: Beside,
     ) -> Option<Answered> {
         let call = self.remove(id)?;
+        let acts = !call.command.reads_only();
         let acted_on = call
             .tab
-            .filter(|_| call.begun && !call.command.reads_only());
+            .filter(|_| acts && (call.begun || !call.command.takes_turn()));
         let response = match &call.caller {
             Caller::Person { .. } => AnswerBody::Plain(outcome),
             Caller::Server { wire_id, origin_id } => {
@@ -211,7 +212,8 @@ impl Calls {
                 envelope.tab_id = call.tab;
                 envelope.waiters = beside.waiters;
                 envelope.lost = beside.lost;
-                if call.begun {
+                // What acted without a turn must not be asked again either.
+                if call.begun || acts {
                     self.keep(&call, &envelope);
                 }
                 AnswerBody::Envelope(Box::new(envelope))

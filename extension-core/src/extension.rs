@@ -27,6 +27,7 @@ use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::tabs::{Slot, TabEvent, Tabs};
 use crate::view::View;
+use protocol::frame::Outcome;
 use protocol::{Frame, Instant, SessionId, TabId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -42,6 +43,14 @@ enum Held {
     Begin { call: CallId },
     /// A tab to be made, until its intent is.
     Intent { nonce: String },
+    /// The handling of a dialog, until its *begun* is.
+    Dialog { call: CallId, tab: TabId },
+    /// The word that a session is open, until all that it says is.
+    Open {
+        id: SessionId,
+        socket: SocketId,
+        outcome: Outcome,
+    },
     /// A word that must be true after a death.
     Send { socket: SocketId, frame: Box<Frame> },
 }
@@ -72,6 +81,13 @@ pub struct Extension {
     /// Calls among the held: not yet begun in the page.
     waiting_for_disk: BTreeSet<CallId>,
     wanted: BTreeMap<Slot, Wanted>,
+    /// Sessions whose server has not been told yet that they are open: it would not understand an
+    /// answer before.
+    opening: BTreeSet<SessionId>,
+    /// Sockets that carried a session which ended in this step: its last answers go there.
+    farewells: BTreeMap<SessionId, SocketId>,
+    /// Sockets to close once all is said.
+    closing: Vec<SocketId>,
     /// Ports that rest while another socket carries their session, by that socket.
     resting: BTreeMap<SocketId, Vec<u16>>,
     not_paired: BTreeSet<u16>,
@@ -79,6 +95,8 @@ pub struct Extension {
     shown: Option<View>,
     badge: Option<Badge>,
     awake_until: Instant,
+    /// The moment of the present step.
+    now: Instant,
     effects: VecDeque<Effect>,
     /// What was decided, while somebody wants to know.
     trace: Option<Vec<Trace>>,
@@ -147,6 +165,7 @@ impl Extension {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         self.discovery.handle_timeout(now);
         self.links.handle_timeout(now);
         self.sessions.handle_timeout(now);
@@ -194,10 +213,15 @@ impl Extension {
                     }
                 }
             }
+            for socket in std::mem::take(&mut self.closing) {
+                quiet = false;
+                self.links.close(socket, protocol::close::NORMAL, None);
+            }
             if quiet {
                 break;
             }
         }
+        self.farewells.clear();
         self.stage();
         if let Some(batch) = self.store.poll_batch() {
             let crate::store::Batch { write, set, remove } = batch;
@@ -219,8 +243,7 @@ impl Extension {
             TabEvent::Stop { call, tab, fault } => self.stop(call, tab, fault, now),
             TabEvent::Refuse { call, fault } => self.answer(call, Err(fault.into())),
             TabEvent::Dropped { call } => {
-                self.note(|| Trace::Dropped { call });
-                self.calls.drop_unbegun(call);
+                self.drop_call(call);
             }
             TabEvent::Finished { call, tab } => self.finish_tabs_command(call, tab, now),
             TabEvent::Progress { call, progress } => self.send_progress(call, &progress),
@@ -303,6 +326,12 @@ impl Extension {
         match held {
             Held::Begin { call } => self.begin_in_page(call, now),
             Held::Intent { nonce } => self.house.handle_intent_written(&nonce),
+            Held::Dialog { call, tab } => self.handle_dialog_now(call, tab, now),
+            Held::Open {
+                id,
+                socket,
+                outcome,
+            } => self.tell_opened(id, socket, outcome),
             Held::Send { socket, frame } => {
                 self.links.send(socket, &frame);
             }

@@ -11,7 +11,7 @@ use protocol::{Deadlines, Fault, Instant, SessionId, TabId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// What stands before the nonce in the URL of a tab being made.
@@ -104,6 +104,7 @@ enum Request {
     },
     Replace {
         tab: TabId,
+        window: i64,
     },
     Group {
         session: SessionId,
@@ -119,6 +120,7 @@ enum Request {
 enum Timer {
     Make(String),
     Close(TabId, u32),
+    Count(TabId, i64),
     Moved(TabId),
     Popup(TabId),
 }
@@ -135,6 +137,10 @@ pub struct House {
     active: BTreeMap<i64, (TabId, Option<TabId>)>,
     /// The window that the person last worked in, as far as anyone asked.
     front: Option<i64>,
+    /// Tabs that are on their way out: they keep no window open.
+    closing: BTreeSet<TabId>,
+    /// Windows that are getting a blank tab in the place of their last one.
+    replacing: BTreeSet<i64>,
     /// Windows that Interlock made.
     own_windows: Vec<i64>,
     timers: Deadlines<Timer>,
@@ -158,6 +164,8 @@ impl House {
             last: 0,
             active,
             front: None,
+            closing: BTreeSet::new(),
+            replacing: BTreeSet::new(),
             own_windows: Vec::new(),
             timers: Deadlines::default(),
             events: VecDeque::new(),
@@ -195,13 +203,9 @@ impl House {
 
     /// Closes a tab; the last one of a window is replaced by a blank one first.
     pub fn close(&mut self, tab: TabId, window: Option<i64>) {
+        self.closing.insert(tab);
         match window {
-            Some(window) => {
-                self.ask(
-                    Request::CountTabs { tab, window },
-                    ChromeCall::WindowTabs { window },
-                );
-            }
+            Some(window) => self.count(tab, window),
             None => self.remove(tab, 0),
         }
     }
@@ -319,6 +323,7 @@ impl House {
             }
             *active != tab
         });
+        self.closing.remove(&tab);
         self.timers.clear(&Timer::Moved(tab));
         self.timers.clear(&Timer::Popup(tab));
     }
@@ -332,20 +337,28 @@ impl House {
             Request::FindWindow { nonce } => self.handle_window(&nonce, outcome.ok().as_ref()),
             Request::Create { nonce } => self.handle_created(&nonce, outcome, now),
             Request::CountTabs { tab, window } => {
-                let count = outcome.ok().and_then(|tabs| tabs.as_array().map(Vec::len));
-                if count == Some(1) && !self.may_close_window(window) {
+                let last = outcome.is_ok_and(|tabs| self.only_leaving(&tabs));
+                if last && !self.may_close_window(window) && self.replacing.insert(window) {
                     let url = "about:blank".to_owned();
                     let call = ChromeCall::CreateTab {
                         url,
                         window: Some(window),
                         active: false,
                     };
-                    self.ask(Request::Replace { tab }, call);
+                    self.ask(Request::Replace { tab, window }, call);
                 } else {
                     self.remove(tab, 0);
                 }
             }
-            Request::Replace { tab } => self.remove(tab, 0),
+            Request::Replace { tab, window } => {
+                self.replacing.remove(&window);
+                match outcome {
+                    Ok(_) => self.remove(tab, 0),
+                    Err(_) => self
+                        .timers
+                        .set(Timer::Count(tab, window), now + RETRY_EVERY),
+                }
+            }
             Request::Close { tab, tries } => {
                 if outcome.is_err_and(|error| is_dragging(&error)) && tries < TRIES_MAX {
                     self.timers
@@ -383,6 +396,7 @@ impl House {
             match timer {
                 Timer::Make(nonce) => self.try_make(&nonce),
                 Timer::Close(tab, tries) => self.remove(tab, tries),
+                Timer::Count(tab, window) => self.count(tab, window),
                 Timer::Moved(_) | Timer::Popup(_) => {}
             }
         }
@@ -428,6 +442,23 @@ impl House {
 
     fn remove(&mut self, tab: TabId, tries: u32) {
         self.ask(Request::Close { tab, tries }, ChromeCall::RemoveTab { tab });
+    }
+
+    fn count(&mut self, tab: TabId, window: i64) {
+        // Closed by somebody else meanwhile: then there is nothing to do.
+        if self.closing.contains(&tab) {
+            let call = ChromeCall::WindowTabs { window };
+            self.ask(Request::CountTabs { tab, window }, call);
+        }
+    }
+
+    /// Whether every tab of a window is on its way out.
+    fn only_leaving(&self, tabs: &Value) -> bool {
+        let ids = tabs.as_array().into_iter().flatten().map(|tab| {
+            let id = tab.get("id").and_then(Value::as_u64);
+            id.and_then(|id| u32::try_from(id).ok()).map(TabId)
+        });
+        ids.flatten().all(|tab| self.closing.contains(&tab))
     }
 
     fn may_close_window(&self, window: i64) -> bool {

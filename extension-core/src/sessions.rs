@@ -107,6 +107,8 @@ pub enum SessionEvent {
     Ended {
         /// Which one.
         id: SessionId,
+        /// The socket that carried it to the end.
+        socket: Option<SocketId>,
     },
     /// Ping this socket: whether it answers decides who keeps a session.
     Ping {
@@ -307,13 +309,12 @@ impl Sessions {
         };
         self.by_alias.remove(&session.peer.alias);
         self.timers.clear(&Timer::Grace(id.clone()));
-        match session.presence {
-            Presence::Connected { socket } | Presence::Standby { socket } => {
-                if let Some(carried) = self.by_socket.get_mut(&socket) {
-                    carried.remove(id);
-                }
-            }
-            Presence::Orphaned | Presence::Ending => {}
+        let socket = match session.presence {
+            Presence::Connected { socket } | Presence::Standby { socket } => Some(socket),
+            Presence::Orphaned | Presence::Ending => None,
+        };
+        if let Some(carried) = socket.and_then(|socket| self.by_socket.get_mut(&socket)) {
+            carried.remove(id);
         }
         if let Some(contest) = self.contests.remove(id) {
             self.timers.clear(&Timer::Contest(id.clone()));
@@ -321,8 +322,10 @@ impl Sessions {
                 socket: contest.newer,
             });
         }
-        self.events
-            .push_back(SessionEvent::Ended { id: id.clone() });
+        self.events.push_back(SessionEvent::Ended {
+            id: id.clone(),
+            socket,
+        });
     }
 
     /// Something of this session arrived.

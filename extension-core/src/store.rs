@@ -29,7 +29,10 @@ pub struct Batch {
 pub struct Store {
     set: BTreeMap<String, Value>,
     remove: BTreeSet<String>,
-    flying: Option<WriteId>,
+    flying: Option<Batch>,
+    /// What a refused write held: it goes with the next one that has news, not at once, since a
+    /// full disk would refuse it again as fast as it can.
+    failed: BTreeMap<String, Option<Value>>,
     last: u64,
     refused: bool,
 }
@@ -55,7 +58,7 @@ impl Store {
     #[must_use]
     pub fn ticket(&self) -> Option<WriteId> {
         if self.set.is_empty() && self.remove.is_empty() {
-            self.flying
+            self.flying.as_ref().map(|batch| batch.write)
         } else {
             Some(WriteId(self.last + 1))
         }
@@ -66,22 +69,38 @@ impl Store {
         if self.flying.is_some() || (self.set.is_empty() && self.remove.is_empty()) {
             return None;
         }
+        for (key, value) in std::mem::take(&mut self.failed) {
+            if self.set.contains_key(&key) || self.remove.contains(&key) {
+                continue;
+            }
+            match value {
+                Some(value) => drop(self.set.insert(key, value)),
+                None => drop(self.remove.insert(key)),
+            }
+        }
         self.last += 1;
-        let write = WriteId(self.last);
-        self.flying = Some(write);
-        Some(Batch {
-            write,
+        let batch = Batch {
+            write: WriteId(self.last),
             set: std::mem::take(&mut self.set),
             remove: std::mem::take(&mut self.remove).into_iter().collect(),
-        })
+        };
+        self.flying = Some(batch.clone());
+        Some(batch)
     }
 
     /// The write has ended. Those that wait go on either way: a store that refuses must not stop
-    /// every agent; the person is told (see [`Store::refused`]).
+    /// every agent; the person is told (see [`Store::refused`]), and it is written again with the
+    /// next news.
     pub fn handle_written(&mut self, write: WriteId, ok: bool) {
-        if self.flying == Some(write) {
-            self.flying = None;
-            self.refused = !ok;
+        let Some(batch) = self.flying.take_if(|batch| batch.write == write) else {
+            return;
+        };
+        self.refused = !ok;
+        if !ok {
+            let set = batch.set.into_iter().map(|(key, value)| (key, Some(value)));
+            self.failed.extend(set);
+            self.failed
+                .extend(batch.remove.into_iter().map(|key| (key, None)));
         }
     }
 
@@ -145,6 +164,23 @@ mod tests {
         let first = store.poll_batch().unwrap();
         store.handle_written(WriteId(77), false);
         assert_eq!(store.ticket(), Some(first.write));
+        assert!(!store.refused());
+    }
+
+    #[test]
+    fn what_a_refused_write_held_goes_with_the_next_one_that_has_news() {
+        let mut store = Store::default();
+        store.put("a".into(), &1);
+        store.put("b".into(), &1);
+        let first = store.poll_batch().unwrap();
+        store.handle_written(first.write, false);
+        assert!(store.refused());
+        assert_eq!(store.poll_batch(), None, "not at once");
+        store.put("b".into(), &2);
+        let second = store.poll_batch().unwrap();
+        let read_back = |key: &str| read::<i32>(second.set.get(key).unwrap());
+        assert_eq!((read_back("a"), read_back("b")), (Some(1), Some(2)));
+        store.handle_written(second.write, true);
         assert!(!store.refused());
     }
 

@@ -375,7 +375,8 @@ impl Frame {
             })?;
         if let Self::Command(envelope) | Self::Response(envelope) | Self::Event(envelope) = &frame
             && let Some(origin) = &envelope.origin_id
-            && origin.to_string().len() > limits::ORIGIN_ID_MAX
+            && (origin.to_string().len() > limits::ORIGIN_ID_MAX
+                || depth(origin) > limits::DEPTH_MAX)
         {
             return Err(BadFrame::Malformed("originId is too long".into()));
         }
@@ -433,6 +434,16 @@ impl Envelope {
             lost: Vec::new(),
             body,
         }
+    }
+}
+
+/// How many containers stand inside one another in `value`.
+#[must_use]
+pub fn depth(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
     }
 }
 
@@ -548,6 +559,19 @@ mod tests {
         );
         let deep = "[".repeat(100_000);
         assert!(Frame::parse(&deep, limits::FRAME_MAX).is_err());
+    }
+
+    #[test]
+    fn an_origin_id_nested_beyond_what_a_store_can_read_is_refused() {
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let text = |levels| {
+            format!(
+                r#"{{"type":"response","wireId":"w","sessionId":"s","data":{{}},"originId":{}}}"#,
+                nested(levels)
+            )
+        };
+        assert!(Frame::parse(&text(limits::DEPTH_MAX), limits::FRAME_MAX).is_ok());
+        assert!(Frame::parse(&text(limits::DEPTH_MAX + 1), limits::FRAME_MAX).is_err());
     }
 
     #[test]

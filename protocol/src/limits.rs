@@ -46,5 +46,8 @@ pub const CLAIMS_PER_TAB_MAX: usize = 64;
 pub const TABS_PER_SESSION_MAX: usize = 100;
 /// Longest label, in characters; longer ones are cut.
 pub const LABEL_MAX: usize = 80;
+/// Deepest value inside a frame or the store. JSON readers stop at 127 levels, and around the value
+/// stand some of envelope, session and store: one result must not make all of them unreadable.
+pub const DEPTH_MAX: usize = 64;
 /// Longest `originId` that is carried home, in bytes of JSON.
 pub const ORIGIN_ID_MAX: usize = 256;

@@ -35,7 +35,17 @@ pub fn classify(url: &str) -> UrlKind {
             Some("blank") => UrlKind::Blank,
             Some(_) | None => UrlKind::Refused,
         },
-        "blob" | "data" => UrlKind::PageMade,
+        "data" => UrlKind::PageMade,
+        // A blob belongs to the origin that it names; an opaque one names none.
+        "blob" if rest.starts_with("null/") => UrlKind::PageMade,
+        "blob" => match classify(rest) {
+            UrlKind::Web => UrlKind::PageMade,
+            UrlKind::Blank
+            | UrlKind::PageMade
+            | UrlKind::File
+            | UrlKind::ErrorPage
+            | UrlKind::Refused => UrlKind::Refused,
+        },
         "file" => UrlKind::File,
         "chrome-error" => UrlKind::ErrorPage,
         _ => UrlKind::Refused,
@@ -122,6 +132,8 @@ mod tests {
     fn a_page_may_take_itself_to_data_but_not_to_files() {
         assert!(may_stay("data:text/html,x") && may_stay("chrome-error://chromewebdata/"));
         assert!(!may_stay("file:///etc/passwd") && !may_stay("chrome-extension://x/popup.html"));
+        assert!(may_stay("blob:https://a/1") && may_stay("blob:null/1"));
+        assert!(!may_stay("blob:chrome-extension://x/1") && !may_stay("blob:file:///1"));
     }
 
     #[test]

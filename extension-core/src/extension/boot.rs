@@ -66,12 +66,16 @@ impl Extension {
             held: BTreeMap::new(),
             waiting_for_disk: BTreeSet::new(),
             wanted: BTreeMap::new(),
+            opening: BTreeSet::new(),
+            farewells: BTreeMap::new(),
+            closing: Vec::new(),
             resting: BTreeMap::new(),
             not_paired: BTreeSet::new(),
             popups: 0,
             shown: None,
             badge: None,
             awake_until: now + limits::KEEP_ALIVE,
+            now,
             effects: VecDeque::new(),
             trace: None,
         };
@@ -90,6 +94,7 @@ impl Extension {
         let mut tab_records: BTreeMap<TabId, TabRecord> = BTreeMap::new();
         let mut seats: BTreeMap<SessionId, SeatRecord> = BTreeMap::new();
         let mut begun: BTreeSet<TabId> = BTreeSet::new();
+        let mut calls = Vec::new();
         for (key, value) in stored {
             if let Some(id) = key
                 .strip_prefix("session/")
@@ -114,18 +119,23 @@ impl Extension {
                 }
             } else if let Some((session, wire_id)) = parse_call_key(key) {
                 match store::read::<CallRecord>(value) {
-                    Some(record) => {
-                        if !record.ended {
-                            begun.insert(record.tab);
-                        }
-                        self.calls.restore(session, wire_id, record);
-                    }
+                    Some(record) => calls.push((key, session, wire_id, record)),
                     None => self.store.delete(key.clone()),
                 }
             } else if let Some(nonce) = key.strip_prefix("making/") {
                 self.drop_half_made(nonce, tabs);
                 self.store.delete(key.clone());
             }
+        }
+        for (key, session, wire_id, record) in calls {
+            if self.sessions.get(&session).is_none() {
+                self.store.delete(key.clone());
+                continue;
+            }
+            if !record.ended {
+                begun.insert(record.tab);
+            }
+            self.calls.restore(session, wire_id, record);
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {

@@ -44,16 +44,12 @@ impl Extension {
                 let action = action.clone();
                 self.tabs.tabs_command(id, &session, &action, wait, now);
             }
-            Command::HandleDialog(dialog) => {
-                let dialog = dialog.clone();
-                match self.tabs.dialog_tab(&session, tab) {
-                    Ok(tab) => {
-                        self.name_tab(id, tab);
-                        self.pages.handle_dialog(id, tab, &dialog, now);
-                    }
-                    Err(fault) => self.answer(id, Err(fault.into())),
+            Command::HandleDialog(_) => match self.tabs.dialog_tab(&session, tab) {
+                Ok(tab) => {
+                    self.begin_dialog(id, tab, now);
                 }
-            }
+                Err(fault) => self.answer(id, Err(fault.into())),
+            },
             Command::Navigate(_)
             | Command::Snapshot
             | Command::Click(_)
@@ -111,6 +107,49 @@ impl Extension {
                 self.hold(Held::Begin { call: id }, now);
             }
             Caller::Server { .. } | Caller::Person { .. } => self.begin_in_page(id, now),
+        }
+    }
+
+    /// A dialog is handled without a turn, yet only once: after a lost answer another dialog may
+    /// be open, which nobody has seen.
+    fn begin_dialog(&mut self, id: CallId, tab: TabId, now: Instant) {
+        self.name_tab(id, tab);
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        call.begun = true;
+        if let Caller::Server { wire_id, .. } = &call.caller {
+            let record = CallRecord {
+                tab,
+                response: None,
+                ended: false,
+            };
+            self.store.put(call_key(&call.session, wire_id), &record);
+        }
+        self.hold(Held::Dialog { call: id, tab }, now);
+    }
+
+    /// Its *begun* is on disk.
+    pub(super) fn handle_dialog_now(&mut self, id: CallId, tab: TabId, now: Instant) {
+        let Some(Command::HandleDialog(dialog)) = self.calls.get(id).map(|call| &call.command)
+        else {
+            return;
+        };
+        let dialog = dialog.clone();
+        self.pages.handle_dialog(id, tab, &dialog, now);
+    }
+
+    /// Its connection was lost before it began: a server asks again, a person is told.
+    pub(super) fn drop_call(&mut self, id: CallId) {
+        let person = self.calls.get(id).and_then(|call| match &call.caller {
+            Caller::Person { ask } => Some(*ask),
+            Caller::Server { .. } => None,
+        });
+        self.note(|| Trace::Dropped { call: id });
+        self.calls.drop_unbegun(id);
+        if let Some(ask) = person {
+            let seen = "its server is not connected".into();
+            self.reply(ask, Err(Fault::NotConnected { seen }.into()));
         }
     }
 
@@ -198,10 +237,12 @@ impl Extension {
         let session = call.session.clone();
         let connected = self.socket_of(&session);
         let mut beside = Beside::default();
-        if connected.is_some() {
+        let by_server = matches!(call.caller, Caller::Server { .. });
+        let quick = !call.command.takes_turn() && !call.command.reads_only();
+        if connected.is_some() && by_server {
+            let tab = call.tab;
             beside.lost = self.tabs.take_lost(&session);
-            beside.waiters = call
-                .tab
+            beside.waiters = tab
                 .filter(|tab| self.tabs.is_owner(&session, *tab))
                 .map_or(0, |tab| self.tabs.waiters(tab));
         }
@@ -236,8 +277,20 @@ impl Extension {
                         },
                     );
                 }
-                if let Some(socket) = connected {
-                    self.send_response(socket, *envelope);
+                if self.sessions.get(&session).is_none() {
+                    // Nobody will ever ask for it again.
+                    for wire_id in self.calls.forget(&session) {
+                        self.store.delete(call_key(&session, &wire_id));
+                    }
+                }
+                match connected {
+                    // What changed hands must have done so after a death too.
+                    Some(socket) if quick => {
+                        let frame = Box::new(Frame::Response(*envelope));
+                        self.hold(Held::Send { socket, frame }, self.now);
+                    }
+                    Some(socket) => self.send_response(socket, *envelope),
+                    None => {}
                 }
             }
         }
@@ -280,10 +333,15 @@ impl Extension {
         }
     }
 
+    /// Where answers of a session go: nowhere before its server knows that it is open.
     fn socket_of(&self, session: &SessionId) -> Option<SocketId> {
-        match self.sessions.get(session)?.presence {
-            Presence::Connected { socket } => Some(socket),
-            Presence::Orphaned | Presence::Ending | Presence::Standby { .. } => None,
+        if self.opening.contains(session) {
+            return None;
+        }
+        match self.sessions.get(session).map(|session| session.presence) {
+            Some(Presence::Connected { socket }) => Some(socket),
+            Some(Presence::Orphaned | Presence::Ending | Presence::Standby { .. }) => None,
+            None => self.farewells.get(session).copied(),
         }
     }
 
@@ -309,9 +367,7 @@ impl Extension {
     fn describe(&self, entry: &mut TabEntry) {
         match entry.state {
             TabState::Yours => {
-                let facts = self.facts.get(&entry.tab_id);
-                entry.url = facts.map(|facts| facts.url.clone());
-                entry.title = facts.map(|facts| facts.title.clone());
+                (entry.url, entry.title) = self.shown(entry.tab_id).unzip();
             }
             TabState::Owned | TabState::Free => {}
         }

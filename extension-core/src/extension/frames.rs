@@ -8,7 +8,7 @@ use crate::links::LinkEvent;
 use crate::sessions::{Presence, SessionEvent};
 use protocol::command::TabsAction;
 use protocol::frame::{Body, Goodbye, GoodbyeReason, Outcome, SessionOpened};
-use protocol::{Alias, Command, Envelope, Fault, Frame, Instant, SessionId, WireId, limits};
+use protocol::{Alias, Command, Envelope, Fault, Frame, Instant, SessionId, TabId, WireId, limits};
 use std::time::Duration;
 
 /// Close code of a socket whose session lives on another one.
@@ -86,7 +86,7 @@ impl Extension {
                 self.tabs.orphan_session(&id, now);
                 self.store_session(&id);
             }
-            SessionEvent::Ended { id } => self.forget_session(&id, now),
+            SessionEvent::Ended { id, socket } => self.forget_session(&id, socket, now),
             SessionEvent::Ping { socket } => self.links.ping(socket),
             SessionEvent::Duplicate { socket, keeper } => {
                 if let Some(port) = self.links.port(socket) {
@@ -107,21 +107,31 @@ impl Extension {
     }
 
     fn opened(&mut self, id: SessionId, socket: SocketId, outcome: Outcome, now: Instant) {
-        if outcome != Outcome::Standby {
-            self.introduce(&id, now);
+        match outcome {
+            Outcome::New | Outcome::Resumed | Outcome::Refused => self.introduce(&id, now),
+            // It works in another browser now: here nothing of it is left but its name.
+            Outcome::Standby => self.clear_session(&id, now),
         }
         self.store_session(&id);
         self.store_ports();
+        // What it is told must be true after a death: a token that is not on disk resumes nothing.
+        self.opening.insert(id.clone());
+        let held = Held::Open {
+            id,
+            socket,
+            outcome,
+        };
+        self.hold(held, now);
+    }
+
+    /// All that a session is told is on disk: tell it. Only now may answers follow.
+    pub(super) fn tell_opened(&mut self, id: SessionId, socket: SocketId, outcome: Outcome) {
+        self.opening.remove(&id);
         let Some(session) = self.sessions.get(&id) else {
             return;
         };
         let alias = session.peer.alias.clone();
-        let facts = &self.facts;
-        let page = |tab| {
-            facts
-                .get(&tab)
-                .map(|tab| (tab.url.clone(), tab.title.clone()))
-        };
+        let page = |tab| self.shown(tab);
         let opened = SessionOpened {
             alias,
             outcome,
@@ -130,9 +140,13 @@ impl Extension {
             begun: self.calls.begun(&id, page),
             session_id: id,
         };
-        // What it is told must be true after a death: a token that is not on disk resumes nothing.
-        let frame = Box::new(Frame::SessionOpened(opened));
-        self.hold(Held::Send { socket, frame }, now);
+        self.links.send(socket, &Frame::SessionOpened(opened));
+    }
+
+    /// URL and title of a tab, where an agent may know them.
+    pub(super) fn shown(&self, tab: TabId) -> Option<(String, String)> {
+        let facts = self.facts.get(&tab)?;
+        protocol::url::may_stay(&facts.url).then(|| (facts.url.clone(), facts.title.clone()))
     }
 
     /// Makes a session, or its new label, known to the tabs and to their group.
@@ -145,7 +159,8 @@ impl Extension {
         self.tabs.open_session(id, peer, now);
     }
 
-    fn forget_session(&mut self, id: &SessionId, now: Instant) {
+    /// Its tabs close or pass on, its calls are answered, its records go.
+    fn clear_session(&mut self, id: &SessionId, now: Instant) {
         self.note(|| Trace::Ended {
             session: id.clone(),
         });
@@ -154,6 +169,13 @@ impl Extension {
         for wire_id in self.calls.forget(id) {
             self.store.delete(call_key(id, &wire_id));
         }
+    }
+
+    fn forget_session(&mut self, id: &SessionId, socket: Option<SocketId>, now: Instant) {
+        self.farewells
+            .extend(socket.map(|socket| (id.clone(), socket)));
+        self.clear_session(id, now);
+        self.opening.remove(id);
         self.store.delete(format!("session/{id}"));
     }
 

@@ -74,6 +74,9 @@ impl Extension {
             }
             PersonAction::CleanUp => {
                 let all: Vec<SessionId> = self.sessions.iter().map(|(id, _)| id.clone()).collect();
+                // Their servers find this browser again, with nothing in it.
+                self.closing
+                    .extend(self.links.open().map(|link| link.socket));
                 for id in &all {
                     self.sessions.end(id);
                 }

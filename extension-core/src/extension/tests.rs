@@ -1,11 +1,12 @@
 //! The whole machine, where its parts alone cannot show it. The rest is played in `tests/sim`.
 
 use crate::effect::{ChromeCall, Effect};
-use crate::input::{Boot, Config, TabFacts};
+use crate::input::{Boot, Config, ProbeAnswer, SocketId, TabFacts, WriteId};
 use crate::{Extension, Input};
-use protocol::pairing::Secret;
+use protocol::frame::{HelloAck, Limits, SessionOpen};
+use protocol::pairing::{Secret, Transcript};
 use protocol::ports::PortRange;
-use protocol::{Instant, TabId};
+use protocol::{Envelope, Frame, Instant, SessionId, TabId, WireId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -103,4 +104,191 @@ fn no_debugger_comes_to_a_free_tab_in_the_next_life() {
     let mut attached = Vec::new();
     play(&mut extension, &mut attached);
     assert_eq!(attached, []);
+}
+
+/// A server that has shaken hands with the machine, and what was said to it since.
+struct Peer {
+    extension: Extension,
+    socket: SocketId,
+    now: Instant,
+    heard: Vec<Frame>,
+    writes: Vec<WriteId>,
+}
+
+impl Peer {
+    fn connected() -> Self {
+        let mut peer = Self {
+            extension: boot(BTreeMap::new(), vec![facts(7)]),
+            socket: SocketId(0),
+            now: START,
+            heard: Vec::new(),
+            writes: Vec::new(),
+        };
+        peer.extension.discovery.connect_now(8765, START);
+        let answer = ProbeAnswer::Interlock { daemon: false };
+        peer.tell(Input::Probed { port: 8765, answer });
+        peer.tell(Input::SocketOpened {
+            socket: peer.socket,
+        });
+        let Some(Frame::Hello(hello)) = peer.heard.pop() else {
+            panic!("a hello");
+        };
+        let secret = Secret::new([42; 32]);
+        let nonce_srv = "5".repeat(64);
+        let said = Transcript {
+            address: "127.0.0.1".into(),
+            port: 8765,
+            path: "/".into(),
+            nonce_ext: hello.nonce_ext,
+            nonce_srv: nonce_srv.clone(),
+            extension_id: hello.extension_id,
+            browser_id: hello.browser_id.0,
+            versions: hello.versions,
+            version: "2.0".into(),
+        };
+        peer.say(&Frame::Challenge {
+            nonce_srv,
+            version: "2.0".into(),
+        });
+        let limits = Limits::default();
+        let mac = said.server_mac(&secret, &[], &limits.canonical());
+        peer.say(&Frame::HelloAck(HelloAck {
+            mac,
+            features: Vec::new(),
+            limits,
+        }));
+        peer.heard.clear();
+        peer.write();
+        peer.say(&Frame::SessionOpen(SessionOpen {
+            session_id: id(),
+            resume_token: "t".into(),
+            label: "one".into(),
+            standby: false,
+        }));
+        peer
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.extension.handle_input(input, self.now);
+        while let Some(effect) = self.extension.poll_effect() {
+            match effect {
+                Effect::Dial { socket, .. } => self.socket = socket,
+                Effect::Send { socket, text } if socket == self.socket => {
+                    self.heard
+                        .push(Frame::parse(&text, protocol::limits::FRAME_MAX).unwrap());
+                }
+                Effect::Write { write, .. } => self.writes.push(write),
+                _ => {}
+            }
+        }
+    }
+
+    fn say(&mut self, frame: &Frame) {
+        let text = frame.to_text();
+        self.tell(Input::SocketText {
+            socket: self.socket,
+            text,
+        });
+    }
+
+    /// The disk has everything.
+    fn write(&mut self) {
+        while let Some(write) = self.writes.pop() {
+            self.tell(Input::Written { write, ok: true });
+        }
+    }
+
+    fn command(&mut self, wire_id: &str, name: &str, payload: Value) {
+        let wire_id = WireId::new(wire_id).unwrap();
+        self.say(&Frame::Command(Envelope::command(
+            wire_id,
+            id(),
+            name,
+            payload,
+        )));
+    }
+
+    fn answers(&self) -> Vec<&str> {
+        let answer = |frame: &'_ Frame| matches!(frame, Frame::Response(_));
+        let answers = self.heard.iter().filter(|frame| answer(frame));
+        answers
+            .filter_map(|frame| match frame {
+                Frame::Response(envelope) => Some(envelope.wire_id.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn opened(&self) -> bool {
+        self.heard
+            .iter()
+            .any(|frame| matches!(frame, Frame::SessionOpened(_)))
+    }
+}
+
+fn id() -> SessionId {
+    SessionId::new("s").unwrap()
+}
+
+#[test]
+fn no_answer_overtakes_the_word_that_the_session_is_open() {
+    let mut peer = Peer::connected();
+    assert!(!peer.opened(), "its token is not on disk yet");
+    peer.command(
+        "early",
+        "browser_tabs",
+        json!({"action": "select", "tabId": 99}),
+    );
+    peer.write();
+    assert!(peer.opened());
+    assert_eq!(peer.answers(), [] as [&str; 0]);
+    peer.command("later", "browser_session", json!({}));
+    assert_eq!(peer.answers(), ["later"]);
+    // The early one is kept for whoever asks for it again.
+    peer.command(
+        "early",
+        "browser_tabs",
+        json!({"action": "select", "tabId": 99}),
+    );
+    assert_eq!(peer.answers(), ["later", "early"]);
+}
+
+#[test]
+fn what_changes_hands_is_answered_when_it_is_on_disk() {
+    let mut peer = Peer::connected();
+    peer.write();
+    let given = peer.extension.tabs.give(TabId(7), &id(), START);
+    given.unwrap();
+    peer.tell(Input::Tick);
+    peer.command(
+        "r",
+        "browser_tabs",
+        json!({"action": "release", "tabId": 7}),
+    );
+    assert_eq!(peer.answers(), [] as [&str; 0]);
+    peer.write();
+    assert_eq!(peer.answers(), ["r"]);
+    peer.command(
+        "r",
+        "browser_tabs",
+        json!({"action": "release", "tabId": 7}),
+    );
+    assert_eq!(
+        peer.answers(),
+        ["r", "r"],
+        "the same answer, not another release"
+    );
+}
+
+#[test]
+fn a_session_that_is_ended_has_its_calls_answered_and_its_socket_closed() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.command("w", "browser_snapshot", json!({}));
+    let (ask, action) = (crate::input::AskId(1), crate::PersonAction::CleanUp);
+    peer.tell(Input::Person { ask, action });
+    assert_eq!(peer.answers(), ["w"]);
+    assert_eq!(peer.extension.links.open().count(), 0);
+    peer.write();
+    assert_eq!(peer.extension.census().sessions, 0);
 }

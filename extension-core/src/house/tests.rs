@@ -151,7 +151,8 @@ fn the_last_tab_of_a_window_is_replaced_by_a_blank_one() {
         house.close(TabId(1), Some(10));
         let (request, call) = asked(&mut house);
         assert_eq!(call, ChromeCall::WindowTabs { window: 10 });
-        house.handle_done(request, Ok(json!(vec![json!({}); count])), Instant(0));
+        let tabs: Vec<Value> = (1..=count).map(|id| json!({"id": id})).collect();
+        house.handle_done(request, Ok(json!(tabs)), Instant(0));
         let (request, mut call) = asked(&mut house);
         if replaced {
             assert!(matches!(
@@ -166,6 +167,54 @@ fn the_last_tab_of_a_window_is_replaced_by_a_blank_one() {
         }
         assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(1) });
     }
+}
+
+#[test]
+fn tabs_that_leave_together_leave_one_blank_tab_in_the_persons_window() {
+    let mut house = house(&[tab(1, 10, true), tab(2, 10, false)]);
+    house.close(TabId(1), Some(10));
+    house.close(TabId(2), Some(10));
+    let asks: Vec<u64> = events(&mut house)
+        .into_iter()
+        .filter_map(|event| match event {
+            HouseEvent::Ask { request, .. } => Some(request),
+            HouseEvent::WriteIntent { .. }
+            | HouseEvent::DropIntent { .. }
+            | HouseEvent::Made { .. }
+            | HouseEvent::NotMade { .. } => None,
+        })
+        .collect();
+    let both = json!([{"id": 1}, {"id": 2}]);
+    house.handle_done(asks[0], Ok(both.clone()), Instant(0));
+    let (replace, call) = asked(&mut house);
+    assert!(matches!(
+        call,
+        ChromeCall::CreateTab {
+            window: Some(10),
+            ..
+        }
+    ));
+    house.handle_done(asks[1], Ok(both), Instant(0));
+    assert_eq!(asked(&mut house).1, ChromeCall::RemoveTab { tab: TabId(2) });
+    house.handle_done(replace, Ok(json!({"id": 9})), Instant(0));
+    assert_eq!(asked(&mut house).1, ChromeCall::RemoveTab { tab: TabId(1) });
+}
+
+#[test]
+fn a_window_stays_open_though_its_blank_tab_could_not_be_made_at_once() {
+    let mut house = house(&[tab(1, 10, true)]);
+    house.close(TabId(1), Some(10));
+    let (count, _) = asked(&mut house);
+    house.handle_done(count, Ok(json!([{"id": 1}])), Instant(0));
+    let (replace, _) = asked(&mut house);
+    house.handle_done(
+        replace,
+        refused("Tabs cannot be edited right now"),
+        Instant(0),
+    );
+    assert_eq!(events(&mut house), vec![], "not removed");
+    house.handle_timeout(house.poll_timeout().unwrap());
+    assert_eq!(asked(&mut house).1, ChromeCall::WindowTabs { window: 10 });
 }
 
 #[test]

@@ -83,7 +83,10 @@ fn an_orphan_resumes_within_its_grace_and_ends_after_it() {
     sessions.handle_timeout(Instant(303_000));
     assert_eq!(
         events(&mut sessions),
-        vec![SessionEvent::Ended { id: id("x") }]
+        vec![SessionEvent::Ended {
+            id: id("x"),
+            socket: None
+        }]
     );
     assert_eq!(sessions.poll_timeout(), None);
 }
@@ -116,7 +119,10 @@ fn goodbye_says_how_long_it_may_come_back() {
         sessions.handle_timeout(Instant(ended));
         assert_eq!(
             events(&mut sessions),
-            vec![SessionEvent::Ended { id: id("x") }]
+            vec![SessionEvent::Ended {
+                id: id("x"),
+                socket: None
+            }]
         );
     }
     let mut sessions = connected("x");
@@ -128,7 +134,10 @@ fn goodbye_says_how_long_it_may_come_back() {
     sessions.handle_down(A, Some(&last), Instant(0));
     assert_eq!(
         events(&mut sessions),
-        vec![SessionEvent::Ended { id: id("x") }]
+        vec![SessionEvent::Ended {
+            id: id("x"),
+            socket: Some(A)
+        }]
     );
 }
 
