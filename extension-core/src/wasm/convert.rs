@@ -8,7 +8,6 @@ use crate::input::ChromeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A plain JavaScript value; what cannot be one is `undefined`.
@@ -19,26 +18,45 @@ pub(super) fn to_js(value: &impl Serialize) -> JsValue {
         .unwrap_or(JsValue::UNDEFINED)
 }
 
-/// As `JSON.stringify` sees it: `undefined`, functions and cycles are `null`.
+/// As `JSON.stringify` sees it: `undefined`, functions and cycles are `null`, and so is what is
+/// nested too deep.
 pub(super) fn to_json(value: &JsValue) -> Value {
-    if value.is_undefined() {
-        return Value::Null;
-    }
-    js_sys::JSON::stringify(value)
-        .ok()
-        .filter(|text| !text.is_undefined())
-        .and_then(|text| serde_json::from_str(&String::from(text)).ok())
-        .unwrap_or(Value::Null)
+    read(value).unwrap_or(Value::Null)
 }
 
-/// As [`to_json`], of an object; empty for anything else.
-pub(super) fn to_object(value: &JsValue) -> BTreeMap<String, Value> {
-    match to_json(value) {
-        Value::Object(fields) => fields.into_iter().collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            BTreeMap::new()
-        }
+/// As [`to_json`], of what Chrome answered. `undefined` is an answer without a value; what cannot
+/// be read is an error, lest its asker take it for one without a value too.
+pub(super) fn answer(value: &JsValue) -> Result<Value, ChromeError> {
+    if value.is_undefined() {
+        return Ok(Value::Null);
     }
+    // Chrome makes its answers from JSON: neither cycles nor functions, only depth is left.
+    read(value).ok_or_else(|| ChromeError {
+        message: "the answer is nested too deep".to_owned(),
+    })
+}
+
+/// The fields of an object, each read by itself, so that one which is damaged takes no other with
+/// it: it is none under its name.
+pub(super) fn fields(value: &JsValue) -> impl Iterator<Item = (String, Option<Value>)> + use<> {
+    let entries = value.dyn_ref().map(js_sys::Object::entries);
+    entries.unwrap_or_default().into_iter().map(|entry| {
+        let entry: js_sys::Array = entry.unchecked_into();
+        let name = entry.get(0).as_string().unwrap_or_default();
+        (name, read(&entry.get(1)))
+    })
+}
+
+/// None for what JSON cannot hold, and for what is nested deeper than serde_json reads (127).
+fn read(value: &JsValue) -> Option<Value> {
+    if value.is_undefined() {
+        return None;
+    }
+    let text = js_sys::JSON::stringify(value).ok()?;
+    if text.is_undefined() {
+        return None;
+    }
+    serde_json::from_str(&String::from(text)).ok()
 }
 
 /// The fields of an object that `T` knows; none when one has another type. A field that is there

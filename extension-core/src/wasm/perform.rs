@@ -125,7 +125,7 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
             Asked::Group(tab, group, title, color) => group_tab(tab, group, &title, color).await,
         };
         match outcome {
-            Ok(value) => Ok(convert::to_json(&value)),
+            Ok(value) => convert::answer(&value),
             Err(error) => Err(convert::chrome_error(&error)),
         }
     }

@@ -10,13 +10,25 @@ use wasm_bindgen_futures::JsFuture;
 /// what they lost than a browser without any.
 pub(super) async fn read_all() -> BTreeMap<String, Value> {
     match all().await {
-        Ok(stored) => convert::to_object(&stored),
+        Ok(stored) => entities(&stored),
         Err(error) => {
             let why = convert::chrome_error(&error);
             log::note(&format!("the store cannot be read: {why}"));
             BTreeMap::new()
         }
     }
+}
+
+/// An entity that cannot be read is `null`: the core knows by that what to delete, and the others
+/// are as good as ever.
+pub(super) fn entities(stored: &JsValue) -> BTreeMap<String, Value> {
+    let entity = |(key, value): (String, Option<Value>)| {
+        if value.is_none() {
+            log::note(&format!("what is stored as {key} cannot be read"));
+        }
+        (key, value.unwrap_or_default())
+    };
+    convert::fields(stored).map(entity).collect()
 }
 
 async fn all() -> Result<JsValue, JsValue> {

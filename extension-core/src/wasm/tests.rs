@@ -2,7 +2,7 @@
 //! `cargo test -p interlock-extension-core --lib --target wasm32-unknown-unknown`, with the runner
 //! of `tools/wasm-bindgen`.
 
-use super::{convert, events, facade, probe};
+use super::{convert, events, facade, log, probe, storage};
 use crate::input::{BrowserEvent, DetachReason, ProbeAnswer};
 use crate::view::{InstanceState, InstanceView, TabView, View};
 use js_sys::{Array, JSON, Map, Reflect};
@@ -39,6 +39,38 @@ fn what_json_cannot_hold_is_null() {
     assert_eq!(convert::to_json(&cycle), json!(null));
     assert_eq!(convert::to_json(&js_sys::Function::default()), json!(null));
     assert_eq!(convert::to_json(&js("1201593508")), json!(1_201_593_508));
+}
+
+/// Arrays in arrays, deeper than serde_json reads.
+fn deep() -> JsValue {
+    js(&format!("{}{}", "[".repeat(200), "]".repeat(200)))
+}
+
+#[wasm_bindgen_test]
+fn an_entity_nested_too_deep_is_null_under_its_key_and_hides_no_other() {
+    let stored = js(r#"{"tab/7":{"v":1,"e":{"url":"u"}},"paused":{"v":1,"e":true}}"#);
+    Reflect::set(&stored, &"call/deep".into(), &deep()).unwrap();
+    let read = storage::entities(&stored);
+    assert_eq!(read.len(), 3);
+    assert_eq!(read["tab/7"], json!({"v": 1, "e": {"url": "u"}}));
+    assert_eq!(read["paused"], json!({"v": 1, "e": true}));
+    assert_eq!(read["call/deep"], json!(null));
+    let told: Vec<_> = log::lines()
+        .into_iter()
+        .filter(|line| line.contains("stored as"))
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("call/deep"), "{told:?}");
+    assert!(storage::entities(&JsValue::NULL).is_empty());
+}
+
+#[wasm_bindgen_test]
+fn an_answer_nested_too_deep_is_an_error_and_no_empty_answer() {
+    let error = convert::answer(&deep()).unwrap_err();
+    assert_eq!(error.message, "the answer is nested too deep");
+    assert_eq!(convert::answer(&JsValue::UNDEFINED), Ok(json!(null)));
+    assert_eq!(convert::answer(&JsValue::NULL), Ok(json!(null)));
+    assert_eq!(convert::answer(&js(r#"{"a":[1]}"#)), Ok(json!({"a": [1]})));
 }
 
 #[wasm_bindgen_test]
