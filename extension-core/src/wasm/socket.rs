@@ -3,8 +3,10 @@
 
 use super::{SOCKETS, drive, is_alive, with_shell};
 use crate::input::{Input, SocketId};
+use js_sys::JsString;
 use protocol::SUBPROTOCOL;
 use protocol::close::{BAD_FRAME, NORMAL};
+use protocol::limits::{FRAME_MAX, HANDSHAKE_FRAME_MAX};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
@@ -13,6 +15,9 @@ use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 const LOST: u16 = 1006;
 /// The codes that the browser lets us close with, beside 1000, which stands in for all others.
 const OWN_CODES: std::ops::RangeInclusive<u16> = 3000..=4999;
+/// The messages of a server in the handshake: `challenge` and `hello_ack`. After those the core has
+/// closed the socket, or the server is proven.
+const HANDSHAKE_MESSAGES: u32 = 2;
 
 pub(super) struct Socket {
     socket: WebSocket,
@@ -51,14 +56,18 @@ fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
     let socket = WebSocket::new_with_str(&format!("ws://127.0.0.1:{port}/"), SUBPROTOCOL)?;
     socket.set_binary_type(BinaryType::Arraybuffer);
     let on_open = Closure::new(move || drive(Input::SocketOpened { socket: id }));
-    let on_message = Closure::new(move |event: MessageEvent| match event.data().as_string() {
-        Some(text) => drive(Input::SocketText { socket: id, text }),
-        // Every frame is text; whoever sends binary ones speaks something else.
-        None if is_alive() => {
-            close(id, BAD_FRAME);
-            closed(id, BAD_FRAME);
+    let mut before = 0;
+    let on_message = Closure::new(move |event: MessageEvent| {
+        let text = frame(&event.data(), before);
+        before = before.saturating_add(1);
+        match text {
+            Some(text) => drive(Input::SocketText { socket: id, text }),
+            None if is_alive() => {
+                close(id, BAD_FRAME);
+                closed(id, BAD_FRAME);
+            }
+            None => {}
         }
-        None => {}
     });
     let on_close = Closure::new(move |event: CloseEvent| {
         if is_alive() {
@@ -78,6 +87,19 @@ fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
         _on_message: on_message,
         _on_close: on_close,
     })
+}
+
+/// The text of a message that came after `before` others. None for a binary one, since every frame
+/// is text, and for one that is too large: it is never copied out of the engine, where a length
+/// counts UTF-16 units, of which no text has more than bytes. The core counts the bytes.
+pub(super) fn frame(data: &JsValue, before: u32) -> Option<String> {
+    let max = if before < HANDSHAKE_MESSAGES {
+        HANDSHAKE_FRAME_MAX
+    } else {
+        FRAME_MAX
+    };
+    let text: &JsString = data.dyn_ref()?;
+    (usize::try_from(text.length()).ok()? <= max).then(|| text.into())
 }
 
 /// Sends a text message; to a socket that is gone or not yet open, nothing. Sending on one that

@@ -2,10 +2,11 @@
 //! `cargo test -p interlock-extension-core --lib --target wasm32-unknown-unknown`, with the runner
 //! of `tools/wasm-bindgen`.
 
-use super::{convert, events, facade, log, probe, storage};
+use super::{convert, events, facade, log, probe, socket, storage};
 use crate::input::{BrowserEvent, DetachReason, ProbeAnswer};
 use crate::view::{InstanceState, InstanceView, TabView, View};
 use js_sys::{Array, JSON, Map, Reflect};
+use protocol::limits::{FRAME_MAX, HANDSHAKE_FRAME_MAX};
 use protocol::{Alias, SessionId, TabId};
 use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue};
@@ -71,6 +72,24 @@ fn an_answer_nested_too_deep_is_an_error_and_no_empty_answer() {
     assert_eq!(convert::answer(&JsValue::UNDEFINED), Ok(json!(null)));
     assert_eq!(convert::answer(&JsValue::NULL), Ok(json!(null)));
     assert_eq!(convert::answer(&js(r#"{"a":[1]}"#)), Ok(json!({"a": [1]})));
+}
+
+#[wasm_bindgen_test]
+fn a_message_that_is_too_large_is_not_copied_and_the_handshake_has_a_lower_bound() {
+    let of = |length: usize| JsValue::from_str(&"x".repeat(length));
+    let small = HANDSHAKE_FRAME_MAX;
+    for (length, before, passes) in [
+        (small, 0, true),
+        (small + 1, 0, false),
+        (small + 1, 1, false),
+        (small + 1, 2, true),
+        (FRAME_MAX, 2, true),
+        (FRAME_MAX + 1, 2, false),
+    ] {
+        let text = socket::frame(&of(length), before);
+        assert_eq!(text.is_some(), passes, "{length} after {before}");
+    }
+    assert_eq!(socket::frame(&js_sys::ArrayBuffer::new(4), 2), None);
 }
 
 #[wasm_bindgen_test]
