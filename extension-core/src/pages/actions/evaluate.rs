@@ -139,10 +139,10 @@ fn value(mut answer: Value) -> Result<Value, Fault> {
         return Ok(Value::Null);
     }
     let value = object.get("value").cloned().unwrap_or_default();
-    if protocol::frame::depth(&value) > protocol::limits::DEPTH_MAX {
+    if protocol::frame::depth(&value) > limits::DEPTH_MAX {
         let what = format!(
             "The result is nested deeper than {} levels; return less of it.",
-            protocol::limits::DEPTH_MAX
+            limits::DEPTH_MAX
         );
         return Err(Fault::PageError { message: what });
     }
