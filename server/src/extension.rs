@@ -5,15 +5,17 @@
 use crate::state::{StateDir, make_private, replace_private};
 use protocol::pairing::PairingFile;
 use protocol::ports::PortRange;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
 
 /// What every loadable extension has.
 const MANIFEST: &str = "manifest.json";
+/// Ours, whose `key` makes the extension's id: a folder with another one is somebody else's.
+const OWN_MANIFEST: &str = include_str!("../../extension-shell/manifest.json");
 /// The secret's copy.
 const PAIRING: &str = "pairing.json";
 /// Options that the worker reads at boot.
@@ -28,7 +30,8 @@ pub fn bundle() -> &'static [(&'static str, &'static [u8])] {
 /// Writes the extension `files` into `folder`, paired with the secret of `state`.
 ///
 /// # Errors
-/// Without files to write, when the folder holds something else, and of the file system.
+/// Without files to write, when the folder holds something else (nothing is written then), and of
+/// the file system.
 pub fn write(
     folder: &Path,
     files: &[(&str, &[u8])],
@@ -43,11 +46,7 @@ pub fn write(
     check_ours(folder)?;
     make_private(folder)?;
     for (name, content) in files {
-        let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(path, content)?;
+        replace_private(&make_place(folder, name)?, content)?;
     }
     pair(folder, state, range)
 }
@@ -55,11 +54,17 @@ pub fn write(
 /// Writes only what pairs: the secret's copy and the options.
 ///
 /// # Errors
-/// When the folder holds no extension, and of the file system.
+/// When the folder does not hold our extension (nothing is written then), and of the file system.
 pub fn pair(folder: &Path, state: &StateDir, range: PortRange) -> io::Result<()> {
     if !folder.join(MANIFEST).is_file() {
         return Err(io::Error::other(format!(
             "{} holds no extension (there is no {MANIFEST} in it)",
+            folder.display()
+        )));
+    }
+    if !has_our_key(folder)? {
+        return Err(io::Error::other(format!(
+            "{} holds another extension (its {MANIFEST} has not our key)",
             folder.display()
         )));
     }
@@ -82,13 +87,56 @@ fn check_ours(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
-    if entries.next().is_some() && !folder.join(MANIFEST).is_file() {
+    if entries.next().is_some() && !has_our_key(folder)? {
         return Err(io::Error::other(format!(
-            "{} is not empty and holds no extension; name a new folder",
+            "{} is not empty and does not hold this extension; name a new folder",
             folder.display()
         )));
     }
     Ok(())
+}
+
+/// Whether the folder's manifest is of our extension, of whatever version.
+fn has_our_key(folder: &Path) -> io::Result<bool> {
+    let path = folder.join(MANIFEST);
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let ours = key_of(OWN_MANIFEST.as_bytes());
+    Ok(ours.is_some() && key_of(&fs::read(path)?) == ours)
+}
+
+fn key_of(manifest: &[u8]) -> Option<String> {
+    let manifest: Value = serde_json::from_slice(manifest).ok()?;
+    Some(manifest.get("key")?.as_str()?.to_owned())
+}
+
+/// The full path of a file of ours, with the folders above it made: real ones, since what a link
+/// names is not ours to write into.
+fn make_place(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let mut place = folder.to_owned();
+    for part in Path::new(name)
+        .parent()
+        .into_iter()
+        .flat_map(Path::components)
+    {
+        let Component::Normal(part) = part else {
+            return Err(io::Error::other(format!("{name} leads out of the folder")));
+        };
+        place.push(part);
+        match fs::symlink_metadata(&place) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                return Err(io::Error::other(format!(
+                    "{} is not a folder; remove it",
+                    place.display()
+                )));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(&place)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(folder.join(name))
 }
 
 #[cfg(test)]
@@ -96,7 +144,15 @@ mod tests {
     use super::*;
     use crate::state::tests::Scratch;
 
-    const FILES: &[(&str, &[u8])] = &[("manifest.json", b"{}"), ("pkg/core.js", b"1")];
+    const FILES: &[(&str, &[u8])] = &[
+        ("manifest.json", OWN_MANIFEST.as_bytes()),
+        ("pkg/core.js", b"1"),
+    ];
+
+    /// What is in a folder.
+    fn count(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
 
     #[test]
     fn the_folder_is_loadable_private_and_paired() {
@@ -128,10 +184,66 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let refused = pair(&folder, &state, PortRange::default());
         assert!(refused.unwrap_err().to_string().contains("no extension"));
-        fs::write(folder.join(MANIFEST), "mine").unwrap();
+        let mut manifest: Value = serde_json::from_str(OWN_MANIFEST).unwrap();
+        manifest["version"] = "0.0.1".into();
+        fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
         pair(&folder, &state, PortRange::default()).unwrap();
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
-        assert_eq!(fs::read_to_string(folder.join(MANIFEST)).unwrap(), "mine");
+        assert_eq!(count(&folder), 3);
+        let after = fs::read_to_string(folder.join(MANIFEST)).unwrap();
+        assert_eq!(after, manifest.to_string());
+    }
+
+    #[test]
+    fn another_extensions_folder_is_neither_written_nor_paired() {
+        let scratch = Scratch::new();
+        let (folder, state) = (scratch.path().join("other"), scratch.state());
+        fs::create_dir(&folder).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        for manifest in ["{}", "no manifest", r#"{"name":"x","key":"MIIBIjAN"}"#] {
+            fs::write(folder.join(MANIFEST), manifest).unwrap();
+            let range = PortRange::default();
+            let refused = pair(&folder, &state, range).unwrap_err().to_string();
+            assert!(refused.contains("another extension"), "{refused}");
+            let refused = write(&folder, FILES, &state, range).unwrap_err();
+            assert!(refused.to_string().contains("name a new folder"));
+            assert_eq!(count(&folder), 1);
+            let left = fs::read_to_string(folder.join(MANIFEST)).unwrap();
+            assert_eq!(left, manifest);
+        }
+        assert_eq!(count(state.path()), 0, "not even a secret was made");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_file_is_written_through_a_link() {
+        use std::os::unix::fs::symlink;
+        let scratch = Scratch::new();
+        let (folder, state) = (scratch.path().join("extension"), scratch.state());
+        let range = PortRange::default();
+        write(&folder, FILES, &state, range).unwrap();
+        let treasure = scratch.path().join("treasure");
+        fs::write(&treasure, "kept").unwrap();
+        fs::remove_file(folder.join("pkg/core.js")).unwrap();
+        symlink(&treasure, folder.join("pkg/core.js")).unwrap();
+        write(&folder, FILES, &state, range).unwrap();
+        assert_eq!(fs::read_to_string(&treasure).unwrap(), "kept");
+        assert_eq!(fs::read(folder.join("pkg/core.js")).unwrap(), b"1");
+        let elsewhere = scratch.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::remove_dir_all(folder.join("pkg")).unwrap();
+        symlink(&elsewhere, folder.join("pkg")).unwrap();
+        write(&folder, FILES, &state, range).unwrap_err();
+        assert_eq!(count(&elsewhere), 0);
     }
 
     #[test]
