@@ -120,13 +120,21 @@ impl Beside {
 
     async fn prepare(&self) -> io::Result<()> {
         let path = self.state_dir.clone();
-        let state = tokio::task::spawn_blocking(move || {
+        let (state, read) = tokio::task::spawn_blocking(move || {
             let state = StateDir::open(path.as_deref())?;
-            state.secret()?;
-            Ok::<_, io::Error>(state)
+            let read = state.read_secret();
+            Ok::<_, io::Error>((state, read))
         })
         .await
         .map_err(io::Error::other)??;
+        if let Err(error) = read {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            // Once in a user's life, and in one breath: a server that ends at once would leave a
+            // thread that does this halfway.
+            state.secret()?;
+        }
         // It may wait for a former holder, and nothing else waits for it.
         tokio::spawn(identify(
             self.handle.clone(),

@@ -7,9 +7,17 @@ use protocol::pairing::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// The secret's file, 64 hex digits.
 const SECRET: &str = "secret";
+/// What the names of secrets begin with that are not in their place yet.
+const NEW_SECRET: &str = ".secret-";
+/// Such a file that is older was left by a process that was killed; a living one needs
+/// milliseconds.
+const NEW_SECRET_MAX: Duration = Duration::from_secs(60);
+/// Files looked at for that in one start.
+const SWEEP_MAX: usize = 256;
 
 /// A state folder that exists, private to the user.
 #[derive(Clone, Debug)]
@@ -30,6 +38,7 @@ impl StateDir {
                 .ok_or_else(|| io::Error::other("no home folder; give --state-dir"))?,
         };
         make_private(&path)?;
+        sweep(&path, SystemTime::now());
         Ok(Self { path })
     }
 
@@ -87,22 +96,45 @@ impl StateDir {
     /// # Errors
     /// Of the file system.
     pub fn rotate_secret(&self) -> io::Result<()> {
-        fs::rename(self.write_new_secret()?, self.path.join(SECRET))
+        let temporary = self.write_new_secret()?;
+        fs::rename(&temporary, self.path.join(SECRET)).inspect_err(|_| {
+            // The first error is the one that tells.
+            let _ = fs::remove_file(&temporary);
+        })
     }
 
     /// Changes when the secret is replaced; nothing where there is none.
     #[must_use]
-    pub fn secret_stamp(&self) -> Option<std::time::SystemTime> {
+    pub fn secret_stamp(&self) -> Option<SystemTime> {
         fs::metadata(self.path.join(SECRET)).ok()?.modified().ok()
     }
 
     fn write_new_secret(&self) -> io::Result<PathBuf> {
         let secret = Secret::new(random()?);
-        let path = self.path.join(format!(".{SECRET}-{}", random_name()?));
+        let path = self.path.join(format!("{NEW_SECRET}{}", random_name()?));
         let mut file = create_private(&path)?;
-        file.write_all(secret.to_hex().as_bytes())?;
-        file.sync_all()?;
+        let written = file.write_all(secret.to_hex().as_bytes());
+        if let Err(error) = written.and_then(|()| file.sync_all()) {
+            // The first error is the one that tells.
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
         Ok(path)
+    }
+}
+
+/// Removes secrets that never came to their place. What cannot be removed stays for the next start.
+fn sweep(folder: &Path, now: SystemTime) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.take(SWEEP_MAX) {
+        let left = entry.file_name().to_string_lossy().starts_with(NEW_SECRET)
+            && entry
+                .metadata()
+                .and_then(|found| found.modified())
+                .is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > NEW_SECRET_MAX));
+        if left {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -245,10 +277,38 @@ pub(crate) mod tests {
         let scratch = Scratch::new();
         let state = scratch.state();
         let (old, stamp) = (state.secret().unwrap(), state.secret_stamp());
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         state.rotate_secret().unwrap();
         assert_ne!(state.secret().unwrap(), old);
         assert_ne!(state.secret_stamp(), stamp);
+    }
+
+    #[test]
+    fn a_secret_that_cannot_take_its_place_leaves_nothing_behind() {
+        let scratch = Scratch::new();
+        let state = scratch.state();
+        fs::create_dir(state.path().join(SECRET)).unwrap();
+        state.rotate_secret().unwrap_err();
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_away_after_a_minute() {
+        let scratch = Scratch::new();
+        let state = scratch.state();
+        state.secret().unwrap();
+        let left = state.path().join(format!("{NEW_SECRET}0123"));
+        fs::write(&left, "x").unwrap();
+        scratch.state();
+        assert!(left.exists(), "somebody may be about to link it");
+        sweep(state.path(), SystemTime::now() + 2 * NEW_SECRET_MAX);
+        assert!(!left.exists());
+        assert!(state.read_secret().is_ok());
+        let at = SystemTime::now() - 2 * NEW_SECRET_MAX;
+        let file = File::create(&left).unwrap();
+        file.set_modified(at).unwrap();
+        scratch.state();
+        assert!(!left.exists(), "each start looks");
     }
 
     #[test]
