@@ -186,10 +186,13 @@ impl Connection {
         let state = std::mem::replace(&mut self.state, State::AwaitsHello);
         match state {
             State::AwaitsSecret { said, name, mac } => {
-                let Some(secret) = secret.filter(|secret| said.extension_proves(secret, &mac))
-                else {
-                    return Some(Verdict::Close(close::NOT_PAIRED));
+                let Some(secret) = secret else {
+                    // The peer may hold the right one: it is not told otherwise, and tries again.
+                    return Some(Verdict::Close(close::TIMEOUT));
                 };
+                if !said.extension_proves(secret, &mac) {
+                    return Some(Verdict::Close(close::NOT_PAIRED));
+                }
                 let features = Vec::new();
                 let mac = said.server_mac(secret, &features, &bounds.canonical());
                 self.state = State::Proven(Proven {

@@ -216,8 +216,14 @@ impl Server {
 
     /// The peer closed, or the network did.
     pub(crate) fn handle_closed(&mut self, conn: ConnId, code: u16) {
-        // An extension without our secret says hello and leaves with this.
-        if code == close::NOT_PAIRED && self.connections.contains_key(&conn) {
+        let failed = match self.connections.get(&conn).map(|found| &found.state) {
+            // An extension without our secret says hello and leaves with this.
+            Some(State::AwaitsProof { .. }) => code == close::NOT_PAIRED,
+            Some(State::AwaitsHello | State::AwaitsSecret { .. } | State::Proven(_)) | None => {
+                false
+            }
+        };
+        if failed {
             self.note_failed_proof(Note::ProofFailed);
         }
         self.lose(conn);

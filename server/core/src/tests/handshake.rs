@@ -76,14 +76,15 @@ fn a_failed_proof_closes_with_4401_and_without_a_word() {
 }
 
 #[test]
-fn without_a_secret_nobody_is_let_in() {
+fn without_a_secret_nobody_is_let_in_and_nobody_is_told_that_theirs_is_wrong() {
     let mut rig = Rig::new();
     let conn = rig.accept();
     let said = rig.challenged(conn, &Rig::hello("b1"));
     let mac = said.extension_mac(&secret());
     rig.says(conn, &Frame::Proof { mac });
     rig.input(Input::Secret { conn, secret: None });
-    assert_eq!(rig.closed, vec![(conn, close::NOT_PAIRED)]);
+    assert_eq!(rig.closed, vec![(conn, close::TIMEOUT)]);
+    assert!(rig.admitted.is_empty() && rig.frames.is_empty());
     assert_eq!(rig.notes, vec![Note::SecretUnreadable]);
 }
 
@@ -291,17 +292,38 @@ fn an_extension_that_leaves_because_it_is_not_paired_is_heard() {
 }
 
 #[test]
+fn a_stranger_that_leaves_as_not_paired_without_a_good_hello_says_nothing() {
+    let mut rig = Rig::new();
+    let code = close::NOT_PAIRED;
+    let conn = rig.accept();
+    rig.input(Input::Closed { conn, code });
+    let conn = rig.accept();
+    let hello = Hello {
+        extension_id: "another".into(),
+        ..Rig::hello("b1")
+    };
+    rig.says(conn, &Frame::Hello(hello));
+    rig.input(Input::Closed { conn, code });
+    assert!(rig.notes.is_empty());
+    let call = rig.snapshot(1);
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("not_connected"));
+}
+
+#[test]
 fn a_failed_proof_is_told_once_until_one_succeeds() {
     let mut rig = Rig::new();
     let code = close::NOT_PAIRED;
     for _ in 0..3 {
         let conn = rig.accept();
+        rig.challenged(conn, &Rig::hello("b1"));
         rig.input(Input::Closed { conn, code });
     }
     assert_eq!(rig.notes, vec![Note::ProofFailed]);
     rig.connect("b1");
     rig.notes.clear();
     let conn = rig.accept();
+    rig.challenged(conn, &Rig::hello("b1"));
     rig.input(Input::Closed { conn, code });
     assert_eq!(rig.notes, vec![Note::ProofFailed]);
 }
