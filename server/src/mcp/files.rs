@@ -3,6 +3,7 @@
 //! output folder. Never the state folder, nor a folder that holds a `pairing.json`
 //! (`design/security.md`, *Acting*).
 
+use crate::state::make_private;
 use protocol::error::Fault;
 use std::fs;
 use std::io::{self, Write};
@@ -110,7 +111,11 @@ impl Roots {
         Ok((folder, file.into()))
     }
 
+    /// None when it is not the user's own: a link, or a folder whose mode is not ours to set.
     fn private_output(&self) -> Option<PathBuf> {
+        if fs::symlink_metadata(&self.output).is_ok_and(|found| found.is_symlink()) {
+            return None;
+        }
         make_private(&self.output).ok()?;
         fs::canonicalize(&self.output).ok()
     }
@@ -118,14 +123,6 @@ impl Roots {
 
 fn refuse<T>(what: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::BadArguments { what: what.into() })
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// Under a fresh name first, so that no reader sees half a file and no link is followed.
@@ -294,6 +291,26 @@ pub(super) mod tests {
             let path = roots.write("a.png", &["png"], b"x").unwrap();
             assert_eq!(path, output.join("a.png"));
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_output_folder_is_private_and_no_link() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = Scratch::new();
+        let (output, state) = (scratch.folder("output"), scratch.folder("state"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        fs::set_permissions(&output, PermissionsExt::from_mode(0o777)).unwrap();
+        let roots = Roots::new(Path::new("/"), None, &[], &output, &state);
+        roots.write("a.png", &["png"], b"x").unwrap();
+        assert_eq!(mode(&output), 0o700);
+        fs::remove_dir_all(&output).unwrap();
+        let elsewhere = scratch.folder("elsewhere");
+        fs::set_permissions(&elsewhere, PermissionsExt::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &output).unwrap();
+        refused(roots.write("a.png", &["png"], b"x"));
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        assert_eq!(mode(&elsewhere), 0o755);
     }
 
     #[test]
