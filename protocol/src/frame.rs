@@ -9,6 +9,7 @@ use crate::ids::{Alias, BrowserId, SessionId, TabId, WireId};
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
 
 /// One message. The tag is `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,8 +132,8 @@ impl Limits {
     }
 }
 
-/// Opens a session on the socket that carries it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Opens a session on the socket that carries it. `Debug` shows nothing of the token.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionOpen {
     /// Public name.
@@ -144,6 +145,16 @@ pub struct SessionOpen {
     /// The session is bound to another browser; this one only knows of it.
     #[serde(default)]
     pub standby: bool,
+}
+
+impl fmt::Debug for SessionOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOpen")
+            .field("session_id", &self.session_id)
+            .field("label", &self.label)
+            .field("standby", &self.standby)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of a `sessionOpen`.
@@ -470,6 +481,17 @@ mod tests {
 
     fn parse(value: &Value) -> Result<Frame, BadFrame> {
         Frame::parse(&value.to_string(), limits::FRAME_MAX)
+    }
+
+    #[test]
+    fn a_resume_token_is_not_shown() {
+        let text = json!({
+            "type": "sessionOpen", "sessionId": "s1", "resumeToken": "hunter2", "label": "a label"
+        });
+        let frame = parse(&text).unwrap();
+        let shown = format!("{frame:?}");
+        assert!(shown.contains("s1") && shown.contains("a label"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

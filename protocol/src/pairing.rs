@@ -40,13 +40,21 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `pairing.json` in the extension folder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// `pairing.json` in the extension folder. `Debug` shows nothing of the secret.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct PairingFile {
     /// Version of this file: 1.
     pub version: u32,
     /// The secret, 64 hex digits.
     pub secret: String,
+}
+
+impl fmt::Debug for PairingFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairingFile")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which side speaks; each has a key of its own, so a proof sent back proves nothing.
@@ -274,6 +282,11 @@ mod tests {
     fn a_secret_is_not_shown() {
         assert_eq!(format!("{:?}", Secret::new([7; 32])), "Secret(…)");
         let hex = Secret::new([7; 32]).to_hex();
+        let file = PairingFile {
+            version: 1,
+            secret: hex.clone(),
+        };
+        assert_eq!(format!("{file:?}"), "PairingFile { version: 1, .. }");
         assert_eq!(
             Secret::from_hex(&format!("{hex}\n")),
             Some(Secret::new([7; 32]))

@@ -65,7 +65,12 @@ fn log(file: Option<&Path>) -> io::Result<()> {
         .with_ansi(false);
     match file {
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            let mut options = OpenOptions::new();
+            options.create(true).append(true);
+            // It names pages and folders, which are nobody else's business.
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(path)?;
             log.with_writer(std::sync::Mutex::new(file)).init();
         }
         None => log.with_writer(io::stderr).init(),
