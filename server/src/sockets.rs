@@ -6,7 +6,7 @@ use crate::driver::Handle;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use protocol::limits;
+use protocol::{close, limits};
 use server_core::{ConnId, Input};
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +30,8 @@ const MESSAGE_MAX: usize = limits::FRAME_MAX + limits::FRAME_MAX / 4;
 const STRANGER_BYTES_MAX: usize = 3 * limits::HANDSHAKE_FRAME_MAX;
 /// How long a message may take to leave; a peer that stands still for so long is lost.
 const SEND_MAX: Duration = Duration::from_secs(10);
-/// How long the closing handshake may take.
+/// How long the closing handshake may take, with a peer that has proven itself or has to learn
+/// that it is not paired. Other strangers are let go at once: displaced ones would pile up.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Where a connection was accepted.
@@ -148,7 +149,11 @@ impl Sockets {
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
         let socket = WebSocketStream::from_raw_socket(bounded, Role::Server, Some(config)).await;
-        self.table.insert(conn, Entry { out, admitted });
+        let entry = Entry {
+            out,
+            admitted: admitted.clone(),
+        };
+        self.table.insert(conn, entry);
         self.handle
             .socket(Input::Accepted {
                 conn,
@@ -179,24 +184,29 @@ impl Sockets {
                 }
             }
         };
+        // Gives whether the peer's half of the closing handshake is waited for.
         let send = async {
             while let Some(out) = outbox.recv().await {
                 let (message, last) = match out {
-                    Out::Text(text) => (Message::text(text), false),
-                    Out::Close(code) => (close_frame(code), true),
+                    Out::Text(text) => (Message::text(text), None),
+                    Out::Close(code) => (close_frame(code), Some(code)),
                 };
                 let sent = tokio::time::timeout(SEND_MAX, sink.send(message)).await;
-                if last || !matches!(sent, Ok(Ok(()))) {
+                if let Some(code) = last {
+                    return code == close::NOT_PAIRED || admitted.load(Ordering::Relaxed);
+                }
+                if !matches!(sent, Ok(Ok(()))) {
                     break;
                 }
             }
+            admitted.load(Ordering::Relaxed)
         };
         {
             let mut receive = std::pin::pin!(receive);
             tokio::select! {
                 () = &mut receive => {}
-                () = send => {
-                    // The peer's half of the closing handshake, so that our last words arrive.
+                waits = send => if waits {
+                    // So that our last words arrive.
                     let _ = tokio::time::timeout(CLOSE_MAX, receive).await;
                 }
             }

@@ -251,3 +251,34 @@ fn what_is_typed_into_pages_is_in_no_log() {
     );
     assert!(!log.contains("hunter2-secret"), "{log}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_client_that_leaves_at_once_finds_no_half_made_secret_behind() {
+    for _ in 0..10 {
+        let mut server = Server::start();
+        drop(server.stdin.take());
+        server.exit();
+        let left: Vec<_> = std::fs::read_dir(server.folder.join("state"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name.starts_with('.'))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_log_file_is_for_the_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let log = std::env::temp_dir().join(format!("interlock-log-{}", std::process::id()));
+    let mut server = Server::start_with(&[("INTERLOCK_LOG_FILE", log.to_str().unwrap())]);
+    drop(server.stdin.take());
+    server.exit();
+    let mode = std::fs::metadata(&log).unwrap().permissions().mode();
+    std::fs::remove_file(&log).unwrap();
+    assert_eq!(mode & 0o777, 0o600);
+}

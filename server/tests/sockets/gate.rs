@@ -253,6 +253,33 @@ async fn a_flood_of_unproven_sockets_shuts_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_displaced_stranger_is_let_go_without_its_farewell() {
+    let server = Server::start();
+    let mut text = String::from("GET / HTTP/1.1\r\n");
+    for header in UPGRADE {
+        text.push_str(&header.replace("PORT", &server.port.to_string()));
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    let mut stranger = TcpStream::connect(("127.0.0.1", server.port))
+        .await
+        .unwrap();
+    stranger.write_all(text.as_bytes()).await.unwrap();
+    stranger.read_exact(&mut [0; 12]).await.unwrap();
+    let mut flood = Vec::new();
+    for _ in 0..15 {
+        flood.push(Browser::dial(server.port).await);
+    }
+    let began = std::time::Instant::now();
+    flood.push(Browser::dial(server.port).await);
+    // It never answers the close.
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut rest)).await;
+    assert!(read.is_ok(), "still open after {PATIENCE:?}");
+    assert!(began.elapsed().as_millis() < 900, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_stranger_cannot_make_the_server_hold_much() {
     let server = Server::start();
     let mut socket = Browser::dial(server.port).await;
