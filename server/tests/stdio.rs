@@ -35,6 +35,10 @@ impl Server {
     }
 
     fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_on(Stdio::piped(), environment)
+    }
+
+    fn start_on(stdin: Stdio, environment: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -54,7 +58,7 @@ impl Server {
             .env_remove("MCP_INSTANCE_ID")
             .env("RUST_BACKTRACE", "1")
             .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -256,8 +260,7 @@ fn what_is_typed_into_pages_is_in_no_log() {
 #[test]
 fn a_client_that_leaves_at_once_finds_no_half_made_secret_behind() {
     for _ in 0..10 {
-        let mut server = Server::start();
-        drop(server.stdin.take());
+        let mut server = Server::start_on(Stdio::null(), &[]);
         server.exit();
         let left: Vec<_> = std::fs::read_dir(server.folder.join("state"))
             .into_iter()
