@@ -297,6 +297,7 @@ impl Extension {
             }
             HouseEvent::DropIntent { nonce } => self.store.delete(format!("making/{nonce}")),
             HouseEvent::Made { slot, facts } => self.handle_made(slot, *facts, now),
+            HouseEvent::Gone { tab } => self.handle_removed(tab, now),
             HouseEvent::NotMade { slot, fault } => {
                 self.wanted.remove(&slot);
                 self.tabs.handle_make_failed(slot, fault, now);

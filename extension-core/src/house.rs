@@ -57,6 +57,11 @@ pub enum HouseEvent {
         /// Chrome's word for it.
         facts: Box<TabFacts>,
     },
+    /// A tab that was to be closed does not exist.
+    Gone {
+        /// Which one.
+        tab: TabId,
+    },
     /// It could not be made.
     NotMade {
         /// Which one.
@@ -96,7 +101,6 @@ enum Request {
     },
     Close {
         tab: TabId,
-        tries: u32,
     },
     CountTabs {
         tab: TabId,
@@ -119,7 +123,7 @@ enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Make(String),
-    Close(TabId, u32),
+    Close(TabId),
     Count(TabId, i64),
     Moved(TabId),
     Popup(TabId),
@@ -206,7 +210,7 @@ impl House {
         self.closing.insert(tab);
         match window {
             Some(window) => self.count(tab, window),
-            None => self.remove(tab, 0),
+            None => self.remove(tab),
         }
     }
 
@@ -347,24 +351,26 @@ impl House {
                     };
                     self.ask(Request::Replace { tab, window }, call);
                 } else {
-                    self.remove(tab, 0);
+                    self.remove(tab);
                 }
             }
             Request::Replace { tab, window } => {
                 self.replacing.remove(&window);
                 match outcome {
-                    Ok(_) => self.remove(tab, 0),
+                    Ok(_) => self.remove(tab),
                     Err(_) => self
                         .timers
                         .set(Timer::Count(tab, window), now + RETRY_EVERY),
                 }
             }
-            Request::Close { tab, tries } => {
-                if outcome.is_err_and(|error| is_dragging(&error)) && tries < TRIES_MAX {
-                    self.timers
-                        .set(Timer::Close(tab, tries + 1), now + RETRY_EVERY);
+            Request::Close { tab } => match outcome {
+                Ok(_) => {}
+                // However long the person drags, the tab must go in the end.
+                Err(error) if is_dragging(&error) => {
+                    self.timers.set(Timer::Close(tab), now + RETRY_EVERY);
                 }
-            }
+                Err(_) => self.events.push_back(HouseEvent::Gone { tab }),
+            },
             Request::Group {
                 session,
                 tab,
@@ -395,7 +401,7 @@ impl House {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Make(nonce) => self.try_make(&nonce),
-                Timer::Close(tab, tries) => self.remove(tab, tries),
+                Timer::Close(tab) => self.remove(tab),
                 Timer::Count(tab, window) => self.count(tab, window),
                 Timer::Moved(_) | Timer::Popup(_) => {}
             }
@@ -440,8 +446,8 @@ impl House {
         });
     }
 
-    fn remove(&mut self, tab: TabId, tries: u32) {
-        self.ask(Request::Close { tab, tries }, ChromeCall::RemoveTab { tab });
+    fn remove(&mut self, tab: TabId) {
+        self.ask(Request::Close { tab }, ChromeCall::RemoveTab { tab });
     }
 
     fn count(&mut self, tab: TabId, window: i64) {

@@ -24,6 +24,9 @@ impl Extension {
                 }
                 self.tabs.handle_replaced(removed, added, now);
                 self.pages.handle_closed(removed, now);
+                // What was open or being cleared in the page that went is over.
+                self.tabs.handle_dialog_closed(added, now);
+                self.tabs.handle_cleared(added, now);
                 self.house.handle_closed(removed);
             }
             BrowserEvent::TabMoved { tab } => {
@@ -129,7 +132,7 @@ impl Extension {
         }
     }
 
-    fn handle_removed(&mut self, tab: TabId, now: Instant) {
+    pub(super) fn handle_removed(&mut self, tab: TabId, now: Instant) {
         let url = self
             .facts
             .remove(&tab)

@@ -31,6 +31,7 @@ fn asked(house: &mut House) -> (u64, ChromeCall) {
         other @ (HouseEvent::WriteIntent { .. }
         | HouseEvent::DropIntent { .. }
         | HouseEvent::Made { .. }
+        | HouseEvent::Gone { .. }
         | HouseEvent::NotMade { .. }) => panic!("{other:?}"),
     }
 }
@@ -181,6 +182,7 @@ fn tabs_that_leave_together_leave_one_blank_tab_in_the_persons_window() {
             HouseEvent::WriteIntent { .. }
             | HouseEvent::DropIntent { .. }
             | HouseEvent::Made { .. }
+            | HouseEvent::Gone { .. }
             | HouseEvent::NotMade { .. } => None,
         })
         .collect();
@@ -215,6 +217,23 @@ fn a_window_stays_open_though_its_blank_tab_could_not_be_made_at_once() {
     assert_eq!(events(&mut house), vec![], "not removed");
     house.handle_timeout(house.poll_timeout().unwrap());
     assert_eq!(asked(&mut house).1, ChromeCall::WindowTabs { window: 10 });
+}
+
+#[test]
+fn a_close_is_tried_for_as_long_as_the_person_drags_and_a_missing_tab_is_told() {
+    let mut house = house(&[tab(1, 10, true)]);
+    house.close(TabId(1), None);
+    let mut now = Instant(0);
+    for _ in 0..200 {
+        let (request, call) = asked(&mut house);
+        assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(1) });
+        house.handle_done(request, refused("Tabs cannot be edited right now"), now);
+        now = house.poll_timeout().unwrap();
+        house.handle_timeout(now);
+    }
+    let (request, _) = asked(&mut house);
+    house.handle_done(request, refused("No tab with id: 1."), now);
+    assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(1) }]);
 }
 
 #[test]
