@@ -22,6 +22,7 @@ let generation = 1;
 let core = null; // the exports of the living generation, once it is ready
 let over = false; // the last generation has fallen
 let before; // why the generation before fell
+let shell; // what the living generation was given
 const queue = [];
 const falls = [];
 const sockets = new Set(); // kept by the core: every open WebSocket
@@ -47,8 +48,10 @@ async function start() {
   const [init, glue] = GENERATIONS[own - 1];
   try {
     await init({ module_or_path: new URL(`pkg/extension_core_bg.wasm?g=${own}`, import.meta.url) });
+    if (own !== generation || over) return;
     const startEmpty = falls.filter((at) => Date.now() - at < FALLS_WITHIN_MS).length >= FALLS_MAX;
-    await glue.start({ sockets, before, startEmpty, failed: (why) => failed(own, why) });
+    shell = { sockets, before, startEmpty, fallen: false, failed: (why) => failed(own, why) };
+    await glue.start(shell);
   } catch (error) {
     return failed(own, String(error));
   }
@@ -63,6 +66,7 @@ async function start() {
 function failed(fallen, why) {
   if (fallen !== generation || over) return;
   core = null;
+  if (shell) shell.fallen = true; // it may still be starting, and would live on beside the next
   before = `generation ${fallen} fell: ${why}`;
   falls.push(Date.now());
   for (const socket of sockets) {

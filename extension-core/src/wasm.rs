@@ -92,7 +92,12 @@ fn with_shell(act: impl FnOnce(&Shell)) {
 
 /// False before `start` and after a panic.
 fn is_alive() -> bool {
-    ALIVE.get()
+    ALIVE.get() && !has_fallen()
+}
+
+/// The shell has given this generation up, for example for a trap that no hook has seen.
+fn has_fallen() -> bool {
+    SHELL.with_borrow(|shell| shell.as_ref().is_some_and(Shell::fallen))
 }
 
 /// One step of the core. Called from the top of a JavaScript task or a resumed promise only, never
@@ -139,6 +144,11 @@ pub async fn start(shell: Shell) -> Result<(), JsValue> {
         with_shell(|shell| shell.failed(&panic.to_string()));
     }));
     let boot = boot::gather(start_empty).await?;
+    if has_fallen() {
+        return Err(JsValue::from_str(
+            "this generation fell while it was starting",
+        ));
+    }
     let mut clock = Clock::default();
     let now = clock.now();
     let extension = Extension::new(boot, now);

@@ -20,6 +20,9 @@ extern "C" {
     /// Every open WebSocket, for the shell to close when this generation falls.
     #[wasm_bindgen(method, getter)]
     pub(super) fn sockets(this: &Shell) -> Set;
+    /// Whether this generation has fallen, perhaps while it was starting.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn fallen(this: &Shell) -> bool;
     /// This generation is broken and must not be entered again.
     #[wasm_bindgen(method)]
     pub(super) fn failed(this: &Shell, why: &str);
