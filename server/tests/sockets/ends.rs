@@ -1,6 +1,6 @@
 //! The end of a server, with sockets open.
 
-use crate::rig::Server;
+use crate::rig::{PATIENCE, Server};
 use protocol::error::ErrorCode;
 use protocol::frame::{GoodbyeReason, Outcome};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn the_end_answers_every_call_says_goodbye_and_is_over_within_a_second() {
+async fn the_end_answers_every_call_says_goodbye_and_is_over() {
     let server = Server::start();
     let mut browser = server.pair("b1").await;
     browser.open(Outcome::New, vec![]).await;
@@ -21,7 +21,6 @@ async fn the_end_answers_every_call_says_goodbye_and_is_over_within_a_second() {
     assert!(dialled.is_err(), "nobody listens before goodbye is said");
     let error = call.await.unwrap().outcome.unwrap_err();
     assert_eq!(error.code, ErrorCode::Cancelled);
-    assert!(began.elapsed() < Duration::from_millis(900));
     assert!(matches!(
         browser.next().await,
         Some(protocol::Frame::Cancel { .. })
@@ -33,7 +32,8 @@ async fn the_end_answers_every_call_says_goodbye_and_is_over_within_a_second() {
     );
     assert_eq!(browser.next_or_code().await, Err(1001));
     server.handle.ended().await;
-    assert!(began.elapsed() < Duration::from_secs(1));
+    // The second that this may take is asserted in simulated time, in the core's tests.
+    assert!(began.elapsed() < PATIENCE);
 }
 
 #[tokio::test]

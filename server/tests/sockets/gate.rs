@@ -254,6 +254,23 @@ async fn a_flood_of_unproven_sockets_shuts_nobody_out() {
 
 #[tokio::test]
 async fn a_displaced_stranger_is_let_go_without_its_farewell() {
+    // A farewell is waited for a whole second; on a busy machine one try in five is quick enough
+    // to show that this one is not.
+    let mut quickest = PATIENCE;
+    for _ in 0..5 {
+        quickest = quickest.min(displace_a_stranger().await);
+        if quickest < FAREWELL {
+            return;
+        }
+    }
+    panic!("{quickest:?}");
+}
+
+/// Less than the server waits for the farewell of those whom it knows.
+const FAREWELL: std::time::Duration = std::time::Duration::from_millis(900);
+
+/// How long a stranger that never answers the close is kept once it is displaced.
+async fn displace_a_stranger() -> std::time::Duration {
     let server = Server::start();
     let mut text = String::from("GET / HTTP/1.1\r\n");
     for header in UPGRADE {
@@ -272,11 +289,10 @@ async fn a_displaced_stranger_is_let_go_without_its_farewell() {
     }
     let began = std::time::Instant::now();
     flood.push(Browser::dial(server.port).await);
-    // It never answers the close.
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "still open after {PATIENCE:?}");
-    assert!(began.elapsed().as_millis() < 900, "{:?}", began.elapsed());
+    began.elapsed()
 }
 
 #[tokio::test]

@@ -152,11 +152,7 @@ async fn a_tool_call_runs_through_the_binary_and_its_end_is_quick_and_polite() {
         (GoodbyeReason::Ending, Some(10))
     );
     assert!(process.exit().await.success());
-    assert!(
-        began.elapsed() < Duration::from_millis(1_500),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     assert!(
         ports(&scratch, 0).await.is_empty(),
         "nothing is left behind"
@@ -179,7 +175,7 @@ async fn a_signal_is_an_end_too_and_a_named_instance_says_that_it_comes_back() {
     assert!(killed.success());
     assert_eq!(browser.goodbye().await.grace_s, Some(300));
     assert!(process.exit().await.success());
-    assert!(began.elapsed() < Duration::from_millis(1_500));
+    assert!(began.elapsed() < PATIENCE);
 
     // The same instance is the same session, on the same port.
     let _process = Process::start(&scratch, &args).await;
@@ -208,7 +204,7 @@ async fn siblings_are_announced_when_they_come_and_when_they_die() {
     let killed = Instant::now();
     two.child.start_kill().unwrap();
     assert_eq!(next_list(&mut browser).await, list(&[own]));
-    assert!(killed.elapsed() < Duration::from_secs(3));
+    assert!(killed.elapsed() < PATIENCE);
     // Two instances of one client in one folder are two sessions.
     let mut three = Process::start(&scratch, &["--port-range", &range]).await;
     next_list(&mut browser).await;
