@@ -6,13 +6,11 @@ use crate::effect::Effect;
 use crate::input::SocketId;
 use crate::links::LinkEvent;
 use crate::sessions::{Presence, SessionEvent};
+use protocol::close;
 use protocol::command::TabsAction;
 use protocol::frame::{Body, Goodbye, GoodbyeReason, Outcome, SessionOpened};
 use protocol::{Alias, Command, Envelope, Fault, Frame, Instant, SessionId, TabId, WireId, limits};
 use std::time::Duration;
-
-/// Close code of a socket whose session lives on another one.
-const CLOSE_SUPERSEDED: u16 = 1000;
 
 impl Extension {
     pub(super) fn handle_link(&mut self, event: LinkEvent, now: Instant) {
@@ -98,10 +96,10 @@ impl Extension {
                     grace_s: None,
                     moved_to: None,
                 };
-                self.links.close(socket, CLOSE_SUPERSEDED, Some(goodbye));
+                self.links.close(socket, close::NORMAL, Some(goodbye));
             }
             SessionEvent::Superseded { socket } => {
-                self.links.close(socket, CLOSE_SUPERSEDED, None);
+                self.links.close(socket, close::NORMAL, None);
             }
         }
     }

@@ -10,9 +10,9 @@ use protocol::error::Fault;
 use protocol::{Instant, TabId};
 use std::time::Duration;
 
-/// The true opener is known 0–5 ms after the tab, but a worker on a loaded machine hears of it
-/// later: with 50 ms, one popup in some dozens went to the person at a load of 15. Nobody waits for
-/// this time, since only the opener's owner or the person could want the tab.
+/// The true opener is known 0–5 ms after the tab, but a worker on a loaded machine may hear of it
+/// later, and a popup would then go to the person. Nobody waits for this time, since only the
+/// opener's owner or the person could want the tab.
 pub(super) const OPENER_MAX: Duration = Duration::from_millis(500);
 
 impl Tabs {

@@ -7,7 +7,7 @@
 use crate::chance::Chance;
 use extension_core::effect::ChromeCall;
 use extension_core::input::{BrowserEvent, ChromeError, DetachReason, TabFacts};
-use protocol::{Instant, TabId};
+use protocol::TabId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -504,7 +504,7 @@ impl Chrome {
                 self.evaluate(ticket, tab, &text("functionDeclaration"), None, chance);
                 return;
             }
-            "Page.navigate" => self.navigate(tab, &text("url"), chance),
+            "Page.navigate" => self.navigate(tab, &text("url")),
             "Page.reload" => {
                 let url = self
                     .tabs
@@ -708,12 +708,7 @@ impl Chrome {
         self.tell(BrowserEvent::TabActivated { tab, window });
     }
 
-    fn navigate(
-        &mut self,
-        tab: TabId,
-        url: &str,
-        chance: &mut Chance,
-    ) -> Result<Value, ChromeError> {
+    fn navigate(&mut self, tab: TabId, url: &str) -> Result<Value, ChromeError> {
         if url.contains("unreachable") {
             self.commit(tab, "chrome-error://chromewebdata/", "link", false);
             return Ok(
@@ -728,7 +723,6 @@ impl Chrome {
         if let Some(state) = self.tabs.get_mut(&tab) {
             state.crashed = false;
         }
-        let _ = chance;
         self.commit(tab, url, "link", false);
         Ok(json!({"frameId": "F", "loaderId": format!("L{}", self.loader(tab))}))
     }
@@ -837,12 +831,6 @@ impl Default for Chrome {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// When a call's outcome arrives.
-#[must_use]
-pub fn due(now: Instant, delay: Duration) -> Instant {
-    now + delay
 }
 
 fn error(message: &str) -> ChromeError {
