@@ -6,7 +6,7 @@ use crate::{Extension, Input};
 use protocol::frame::{HelloAck, Limits, SessionOpen};
 use protocol::pairing::{Secret, Transcript};
 use protocol::ports::PortRange;
-use protocol::{Envelope, Frame, Instant, SessionId, TabId, WireId};
+use protocol::{Body, Envelope, ErrorCode, Frame, Instant, SessionId, TabId, WireId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -117,8 +117,13 @@ struct Peer {
 
 impl Peer {
     fn connected() -> Self {
+        Self::connected_with(Limits::default(), vec![facts(7)])
+    }
+
+    /// The server takes frames within `limits`, the browser has `tabs`.
+    fn connected_with(limits: Limits, tabs: Vec<TabFacts>) -> Self {
         let mut peer = Self {
-            extension: boot(BTreeMap::new(), vec![facts(7)]),
+            extension: boot(BTreeMap::new(), tabs),
             socket: SocketId(0),
             now: START,
             heard: Vec::new(),
@@ -150,7 +155,6 @@ impl Peer {
             nonce_srv,
             version: "2.0".into(),
         });
-        let limits = Limits::default();
         let mac = said.server_mac(&secret, &[], &limits.canonical());
         peer.say(&Frame::HelloAck(HelloAck {
             mac,
@@ -220,6 +224,21 @@ impl Peer {
             }
         }
         answers
+    }
+
+    /// The error code of the answer to `wire_id`.
+    fn code(&self, wire_id: &str) -> Option<ErrorCode> {
+        let answer = self.heard.iter().find_map(|frame| {
+            if let Frame::Response(envelope) = frame {
+                (envelope.wire_id.as_str() == wire_id).then_some(envelope)
+            } else {
+                None
+            }
+        });
+        match &answer?.body {
+            Body::Error(error) => Some(error.code),
+            Body::Data(_) | Body::Payload(_) => None,
+        }
     }
 
     fn opened(&self) -> bool {
@@ -294,4 +313,30 @@ fn a_session_that_is_ended_has_its_calls_answered_and_its_socket_closed() {
     assert_eq!(peer.extension.links.open().count(), 0);
     peer.write();
     assert_eq!(peer.extension.census().sessions, 0);
+}
+
+#[test]
+fn an_answer_above_the_peers_limit_is_an_error_in_its_place() {
+    // The least that a server may take, and more tabs than can be told in it.
+    let frame_max = protocol::limits::HANDSHAKE_FRAME_MAX;
+    let mut peer = Peer::connected_with(Limits { frame_max }, (1..=60).map(facts).collect());
+    peer.write();
+    for tab in 1..=60 {
+        peer.extension.tabs.give(TabId(tab), &id(), START).unwrap();
+    }
+    peer.tell(Input::Tick);
+    peer.write();
+    peer.command("w", "browser_tabs", json!({"action": "list"}));
+    assert_eq!(peer.code("w"), Some(ErrorCode::ResultTooLarge));
+}
+
+#[test]
+fn a_session_that_was_not_opened_on_this_socket_is_unknown() {
+    let mut peer = Peer::connected();
+    peer.write();
+    let (wire_id, other) = (WireId::new("w"), SessionId::new("other"));
+    let payload = json!({});
+    let command = Envelope::command(wire_id.unwrap(), other.unwrap(), "browser_session", payload);
+    peer.say(&Frame::Command(command));
+    assert_eq!(peer.code("w"), Some(ErrorCode::SessionUnknown));
 }

@@ -171,6 +171,10 @@ fn a_picture_comes_with_its_kind() {
     let mut chrome = Chrome::attached();
     chrome.begin("browser_take_screenshot", json!({"type": "jpeg"}));
     warmed(&mut chrome);
+    assert_eq!(
+        chrome.params("Page.captureScreenshot"),
+        json!({"format": "jpeg", "quality": 80})
+    );
     chrome.answer("Page.captureScreenshot", json!({"data": "QUJD"}));
     chrome.serve();
     let image = chrome.result().0.image.unwrap();
@@ -298,4 +302,215 @@ fn statements_that_return_run_in_a_function_of_their_own() {
     }
     let script = chrome.params("Runtime.evaluate")["expression"].clone();
     assert_eq!(script, "(async (element) => {\nreturn 5\n})()");
+}
+
+#[test]
+fn a_double_click_is_two_clicks_with_the_button_that_was_asked_for() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchMouseEvent");
+    let arguments = json!({"target": reference(5), "button": "right", "doubleClick": true});
+    chrome.begin("browser_click", arguments);
+    resolved(&mut chrome);
+    warmed(&mut chrome);
+    let place = json!({"result": {"value": {"x": 1, "y": 2, "mac": false}}});
+    chrome.answer("Runtime.callFunctionOn", place);
+    let events = chrome.all("Input.dispatchMouseEvent");
+    let events: Vec<Value> = events
+        .iter()
+        .map(|e| json!([e["type"], e["button"], e["buttons"], e["clickCount"]]))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            json!(["mouseMoved", "none", 0, 0]),
+            json!(["mousePressed", "right", 2, 1]),
+            json!(["mouseReleased", "right", 0, 1]),
+            json!(["mousePressed", "right", 2, 2]),
+            json!(["mouseReleased", "right", 0, 2]),
+        ]
+    );
+}
+
+/// The keys that typing `text` into a field presses, as type, key and modifiers.
+fn keys(arguments: Value, field: Value) -> Vec<Value> {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchKeyEvent");
+    chrome.begin("browser_type", arguments);
+    resolved(&mut chrome);
+    warmed(&mut chrome);
+    let answer = json!({"result": {"value": field}});
+    chrome.answer("Runtime.callFunctionOn", answer);
+    let keys = chrome.all("Input.dispatchKeyEvent");
+    keys.iter()
+        .map(|e| json!([e["type"], e["key"], e["modifiers"]]))
+        .collect()
+}
+
+#[test]
+fn slow_text_is_pressed_key_by_key() {
+    let arguments = json!({"target": reference(5), "text": "B", "slowly": true});
+    assert_eq!(
+        keys(arguments, json!({"empty": true})),
+        [json!(["keyDown", "B", 8]), json!(["keyUp", "B", 8])]
+    );
+}
+
+#[test]
+fn an_empty_text_deletes_what_stands_in_the_field() {
+    let arguments = json!({"target": reference(5), "text": ""});
+    assert_eq!(
+        keys(arguments.clone(), json!({"empty": false})),
+        [
+            json!(["rawKeyDown", "Delete", 0]),
+            json!(["keyUp", "Delete", 0])
+        ]
+    );
+    assert!(keys(arguments, json!({"empty": true})).is_empty());
+}
+
+#[test]
+fn going_forward_takes_the_next_entry_until_there_is_none() {
+    let mut chrome = Chrome::attached();
+    let history = |current: i64| {
+        json!({"currentIndex": current, "entries": [
+            {"id": 4, "url": PAGE}, {"id": 9, "url": "http://b.test/"}]})
+    };
+    chrome.begin("browser_navigate", json!({"action": "forward"}));
+    chrome.answer("Page.getNavigationHistory", history(0));
+    assert_eq!(chrome.params("Page.navigateToHistoryEntry")["entryId"], 9);
+    chrome.answer("Page.navigateToHistoryEntry", json!({}));
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    chrome.serve();
+    assert!(chrome.result().1);
+    chrome.begin("browser_navigate", json!({"action": "forward"}));
+    chrome.answer("Page.getNavigationHistory", history(1));
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::NoEarlierPage);
+}
+
+#[test]
+fn a_history_entry_where_no_agent_may_be_is_refused() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate_back", json!({}));
+    let entries = json!([{"id": 1, "url": "chrome://settings/"}, {"id": 2, "url": PAGE}]);
+    chrome.answer(
+        "Page.getNavigationHistory",
+        json!({"currentIndex": 1, "entries": entries}),
+    );
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::UrlRefused);
+    assert!(!chrome.is_asked("Page.navigateToHistoryEntry"));
+}
+
+#[test]
+fn a_value_that_is_too_large_or_too_deep_is_said_to_be_so() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    let large = "x".repeat(protocol::limits::FRAME_MAX);
+    chrome.answer("Runtime.evaluate", json!({"result": {"value": large}}));
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::ResultTooLarge);
+    evaluate(&mut chrome);
+    let deep = (0..=protocol::limits::DEPTH_MAX).fold(json!(1), |inner, _| json!([inner]));
+    chrome.answer("Runtime.evaluate", json!({"result": {"value": deep}}));
+    let fault = chrome.fault().0;
+    assert_eq!(fault.code(), protocol::ErrorCode::PageError);
+    assert!(fault.message().contains("nested"), "{}", fault.message());
+}
+
+#[test]
+fn what_chrome_says_of_a_scripts_result_becomes_advice() {
+    let mut chrome = Chrome::attached();
+    for (said, means) in [
+        ("Object reference chain is too long", "refers to itself"),
+        ("Object couldn't be returned by value", "JSON"),
+        ("Inspected target navigated or closed", "navigated away"),
+    ] {
+        evaluate(&mut chrome);
+        chrome.refuse("Runtime.evaluate", said);
+        let fault = chrome.fault().0;
+        assert_eq!(fault.code(), protocol::ErrorCode::PageError, "{said}");
+        assert!(fault.message().contains(means), "{}", fault.message());
+    }
+}
+
+#[test]
+fn a_script_that_chrome_ended_after_its_time_is_a_time_out() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.now = chrome.now + protocol::limits::SCRIPT_MAX_DEFAULT;
+    chrome.refuse("Runtime.evaluate", "Internal error");
+    let fault = chrome.fault().0;
+    assert_eq!(fault.code(), protocol::ErrorCode::Timeout);
+    let message = fault.message();
+    assert!(message.contains("synchronous work"), "{message}");
+}
+
+#[test]
+fn the_whole_page_is_taken_beyond_what_is_in_view_up_to_chromes_limit() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_take_screenshot", json!({"fullPage": true}));
+    warmed(&mut chrome);
+    let size = json!({"cssContentSize": {"width": 800, "height": 20_000}});
+    chrome.answer("Page.getLayoutMetrics", size);
+    let params = chrome.params("Page.captureScreenshot");
+    assert_eq!(params["captureBeyondViewport"], true);
+    assert_eq!(
+        params["clip"],
+        json!({"x": 0, "y": 0, "width": 800, "height": 16_384.0, "scale": 1})
+    );
+    chrome.answer("Page.captureScreenshot", json!({"data": "QUJD"}));
+    chrome.serve();
+    let notes = chrome.result().0.notes;
+    assert!(notes.len() == 1 && notes[0].contains("16384"), "{notes:?}");
+}
+
+#[test]
+fn a_picture_of_an_element_shows_its_place_and_nothing_else() {
+    let mut chrome = Chrome::attached();
+    let place = json!({"x": 1, "y": 2, "width": 30, "height": 40, "scale": 1});
+    let unseen = json!({"width": 0, "height": 0});
+    for (at, code) in [
+        (&place, None),
+        (&unseen, Some(protocol::ErrorCode::NotActionable)),
+    ] {
+        let arguments = json!({"target": reference(5)});
+        chrome.begin("browser_take_screenshot", arguments);
+        resolved(&mut chrome);
+        chrome.serve();
+        if code.is_none() {
+            warmed(&mut chrome);
+        }
+        chrome.answer("Runtime.callFunctionOn", json!({"result": {"value": at}}));
+        if let Some(code) = code {
+            chrome.serve();
+            assert_eq!(chrome.fault().0.code(), code);
+            continue;
+        }
+        assert_eq!(chrome.params("Page.captureScreenshot")["clip"], place);
+        chrome.answer("Page.captureScreenshot", json!({"data": "QUJD"}));
+        chrome.serve();
+        chrome.result();
+        chrome.asks.clear();
+    }
+}
+
+#[test]
+fn a_picture_above_the_limit_of_a_frame_is_too_large() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_take_screenshot", json!({}));
+    warmed(&mut chrome);
+    let data = "A".repeat(protocol::limits::FRAME_MAX);
+    chrome.answer("Page.captureScreenshot", json!({"data": data}));
+    chrome.serve();
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::ResultTooLarge);
+}
+
+#[test]
+fn nothing_is_told_of_a_page_that_has_come_to_where_no_agent_may_be() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    // Nobody has heard of the commit yet.
+    chrome.tab = json!({"url": "file:///etc/passwd", "title": "passwd"});
+    chrome.answer("Runtime.evaluate", number(1));
+    chrome.serve();
+    assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::UrlRefused);
 }

@@ -59,6 +59,9 @@ fn a_session_is_told_once_which_tabs_it_lost_and_never_goes_on_elsewhere() {
     world.new_tab("x");
     let mut next = reborn(&world, &["x"], &[101], &[]);
     assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
+    let urls = vec!["http://102/".to_owned()];
+    let told = next.tabs.dialog_tab(&sid("x"), None);
+    assert_eq!(told, Err(Fault::TabsLost { urls }));
     let there = next.call("x", Some(101));
     assert_eq!(
         next.runs(there),
