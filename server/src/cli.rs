@@ -146,6 +146,31 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_names_every_option_and_no_other() {
+        let manual = include_str!("../../README.md");
+        let rows = manual.lines().filter_map(|line| line.strip_prefix("| `--"));
+        let mut told: Vec<&str> = rows
+            .filter_map(|row| row.split([' ', '`']).next())
+            .collect();
+        let command = Cli::command();
+        let mut known: Vec<&str> = command
+            .get_arguments()
+            .filter_map(clap::Arg::get_long)
+            .filter(|long| !["help", "version"].contains(long))
+            .collect();
+        told.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(told, known);
+        for long in known {
+            let variable = long.to_uppercase().replace('-', "_");
+            assert!(
+                manual.contains(&format!("`INTERLOCK_{variable}`")),
+                "{long}"
+            );
+        }
+    }
+
+    #[test]
     fn the_words_of_the_manual_are_understood() {
         let read = |words: &str| Cli::try_parse_from(words.split(' ')).unwrap();
         let serve = read("interlock --port 9000 --label {folder} --instance-id a").serve;

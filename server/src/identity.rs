@@ -346,7 +346,8 @@ mod tests {
         let (keeper, first, _) = take(&folder, Some("k")).unwrap();
         keeper.mark_ending().unwrap();
         let leaving = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
+            // Longer than anybody waits for one that is not.
+            std::thread::sleep(2 * HELD_WAIT);
             drop(keeper);
         });
         let (_keeper, second, origin) = take(&folder, Some("k")).unwrap();

@@ -110,6 +110,7 @@ fn living_port(path: &Path) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::state::tests::Scratch;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn folder(scratch: &Scratch) -> PathBuf {
         scratch.state().folder("registry").unwrap()
@@ -138,6 +139,28 @@ mod tests {
         fs::write(folder.join("8769-dead"), "{\"port\":8769}").unwrap();
         assert_eq!(one.siblings(), Vec::<u16>::new());
         assert!(!folder.join("8769-dead").exists());
+    }
+
+    #[test]
+    fn a_living_server_is_never_seen_without_its_lock() {
+        const JOINED: usize = 300;
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let one = Registry::join(&folder, 8765).unwrap();
+        let done = AtomicBool::new(false);
+        let kept = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Whoever looks takes an unlocked file for a dead server's and removes it.
+                while !done.load(Ordering::Relaxed) {
+                    let _ = one.siblings();
+                }
+            });
+            let joined = || Registry::join(&folder, 8766).is_ok_and(|two| two.own.exists());
+            let kept = (0..JOINED).filter(|_| joined()).count();
+            done.store(true, Ordering::Relaxed);
+            kept
+        });
+        assert_eq!(kept, JOINED);
     }
 
     #[test]

@@ -276,6 +276,11 @@ fn the_log_file_is_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt;
     let log = std::env::temp_dir().join(format!("interlock-log-{}", std::process::id()));
     let mut server = Server::start_with(&[("INTERLOCK_LOG_FILE", log.to_str().unwrap())]);
+    let began = Instant::now();
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("listening")) {
+        assert!(began.elapsed() < HANG, "nothing was logged");
+        thread::sleep(Duration::from_millis(5));
+    }
     drop(server.stdin.take());
     server.exit();
     let mode = std::fs::metadata(&log).unwrap().permissions().mode();

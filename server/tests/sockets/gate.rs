@@ -3,6 +3,7 @@
 use crate::rig::{Browser, PATIENCE, Server, ask};
 use interlock::listen::{self, STRANGERS_MAX};
 use protocol::EXTENSION_ID;
+use protocol::limits::CONNECT_MAX;
 use protocol::ports::PortRange;
 use std::io::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,6 +59,20 @@ async fn upgrade(port: u16, path: &str, out: &str, with: &[&str]) -> u16 {
         return 0;
     }
     String::from_utf8_lossy(&head)[9..].parse().unwrap()
+}
+
+/// A socket that is upgraded, as bytes.
+async fn upgraded(port: u16) -> TcpStream {
+    let mut text = String::from("GET / HTTP/1.1\r\n");
+    for header in UPGRADE {
+        text.push_str(&header.replace("PORT", &port.to_string()));
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.read_exact(&mut [0; 12]).await.unwrap();
+    stream
 }
 
 #[tokio::test]
@@ -233,9 +248,10 @@ async fn a_flood_of_silent_connections_shuts_nobody_out() {
     }
     let mut browser = server.pair("b1").await;
     assert!(browser.next().await.is_some());
-    // The oldest was dropped for it.
+    // The oldest was dropped for it, long before its own time was over.
     let mut byte = [0];
-    let read = tokio::time::timeout(PATIENCE, flood[0].read(&mut byte)).await;
+    let soon = CONNECT_MAX * 4 / 5;
+    let read = tokio::time::timeout(soon, flood[0].read(&mut byte)).await;
     assert!(matches!(read, Ok(Ok(0) | Err(_))));
 }
 
@@ -272,17 +288,7 @@ const FAREWELL: std::time::Duration = std::time::Duration::from_millis(900);
 /// How long a stranger that never answers the close is kept once it is displaced.
 async fn displace_a_stranger() -> std::time::Duration {
     let server = Server::start();
-    let mut text = String::from("GET / HTTP/1.1\r\n");
-    for header in UPGRADE {
-        text.push_str(&header.replace("PORT", &server.port.to_string()));
-        text.push_str("\r\n");
-    }
-    text.push_str("\r\n");
-    let mut stranger = TcpStream::connect(("127.0.0.1", server.port))
-        .await
-        .unwrap();
-    stranger.write_all(text.as_bytes()).await.unwrap();
-    stranger.read_exact(&mut [0; 12]).await.unwrap();
+    let mut stranger = upgraded(server.port).await;
     let mut flood = Vec::new();
     for _ in 0..15 {
         flood.push(Browser::dial(server.port).await);
@@ -301,6 +307,14 @@ async fn a_stranger_cannot_make_the_server_hold_much() {
     let mut socket = Browser::dial(server.port).await;
     let _ = tokio::time::timeout(PATIENCE, socket.say_text("x".repeat(100_000))).await;
     assert!(socket.next_or_code().await.is_err());
+
+    // Nor with a frame that never ends: its head promises 32 MB, none of which is taken in.
+    let mut stream = upgraded(server.port).await;
+    let mut frame = vec![0x81, 0xff];
+    frame.extend(32_000_000_u64.to_be_bytes());
+    frame.resize(16_000_000, 0);
+    let written = tokio::time::timeout(PATIENCE, stream.write_all(&frame)).await;
+    assert!(written.unwrap().is_err(), "somebody reads all of it");
 }
 
 #[test]
@@ -316,6 +330,26 @@ fn a_taken_port_is_passed_over_and_an_exact_one_is_not() {
     let range = PortRange::new(taken.port, taken.port).unwrap();
     let next = listen::bind_range(range).unwrap();
     assert!(next.port > taken.port && range.contains(next.port));
+    drop(taken);
+    assert_eq!(listen::bind_range(range).unwrap().port, range.first);
+}
+
+#[tokio::test]
+async fn both_loopback_addresses_are_served_and_no_other() {
+    let server = Server::start();
+    let port = server.port;
+    // Where ::1 does not exist, 127.0.0.1 alone serves.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let mut stream = TcpStream::connect(("::1", port)).await.unwrap();
+        let request = format!("GET {PROBE} HTTP/1.1\r\nHost: [::1]:{port}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+    }
+    // On Linux every 127.x.y.z is this machine, and only who listens on all addresses hears it.
+    #[cfg(target_os = "linux")]
+    assert!(TcpStream::connect(("127.0.0.2", port)).await.is_err());
 }
 
 #[cfg(target_os = "linux")]

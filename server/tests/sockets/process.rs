@@ -37,7 +37,11 @@ fn program(scratch: &Scratch) -> Command {
 impl Process {
     /// Starts a server and shakes hands with it as an MCP client.
     async fn start(scratch: &Scratch, args: &[&str]) -> Self {
-        let mut child = program(scratch).args(args).spawn().unwrap();
+        Self::greet(program(scratch).args(args)).await
+    }
+
+    async fn greet(program: &mut Command) -> Self {
+        let mut child = program.spawn().unwrap();
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut this = Self {
@@ -184,6 +188,72 @@ async fn a_signal_is_an_end_too_and_a_named_instance_says_that_it_comes_back() {
     let second = browser.open(Outcome::Resumed, vec![]).await;
     assert_eq!(second.session_id, first.session_id);
     assert_eq!(second.resume_token, first.resume_token);
+}
+
+#[tokio::test]
+async fn what_the_user_sets_in_the_environment_counts() {
+    let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
+    let (first, range) = free_range();
+    let mut process = Process::greet(
+        program(&scratch)
+            .env("INTERLOCK_PORT_RANGE", &range)
+            .env("INTERLOCK_LABEL", "works in {folder}")
+            .env("INTERLOCK_BROWSER", "b2")
+            .env("INTERLOCK_ROOTS", elsewhere.path())
+            .env("MCP_INSTANCE_ID", "me"),
+    )
+    .await;
+    let port = ports(&scratch, 1).await[0];
+    assert!((first..=first + 10).contains(&port), "{port} of {range}");
+    let mut other = Browser::pair(port, &secret(&scratch), "b1").await;
+    let Some(Frame::SessionOpen(open)) = other.next().await else {
+        panic!("a browser is told of the session");
+    };
+    assert!(open.standby, "only b2 is wanted");
+    let mut browser = Browser::pair(port, &secret(&scratch), "b2").await;
+    let open = browser.open(Outcome::New, vec![]).await;
+    let folder = scratch.path().file_name().unwrap().to_string_lossy();
+    assert_eq!(
+        (open.standby, open.label),
+        (false, format!("works in {folder}"))
+    );
+
+    let file = elsewhere.path().join("a.png");
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "browser_take_screenshot", "arguments": {"filename": file}}});
+    process.write(&call).await;
+    let command = browser.command().await;
+    let image = json!({"mime": "image/png", "data": "eHl6"});
+    let data = json!({"success": true, "image": image});
+    browser.respond(&command, data).await;
+    let answer = process.read().await;
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
+    assert_eq!(std::fs::read(file).unwrap(), b"xyz");
+
+    process.stdin = None;
+    assert_eq!(browser.goodbye().await.grace_s, Some(300), "it is named");
+}
+
+#[tokio::test]
+async fn pair_only_writes_the_secret_and_the_ports_and_nothing_else() {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("shell");
+    std::fs::create_dir(&folder).unwrap();
+    let manifest = include_str!("../../../extension-shell/manifest.json");
+    std::fs::write(folder.join("manifest.json"), manifest).unwrap();
+    let mut program = program(&scratch);
+    program.arg("extension").arg(&folder);
+    program.args(["--pair-only", "--port-range", "17000-17010"]);
+    let done = program.output().await.unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let entries = std::fs::read_dir(&folder).unwrap().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["config.json", "manifest.json", "pairing.json"]);
+    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+    assert!(read("pairing.json").contains(&secret(&scratch).to_hex()));
+    assert!(read("config.json").contains("17010"));
+    assert_eq!(read("manifest.json"), manifest);
 }
 
 #[tokio::test]

@@ -68,6 +68,11 @@ fn a_call_goes_out_with_all_it_names_and_comes_home_once() {
     rig.respond(conn, &command, json!("again"));
     assert_eq!(rig.answer(call), Some(Ok(ok())));
     assert_eq!(rig.answers[0].1.tab, Some(TabId(7)));
+    let server = &rig.server;
+    assert!(
+        server.calls.is_empty() && server.by_wire.is_empty(),
+        "nothing remains"
+    );
 }
 
 #[test]

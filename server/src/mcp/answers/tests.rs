@@ -73,6 +73,21 @@ fn a_dialog_is_told_with_what_to_do() {
 }
 
 #[test]
+fn an_answered_dialog_says_how_it_was_answered() {
+    for (accept, said) in [
+        (true, "Tab 5\nThe dialog was accepted."),
+        (false, "Tab 5\nThe dialog was dismissed."),
+    ] {
+        let arguments = json!({"accept": accept});
+        let answer = page_answer(json!({"success": true}));
+        assert_eq!(
+            text(&rendered("browser_handle_dialog", arguments, answer)),
+            said
+        );
+    }
+}
+
+#[test]
 fn new_tabs_notes_and_console_lines_are_told() {
     let data = json!({
         "success": true,
