@@ -1,8 +1,10 @@
 //! The repository's rules, as tests. A rule we care about stands here with its reason, not in a
-//! document that nobody reads. It looks at what git tracks and at what cargo says, runs nothing
-//! else, and knows nothing of how the product works. Drive it with `cargo test -p interlock-tidy`.
+//! document that nobody reads. It looks at what git tracks and at what cargo says, runs build.sh with
+//! a cargo that does nothing, and knows nothing of how the product works. Drive it with `cargo test -p interlock-tidy`.
 #![cfg(test)]
 
+#[cfg(unix)]
+mod build_script;
 mod crates;
 mod extension;
 mod licences;

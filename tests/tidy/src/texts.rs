@@ -106,3 +106,25 @@ fn the_readme_opens_with_the_two_commands() {
         );
     }
 }
+
+#[test]
+fn what_the_readme_gives_to_clients_is_json() {
+    let readme = read("README.md");
+    let blocks = readme
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or(rest));
+    let words = readme
+        .split("--add-mcp '")
+        .skip(1)
+        .map(|rest| rest.split('\'').next().unwrap_or(rest));
+    let servers: Vec<serde_json::Value> = blocks
+        .chain(words)
+        .map(|text| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}")))
+        .collect();
+    assert_eq!(servers.len(), 3, "Claude Desktop, Cursor, VS Code");
+    for server in servers {
+        let command = server.pointer("/mcpServers/interlock/command");
+        assert_eq!(command.or(server.get("command")), Some(&"interlock".into()));
+    }
+}
