@@ -144,10 +144,16 @@ impl World {
         self.start_browser(&extension).await
     }
 
+    /// Kills the browser, for good.
+    pub fn stop_browser(&mut self) {
+        self.browser = None;
+    }
+
     /// The browser.
     ///
     /// # Panics
-    /// Between the two halves of a failed restart there is none.
+    /// There is none between the two halves of a failed restart, nor after
+    /// [`World::stop_browser`].
     #[must_use]
     pub fn browser(&self) -> &Browser {
         self.browser.as_ref().expect("a world has a browser")

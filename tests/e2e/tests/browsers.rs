@@ -1,0 +1,52 @@
+//! Two browsers with one extension: a session is at home in one of them, the other stands by.
+
+use anyhow::{Context, Result};
+use e2e::{Browser, Start, World};
+use serde_json::json;
+
+#[tokio::test]
+async fn another_browser_stands_by_until_the_agent_moves_to_it() -> Result<()> {
+    let mut world = World::start().await?;
+    let one = world.agent("gardener").await?;
+    let url = world.site.url("/slow?name=home");
+    let tab = one.open(&url).await?;
+    let other = Browser::start(Start {
+        extension: &world.extension(),
+        profile: &world.folder().join("other-profile"),
+        mark: "standby-",
+        headed: false,
+    })
+    .await?;
+    let popup = other.extension_page("popup.html").await?;
+    e2e::until("the other browser to stand by", async || {
+        let text = popup.text().await?;
+        Ok(text.contains("works in another browser").then_some(()))
+    })
+    .await?;
+    let name = popup
+        .evaluate("document.getElementById('browser').value")
+        .await?;
+    let name = name.as_str().context("a browser without a name")?;
+    assert_eq!(one.read(tab, "document.title").await?, "home");
+
+    // Its own browser does not come back: never silently on to the other.
+    world.stop_browser();
+    let gone = one.call("browser_snapshot", json!({})).await?;
+    assert!(gone.failed_with("browser_gone"), "{gone}");
+    assert!(gone.text.contains(name), "no standby named: {gone}");
+
+    let moved = one
+        .call("browser_session", json!({"browser": name}))
+        .await?;
+    assert!(moved.is_ok() && moved.text.contains(&url), "{moved}");
+    let lost = one.call("browser_snapshot", json!({})).await?;
+    assert!(lost.failed_with("tabs_lost"), "{lost}");
+    let url = world.site.url("/slow?name=moved");
+    let tab = one.open_tab(&url).await?;
+    assert_eq!(one.read(tab, "document.title").await?, "moved");
+    let tabs = popup.tabs().await?;
+    assert!(tabs.iter().any(|one| one.id == tab && one.url == url));
+    one.quit().await?;
+    drop(other);
+    world.close().await
+}
