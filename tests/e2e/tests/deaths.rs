@@ -26,6 +26,53 @@ async fn a_killed_worker_comes_back_to_the_same_tabs_of_the_same_agents() -> Res
     }
     world.close().await
 }
+
+#[tokio::test]
+async fn an_acting_call_that_its_worker_died_under_has_an_unknown_outcome_and_runs_once()
+-> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/counter?name=a")).await?;
+    let function = "() => { hit('begun'); return new Promise(done => setTimeout(done, 2000)) }";
+    let arguments = json!({"tabId": tab, "function": function});
+    let acting = one.begin("browser_evaluate", arguments).await?;
+    world.site.until_hits("begun", 1).await?;
+    world.browser().kill_worker().await?;
+    let answer = acting.answer().await?;
+    assert!(answer.failed_with("outcome_unknown"), "{answer}");
+    // Where the page is now, for an agent that has to look before it acts again.
+    assert!(answer.text.contains("/counter?name=a"), "{answer}");
+    assert_eq!(one.read(tab, "document.title").await?, "Counter a");
+    assert_eq!(world.site.hits("begun"), 1, "the call ran again");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_reading_call_that_its_worker_died_under_is_asked_again() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/counter?name=a");
+    one.open(&url).await?;
+    let popup = world.browser().extension_page("popup.html").await?;
+    let mut reading = one
+        .begin("browser_wait_for", json!({"text": "is ripe now"}))
+        .await?;
+    e2e::until("the wait to have its turn", async || {
+        let running = popup.text().await?.contains("running browser_wait_for");
+        Ok(running.then_some(()))
+    })
+    .await?;
+    popup.close().await?;
+    world.browser().kill_worker().await?;
+    e2e::until("another worker", async || world.browser().worker().await).await?;
+    assert!(!reading.is_answered());
+    let page = world.browser().page(&url).await?;
+    page.evaluate("say('the pear is ripe now')").await?;
+    let answer = reading.answer().await?;
+    assert!(answer.is_ok(), "{answer}");
+    world.close().await
+}
+
 #[tokio::test]
 async fn a_restarted_browser_tells_each_agent_which_tabs_it_lost() -> Result<()> {
     let mut world = World::start().await?;
