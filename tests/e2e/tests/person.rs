@@ -19,6 +19,8 @@ async fn a_tab_closed_by_the_person_ends_its_call_and_is_told_until_another_is_m
     assert!(answer.failed_with("tab_gone"), "{answer}");
     let next = one.call("browser_snapshot", json!({})).await?;
     assert!(next.failed_with("tab_gone"), "{next}");
+    let listed = one.tabs().await?;
+    assert!(!listed.text.contains(&tab.to_string()), "{listed}");
     let other = one.open_tab(&world.site.url("/slow?name=new")).await?;
     assert_ne!(other, tab);
     assert_eq!(one.read(other, "document.title").await?, "new");
@@ -39,6 +41,8 @@ async fn tabs_of_an_agent_stand_in_a_group_with_its_label_and_go_with_it() -> Re
             .then_some(()))
     })
     .await?;
+    let unloaded = format!("chrome.tabs.get({tab}).then(tab => tab.autoDiscardable)");
+    assert_eq!(page.evaluate(&unloaded).await?, json!(false));
     one.quit().await?;
     e2e::until("tab and group to go", async || {
         let there = page.tabs().await?.iter().any(|one| one.id == tab);
@@ -46,6 +50,35 @@ async fn tabs_of_an_agent_stand_in_a_group_with_its_label_and_go_with_it() -> Re
     })
     .await?;
     assert!(page.evaluate("chrome.debugger.getTargets().then(all => all.filter(t => t.attached && t.url.startsWith('http')).length)").await? == 0);
+    world.close().await
+}
+
+#[tokio::test]
+async fn the_badge_counts_the_agents_that_are_connected() -> Result<()> {
+    let world = World::start().await?;
+    let page = world.browser().extension_page("popup.html").await?;
+    let badge = async |text: &str| {
+        e2e::until(format!("the badge {text:?}"), async || {
+            let shown = page.evaluate("chrome.action.getBadgeText({})").await?;
+            Ok((shown == text).then_some(()))
+        })
+        .await
+    };
+    badge("✗").await?;
+    let one = world.agent("gardener").await?;
+    badge("1").await?;
+    let two = world.agent("visitor").await?;
+    badge("2").await?;
+    let title = page.evaluate("chrome.action.getTitle({})").await?;
+    let title = title.as_str().unwrap_or_default();
+    assert!(
+        title.contains("gardener") && title.contains("visitor"),
+        "{title}"
+    );
+    two.quit().await?;
+    badge("1").await?;
+    one.quit().await?;
+    badge("✗").await?;
     world.close().await
 }
 

@@ -1,7 +1,7 @@
 //! The popup, used by a person: it shows who works where, and gives, keeps, takes back, pauses.
 
 use anyhow::{Context, Result};
-use e2e::{Agent, ExtensionPage, World, ports_of};
+use e2e::{Agent, End, ExtensionPage, World, ports_of};
 use serde_json::json;
 
 struct Scene {
@@ -69,6 +69,29 @@ async fn the_popup_shows_agents_their_ports_and_tabs_and_who_waits() -> Result<(
 }
 
 #[tokio::test]
+async fn the_popup_shows_whose_turn_it_is_and_who_was_lost() -> Result<()> {
+    let Scene {
+        world,
+        one,
+        tab,
+        popup,
+    } = one_agent_and_the_popup().await?;
+    let arguments = json!({"tabId": tab, "text": "never written"});
+    let running = one.begin("browser_wait_for", arguments).await?;
+    shows(&popup, "running browser_wait_for").await?;
+    running.cancel().await?;
+    e2e::until("the turn to end", async || {
+        Ok((!popup.text().await?.contains("running")).then_some(()))
+    })
+    .await?;
+    assert!(!popup.text().await?.contains("connection lost"));
+    one.end(End::Kill).await?;
+    shows(&popup, "connection lost").await?;
+    shows(&popup, "Counter roses").await?;
+    world.close().await
+}
+
+#[tokio::test]
 async fn a_tab_taken_back_in_the_popup_is_the_agents_no_more() -> Result<()> {
     let Scene {
         world,
@@ -88,6 +111,13 @@ async fn a_tab_taken_back_in_the_popup_is_the_agents_no_more() -> Result<()> {
     .await?;
     let answer = one.call("browser_snapshot", json!({"tabId": tab})).await?;
     assert!(answer.failed_with("tab_of_person"), "{answer}");
+    // Nothing of the agent is left on it.
+    e2e::until("the group to go", async || {
+        Ok(popup.groups().await?.is_empty().then_some(()))
+    })
+    .await?;
+    let attached = "chrome.debugger.getTargets().then(all => all.filter(one => one.tabId && one.attached && one.url.startsWith('http')).length)";
+    assert_eq!(popup.evaluate(attached).await?, json!(0));
     world.close().await
 }
 
