@@ -328,6 +328,11 @@ impl Agent {
                 self.log_tail()
             ));
         }
+        // Whatever stands on stdout beside JSON-RPC would confuse a real client.
+        let open = self.0.open();
+        if let Some(word) = open.stray.iter().find(|one| one.get("notJson").is_some()) {
+            return Err(anyhow!("{} wrote to stdout: {word}", self.name()));
+        }
         if started.elapsed() > PROMPT {
             return Err(anyhow!(
                 "{} took {:?} to exit",
@@ -359,7 +364,7 @@ async fn read(agent: std::sync::Weak<Inner>, stdout: ChildStdout) {
     while let Ok(Some(line)) = lines.next_line().await {
         let Some(agent) = agent.upgrade() else { return };
         let Ok(message) = serde_json::from_str::<Value>(&line) else {
-            // Anything but JSON-RPC on stdout would confuse a real client.
+            // Told when the agent quits.
             agent.open().stray.push(json!({"notJson": line}));
             continue;
         };

@@ -60,6 +60,9 @@ async fn a_claim_is_granted_by_hand_over() -> Result<()> {
         other,
         tab,
     } = owner_and_other().await?;
+    let third = world.agent("third").await?;
+    third.open(&world.site.url("/")).await?;
+    let mut earlier = claim(&third, tab).await?;
     let waiting = claim(&other, tab).await?;
     let to = owner.alias_of("other").await?;
     owner
@@ -72,6 +75,10 @@ async fn a_claim_is_granted_by_hand_over() -> Result<()> {
     // It is the receiver's now, for good: the former owner is the one who waits.
     let former = owner.call("browser_evaluate", read_title(tab, 0)).await?;
     assert!(former.failed_with("tab_owned"), "{former}");
+    // Who came earlier was not named, and waits on.
+    assert!(!earlier.is_answered(), "a hand-over went to somebody else");
+    other.ok("browser_tabs", release(tab)).await?;
+    granted(earlier).await?;
     world.close().await
 }
 
@@ -172,7 +179,11 @@ async fn a_cancelled_claim_is_never_granted() -> Result<()> {
         other,
         tab,
     } = owner_and_other().await?;
-    let waiting = claim(&other, tab).await?;
+    // It would wait longer than the test does: what ends it is the cancellation.
+    let mut waiting = other
+        .begin("browser_evaluate", read_title(tab, 300))
+        .await?;
+    waiting.until_progress("position").await?;
     let told = waiting.progress();
     assert!(
         told.iter().any(|one| one.message.contains("owner")),

@@ -70,6 +70,8 @@ async fn event_routing_shows_a_console_error_to_the_owner_of_its_tab_alone() -> 
     })
     .await?;
     assert!(!heard.text.contains("loaded b"), "{heard}");
+    let again = one.ok("browser_console_messages", json!({})).await?;
+    assert!(!again.text.contains("failed a"), "told twice: {again}");
     let other = two.ok("browser_console_messages", json!({})).await?;
     assert!(!other.text.contains("failed a"), "{other}");
     world.close().await

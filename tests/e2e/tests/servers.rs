@@ -5,6 +5,7 @@ use e2e::{End, Era, World, ports_of};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 #[tokio::test]
 async fn clients_of_both_revisions_are_served() -> Result<()> {
@@ -64,6 +65,31 @@ async fn a_server_that_was_ended_and_started_again_has_its_tab_again() -> Result
 }
 
 #[tokio::test]
+async fn a_named_instance_keeps_its_tab_beyond_the_ten_seconds_of_others() -> Result<()> {
+    let world = World::start().await?;
+    let mut spawn = world.spawn("named", Era::Legacy);
+    spawn.arguments.push("--instance-id=orchard".into());
+    let (named, other) = (world.agent_of(spawn).await?, world.agent("other").await?);
+    let kept = named.open(&world.site.url("/slow?name=kept")).await?;
+    let closed = other.open(&world.site.url("/slow?name=closed")).await?;
+    let page = world.browser().extension_page("popup.html").await?;
+    // In this order: when the second one's tab is gone, the first one's had as long.
+    named.quit().await?;
+    other.quit().await?;
+    let there =
+        async |id| -> Result<bool> { Ok(page.tabs().await?.iter().any(|tab| tab.id == id)) };
+    e2e::until("the other's tab to close", async || {
+        Ok((!there(closed).await?).then_some(()))
+    })
+    .await?;
+    assert!(there(kept).await?, "the tab of a named instance was closed");
+    let again = world.agent_of(named.spawn()).await?;
+    let seen = again.ok("browser_snapshot", json!({})).await?;
+    assert_eq!(seen.tab(), Some(kept), "{seen}");
+    world.close().await
+}
+
+#[tokio::test]
 async fn a_terminated_server_ends_promptly_and_cleanly() -> Result<()> {
     let world = World::start().await?;
     let one = world.agent("one").await?;
@@ -72,7 +98,7 @@ async fn a_terminated_server_ends_promptly_and_cleanly() -> Result<()> {
     let status = one.end(End::Terminate).await?;
     assert!(status.success(), "{status}");
     assert!(
-        started.elapsed() < std::time::Duration::from_secs(5),
+        started.elapsed() < Duration::from_secs(5),
         "{:?}",
         started.elapsed()
     );
@@ -124,6 +150,9 @@ fn say_nothing(socket: std::net::TcpStream) {
     std::mem::forget(socket);
 }
 
+/// Longer than the extension waits for a socket to open: one dialled in vain has made its noise.
+const DIALLED_IN_VAIN: Duration = Duration::from_secs(7);
+
 /// Beside a foreign service the next port is taken, found, and the console stays clean.
 async fn works_beside(then: fn(std::net::TcpStream)) -> Result<()> {
     let world = World::start().await?;
@@ -133,6 +162,7 @@ async fn works_beside(then: fn(std::net::TcpStream)) -> Result<()> {
     let tab = one.open(&world.site.url("/slow?name=here")).await?;
     assert_eq!(one.read(tab, "document.title").await?, "here");
     assert!(!ports_of(one.pid())?.contains(&world.ports.first()));
+    tokio::time::sleep(DIALLED_IN_VAIN).await;
     assert_eq!(console.problems(), Vec::<String>::new());
     // The squatter lives as long as this process: its port cannot be checked.
     world.close_beside_a_listener().await
@@ -154,7 +184,7 @@ async fn closed_ports_make_no_noise_in_the_extensions_console() -> Result<()> {
     let console = world.browser().watch_worker().await?;
     let one = world.agent("one").await?;
     one.open(&world.site.url("/")).await?;
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    tokio::time::sleep(DIALLED_IN_VAIN).await;
     one.open(&world.site.url("/table")).await?;
     assert_eq!(console.problems(), Vec::<String>::new());
     world.close().await

@@ -95,7 +95,8 @@ async fn a_slow_page_is_waited_for_before_the_next_call_looks() -> Result<()> {
     let reading = one
         .begin("browser_evaluate", reading(tab, "document.title"))
         .await?;
-    assert!(going.answer().await?.is_ok());
+    let went = going.answer().await?;
+    assert!(went.is_ok() && went.text.contains("\"arrived\""), "{went}");
     assert_eq!(value_in(&reading.answer().await?)?, "arrived");
     world.close().await
 }

@@ -172,3 +172,39 @@ async fn scripts_reach_nothing_forbidden() -> Result<()> {
     }
     scene.world.close().await
 }
+
+#[tokio::test]
+async fn a_tab_that_the_person_took_to_a_forbidden_page_is_not_read() -> Result<()> {
+    let scene = scene().await?;
+    let person = scene.world.browser().extension_page("popup.html").await?;
+    let own = format!(
+        "chrome-extension://{}",
+        scene.world.browser().extension_id()
+    );
+    for name in ["pairing.json", "config.json", "popup.html"] {
+        let to = format!("{own}/{name}");
+        let tab = scene.one.open_tab(&scene.world.site.url("/")).await?;
+        let going = format!("chrome.tabs.update({tab}, {{url: {}}})", json!(to));
+        person.evaluate(&going).await?;
+        e2e::until(format!("tab {tab} to show {to}"), async || {
+            let tabs = person.tabs().await?;
+            let there = tabs.iter().any(|one| one.id == tab && one.url == to);
+            Ok(there.then_some(()))
+        })
+        .await?;
+        for (tool, arguments) in [
+            ("browser_snapshot", json!({"tabId": tab})),
+            ("browser_take_screenshot", json!({"tabId": tab})),
+            (
+                "browser_evaluate",
+                e2e::reading(tab, "document.documentElement.outerHTML"),
+            ),
+        ] {
+            let answer = scene.one.call(tool, arguments).await?;
+            assert!(answer.failed_with("url_refused"), "{tool}: {answer}");
+            scene.clean(&answer);
+        }
+        scene.look_everywhere().await?;
+    }
+    scene.world.close().await
+}
