@@ -5,18 +5,13 @@
 //! attaches to it only when a test asks for its console.
 
 use crate::cdp::{Cdp, Target};
+use crate::group::{Group, Signal};
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// A killed group of a dozen processes is gone in milliseconds; this catches one that is not.
-const GONE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The worker script of the extension; other extensions that Chromium brings have other names.
 const WORKER: &str = "/sw.js";
@@ -101,9 +96,8 @@ impl Browser {
         if rustix::process::geteuid().is_root() {
             command.arg("--no-sandbox");
         }
-        let child = command
+        command
             .arg("about:blank")
-            .env("E2E_MARK", &mark)
             // A killed Chromium leaves its temporary folders: here they go with the profile, as do
             // its crash reports.
             .env("TMPDIR", &scratch)
@@ -111,14 +105,11 @@ impl Browser {
             .env("XDG_CACHE_HOME", &scratch)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .context("starting Chromium")?;
+            .stderr(log);
         // From here on neither a failure nor our own death leaves the group behind.
-        let mut group = Group::of(child, mark)?;
+        let mut group = Group::start(command, Signal::KILL, mark).context("starting Chromium")?;
         let address = crate::until("Chromium's DevTools port", async || {
-            if let Some(status) = group.leader.try_wait()? {
+            if let Some(status) = group.ended()? {
                 let said = fs::read_to_string(profile.join("chromium.log")).unwrap_or_default();
                 bail!("Chromium ended at once ({status}): {said}");
             }
@@ -239,61 +230,6 @@ async fn worker_of(cdp: &Cdp) -> Result<Option<Value>> {
             && url.starts_with("chrome-extension://")
             && url.ends_with(WORKER)
     }))
-}
-
-/// A process group: dropping it kills it, and so does the death of this process.
-struct Group {
-    leader: Child,
-    /// Kills the group once the pipe to its stdin is closed, be it by our death.
-    watch: Child,
-    /// In the environment of the crash handler too, which leaves the group and ends a little later.
-    mark: String,
-}
-
-impl Group {
-    fn of(leader: Child, mark: String) -> Result<Self> {
-        let watch = Command::new("sh")
-            .args([
-                "-c",
-                "read -r _; kill -9 -\"$1\"",
-                "watch",
-                &leader.id().to_string(),
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .context("starting the watch over Chromium")?;
-        Ok(Self {
-            leader,
-            watch,
-            mark,
-        })
-    }
-
-    fn id(&self) -> i32 {
-        self.leader.id() as i32
-    }
-}
-
-impl Drop for Group {
-    /// Kills the group and waits until the last of it is gone.
-    fn drop(&mut self) {
-        let _ = self.watch.kill();
-        let _ = self.watch.wait();
-        if let Some(pid) = Pid::from_raw(self.id()) {
-            // ESRCH means that it ended by itself.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-        let _ = self.leader.wait();
-        let started = Instant::now();
-        while !crate::processes_of(&[self.id()], &self.mark).is_empty()
-            && started.elapsed() < GONE_LIMIT
-        {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
 }
 
 /// Whether the person who runs this wants to see the window.

@@ -21,6 +21,7 @@
 mod agent;
 mod browser;
 mod cdp;
+mod group;
 mod leftovers;
 mod ports;
 mod site;
