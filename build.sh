@@ -13,7 +13,7 @@ usage() {
     --repeat N               run it N times, stop at the first failure
     SIM_SEED=…               replay one seed of the simulation
 ./build.sh soak [MINUTES]    new seeds of the simulation, for ten minutes unless said otherwise
-    E2E_HEADED=1             show the browser's window
+    E2E_HEADED=1             show the browsers that are otherwise headless, on your display
     KEEP=1                   keep profiles and logs of the end-to-end tests
 TEXT
 }
@@ -74,6 +74,13 @@ bring_chromium() {
   [ -n "${CHROMIUM:-}" ] || has chromium || has chromium-browser ||
     apt_install chromium "Chromium: install it with your package manager, or name it in CHROMIUM"
   say "    $(chromium_version)"
+}
+
+# A screen that no hardware shows, a window manager, and hands for mouse and keyboard.
+bring_screen() {
+  has Xvfb || apt_install xvfb "Xvfb: install it with your package manager"
+  has blackbox || apt_install blackbox "blackbox: install it with your package manager"
+  has xdotool || apt_install xdotool "xdotool: install it with your package manager"
 }
 
 # Where the tests of the WebAssembly side run: in node, or in Chromium by way of its driver.
@@ -269,7 +276,8 @@ test_foreign() {
 
 test_all() {
   local part
-  run_steps "${build_steps[@]}" "Chromium|bring_chromium" "a JavaScript engine|bring_javascript"
+  run_steps "${build_steps[@]}" "Chromium|bring_chromium" "a screen|bring_screen" \
+    "a JavaScript engine|bring_javascript"
   for part in lint core sim e2e tidy foreign; do
     run_part "$part" "test_$part"
   done
@@ -279,7 +287,7 @@ test_one() {
   local part=$1
   shift
   case $part in
-    e2e) run_steps "${build_steps[@]}" "Chromium|bring_chromium" ;;
+    e2e) run_steps "${build_steps[@]}" "Chromium|bring_chromium" "a screen|bring_screen" ;;
     core)
       run_steps "Rust and its wasm32 target|check_machine" "wasm-bindgen, from Cargo.lock|bring_wasm_bindgen" \
         "a JavaScript engine|bring_javascript"

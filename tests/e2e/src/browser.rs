@@ -1,6 +1,6 @@
 //! Chromium with one extension and a profile of its own, in a process group of its own.
 //!
-//! Started headless (`E2E_HEADED=1`: in a window), found through `DevToolsActivePort`, ended by
+//! Started headless, on the user's display (`E2E_HEADED=1`) or on a screen of its own, found through `DevToolsActivePort`, ended by
 //! killing the group when the value is dropped. It knows where the extension's worker runs, but
 //! attaches to it only when a test asks for its console.
 
@@ -50,8 +50,21 @@ pub struct Start<'a> {
     pub profile: &'a Path,
     /// Ends up in the environment of every process.
     pub mark: &'a str,
-    /// A window; `E2E_HEADED=1` asks for one too.
-    pub headed: bool,
+    /// Where its windows open.
+    pub window: Window<'a>,
+    /// Another extension, beside it.
+    pub beside: Option<&'a Path>,
+}
+
+/// Where a browser's windows open.
+#[derive(Debug, Clone, Copy)]
+pub enum Window<'a> {
+    /// Nowhere; `E2E_HEADED=1` makes it the user's display.
+    Headless,
+    /// On the display of whoever runs this.
+    Display,
+    /// On the X server of this name, as `:7`.
+    Screen(&'a str),
 }
 
 impl Browser {
@@ -61,7 +74,8 @@ impl Browser {
             extension,
             profile,
             mark,
-            headed,
+            window,
+            beside,
         } = start;
         let mark = format!("{mark}browser.");
         let scratch = profile.join("scratch");
@@ -70,10 +84,12 @@ impl Browser {
         // The file of an earlier run with this profile names a dead port.
         let _ = fs::remove_file(&endpoint);
         let log = fs::File::create(profile.join("chromium.log"))?;
+        let extensions = [Some(extension), beside].into_iter().flatten();
+        let extensions: Vec<_> = extensions.map(|one| one.to_string_lossy()).collect();
         let mut command = Command::new(program()?);
         command
             .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(format!("--load-extension={}", extension.display()))
+            .arg(format!("--load-extension={}", extensions.join(",")))
             .args([
                 "--remote-debugging-port=0",
                 "--no-first-run",
@@ -90,11 +106,23 @@ impl Browser {
                 "--disable-breakpad",
                 "--window-size=1280,860",
             ]);
-        if !headed && !headed_by_request() {
-            command.arg("--headless=new");
+        match (window, headed_by_request()) {
+            (Window::Headless, false) => {
+                command.arg("--headless=new");
+            }
+            (Window::Headless, true) | (Window::Display, _) => {
+                if !has_display() {
+                    bail!("a window was asked for, but neither DISPLAY nor WAYLAND_DISPLAY is set");
+                }
+            }
+            (Window::Screen(name), _) => {
+                command.env("DISPLAY", name).env_remove("WAYLAND_DISPLAY");
+            }
         }
         if rustix::process::geteuid().is_root() {
-            command.arg("--no-sandbox");
+            // The second takes away the bar that warns of the first: the debugging bar would have
+            // to wait behind it.
+            command.args(["--no-sandbox", "--test-type"]);
         }
         command
             .arg("about:blank")
@@ -235,6 +263,13 @@ async fn worker_of(cdp: &Cdp) -> Result<Option<Value>> {
 /// Whether the person who runs this wants to see the window.
 fn headed_by_request() -> bool {
     std::env::var_os("E2E_HEADED").is_some_and(|value| value == "1")
+}
+
+/// Whether a window can open where this runs.
+#[must_use]
+pub fn has_display() -> bool {
+    let named = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    named("DISPLAY") || named("WAYLAND_DISPLAY")
 }
 
 /// The browser to start: `CHROMIUM`, else the first of the usual names on the path.

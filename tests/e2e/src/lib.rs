@@ -15,24 +15,31 @@
 //! # }
 //! ```
 //!
-//! Environment: `INTERLOCK_BIN` names the binary, `E2E_HEADED=1` shows the window, `KEEP=1` keeps
-//! profile and logs and prints where they are.
+//! Worlds are headless, but where faults hide from headless browsers: [`Shown::ToAPerson`] opens a
+//! real window on a [`Screen`] of the test's own, with a [`Person`] in front of it.
+//!
+//! Environment: `INTERLOCK_BIN` names the binary, `E2E_HEADED=1` opens the windows of headless worlds
+//! on the user's display, `KEEP=1` keeps profile and logs and prints where they are.
 
 mod agent;
 mod browser;
 mod cdp;
 mod group;
 mod leftovers;
+mod person;
 mod ports;
+mod screen;
 mod site;
 mod wait;
 mod world;
 
 pub use agent::{Agent, Answer, Call, End, Era, Progress, Spawn, reading, value_in};
-pub use browser::{Browser, ConsoleLog, ExtensionPage, Start, TabInfo};
+pub use browser::{Browser, ConsoleLog, ExtensionPage, Start, TabInfo, Window, has_display};
 pub use cdp::{Cdp, Event, Target};
 pub use leftovers::{listening_ports, ports_of, processes_of};
+pub use person::Person;
 pub use ports::PortBlock;
+pub use screen::{Color, Picture, Screen};
 pub use site::{Request, Site};
 pub use wait::{LIMIT, until, within};
-pub use world::{Options, World, binary};
+pub use world::{Options, Shown, World, binary};

@@ -6,8 +6,10 @@
 //! without it (a failed test) shows the servers' logs instead.
 
 use crate::agent::{Agent, Era, Spawn};
-use crate::browser::{Browser, Start};
+use crate::browser::{Browser, Start, Window};
+use crate::person::Person;
 use crate::ports::PortBlock;
+use crate::screen::Screen;
 use crate::site::Site;
 use anyhow::{Context, Result, bail};
 use std::env;
@@ -50,8 +52,22 @@ pub fn binary() -> Result<PathBuf> {
 pub struct Options {
     /// An extension folder to load instead of the one that the binary writes.
     pub extension: Option<PathBuf>,
-    /// A window instead of a headless browser.
-    pub headed: bool,
+    /// Another extension to load beside the product's.
+    pub beside: Option<PathBuf>,
+    /// Who sees the browser.
+    pub shown: Shown,
+}
+
+/// Who sees the browser.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Nobody: it is headless.
+    #[default]
+    ToNobody,
+    /// Whoever runs this, on their display.
+    ToTheUser,
+    /// A person at a screen of their own, which no user sees.
+    ToAPerson,
 }
 
 /// State folder, extension, ports, browser, site and the agents started in it.
@@ -65,7 +81,9 @@ pub struct World {
     groups: Mutex<Vec<i32>>,
     folder: Folder,
     binary: PathBuf,
-    headed: bool,
+    beside: Option<PathBuf>,
+    shown: Shown,
+    screen: Option<Screen>,
     _permit: SemaphorePermit<'static>,
 }
 
@@ -91,11 +109,17 @@ impl World {
             groups: Mutex::default(),
             folder,
             binary,
-            headed: options.headed,
+            beside: options.beside,
+            shown: options.shown,
+            screen: None,
             _permit: permit,
         };
         if options.extension.is_none() {
             world.write_extension()?;
+        }
+        if world.shown == Shown::ToAPerson {
+            let folder = world.folder.path.join("screen");
+            world.screen = Some(Screen::start(&folder, &world.folder.mark).await?);
         }
         let extension = options.extension.unwrap_or_else(|| world.extension());
         world.start_browser(&extension).await?;
@@ -126,7 +150,12 @@ impl World {
             extension,
             profile: &profile,
             mark: &self.folder.mark,
-            headed: self.headed,
+            beside: self.beside.as_deref(),
+            window: match (self.shown, &self.screen) {
+                (_, Some(screen)) => Window::Screen(screen.name()),
+                (Shown::ToTheUser, None) => Window::Display,
+                (Shown::ToNobody | Shown::ToAPerson, None) => Window::Headless,
+            },
         })
         .await?;
         self.groups
@@ -157,6 +186,20 @@ impl World {
     #[must_use]
     pub fn browser(&self) -> &Browser {
         self.browser.as_ref().expect("a world has a browser")
+    }
+
+    /// The screen of a world that is shown to a person.
+    ///
+    /// # Panics
+    /// A world that is shown to nobody, or to the user, has none.
+    #[must_use]
+    pub fn screen(&self) -> &Screen {
+        self.screen.as_ref().expect("a world shown to a person")
+    }
+
+    /// The person in front of this world's screen, in a page of their own.
+    pub async fn person(&self) -> Result<Person<'_>> {
+        crate::within("the person to sit down", Person::sits_down(self)).await
     }
 
     /// The state folder of every server here.
@@ -245,6 +288,9 @@ impl World {
             agent.quit().await?;
         }
         self.browser = None;
+        if let Some(screen) = self.screen.take() {
+            screen.close()?;
+        }
         let groups = self
             .groups
             .get_mut()

@@ -14,7 +14,8 @@ async fn another_browser_stands_by_until_the_agent_moves_to_it() -> Result<()> {
         extension: &world.extension(),
         profile: &world.folder().join("other-profile"),
         mark: "standby-",
-        headed: false,
+        window: e2e::Window::Headless,
+        beside: None,
     })
     .await?;
     let popup = other.extension_page("popup.html").await?;

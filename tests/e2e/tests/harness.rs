@@ -1,7 +1,7 @@
 //! The harness proves itself on an extension of three lines, before it judges the product.
 
 use anyhow::Result;
-use e2e::{Options, World, listening_ports, processes_of};
+use e2e::{Options, Shown, World, listening_ports, processes_of};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ async fn trivial_world(name: &str) -> Result<(World, Trivial)> {
     let extension = trivial_extension(name)?;
     let options = Options {
         extension: Some(extension.clone()),
-        headed: false,
+        ..Options::default()
     };
     Ok((World::with(options).await?, Trivial(extension)))
 }
@@ -135,7 +135,8 @@ async fn two_browsers_run_side_by_side_with_the_same_extension() -> Result<()> {
         extension: &folder.0,
         profile: &profile.with_file_name("other"),
         mark: "restart-",
-        headed: false,
+        window: e2e::Window::Headless,
+        beside: None,
     })
     .await?;
     assert_ne!(again.group(), first);
@@ -153,6 +154,73 @@ async fn a_killed_worker_is_gone_and_the_next_one_is_another() -> Result<()> {
     browser.kill_worker().await?;
     assert_ne!(browser.worker().await?, first);
     world.close().await
+}
+
+#[tokio::test]
+async fn a_screen_shows_a_window_to_a_person_and_leaves_no_lock() -> Result<()> {
+    let extension = Trivial(trivial_extension("screen")?);
+    let options = Options {
+        extension: Some(extension.0.clone()),
+        shown: Shown::ToAPerson,
+        ..Options::default()
+    };
+    let world = World::with(options).await?;
+    let person = world.person().await?;
+    person.types("Hello, 1 & 2").await?;
+    e2e::until("the text", async || {
+        Ok((person.text().await? == "Hello, 1 & 2").then_some(()))
+    })
+    .await?;
+    let noticed = person.noticed().await?;
+    assert!(noticed.contains(&"keydown H".to_owned()), "{noticed:?}");
+    let (x, y) = person.on_screen((300, 300)).await?;
+    assert_eq!(world.screen().picture()?.at(x, y), Some([255; 3]));
+    // Fails where the X server left something behind.
+    world.close().await
+}
+
+/// Runs another test of this file where `E2E_HEADED` asks for a window.
+fn headed_run(display: &str) -> std::process::Command {
+    let mut run = std::process::Command::new(std::env::current_exe().unwrap_or_default());
+    run.args([
+        "--exact",
+        "a_page_of_the_extension_is_opened_read_and_clicked",
+    ])
+    .env("E2E_HEADED", "1")
+    .env("DISPLAY", display)
+    .env_remove("WAYLAND_DISPLAY")
+    .stdout(std::process::Stdio::piped())
+    .stderr(std::process::Stdio::piped());
+    run
+}
+
+#[tokio::test]
+async fn a_window_asked_for_where_there_is_no_display_is_refused_in_one_line() -> Result<()> {
+    let done = headed_run("").output()?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    let wanted = "Error: a window was asked for, but neither DISPLAY nor WAYLAND_DISPLAY is set";
+    assert!(
+        !done.status.success() && said.lines().any(|line| line == wanted),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_window_asked_for_opens_on_the_users_display() -> Result<()> {
+    let mark = format!("e2e-display-{}.", std::process::id());
+    let folder = std::env::temp_dir().join(&mark);
+    let screen = e2e::Screen::start(&folder, &mark).await?;
+    let mut run = headed_run(screen.name()).spawn()?;
+    e2e::until("a window on the display", async || {
+        let found = screen.hand(&["search", "--onlyvisible", "--class", "chromium"]);
+        Ok(found.ok())
+    })
+    .await?;
+    let status = e2e::until("the run to end", async || Ok(run.try_wait()?)).await?;
+    assert!(status.success());
+    screen.close()?;
+    Ok(fs::remove_dir_all(folder)?)
 }
 
 /// Not a test by itself: the child of the next one, which starts a browser and is killed.

@@ -1,7 +1,9 @@
 //! Short forms of what nearly every test does on a page: open, click by name, read back.
 
 use super::{Agent, Answer};
+use crate::screen::Picture;
 use anyhow::{Context, Result};
+use base64::Engine as _;
 use serde_json::json;
 
 impl Agent {
@@ -36,6 +38,22 @@ impl Agent {
     pub async fn click(&self, tab: i64, words: &[&str]) -> Result<Answer> {
         let arguments = self.aim(tab, words).await?;
         self.call("browser_click", arguments).await
+    }
+
+    /// Puts a text into the field whose line in a snapshot contains all `words`.
+    pub async fn fill(&self, tab: i64, words: &[&str], text: &str) -> Result<Answer> {
+        let mut arguments = self.aim(tab, words).await?;
+        arguments["text"] = text.into();
+        self.call("browser_type", arguments).await
+    }
+
+    /// A picture of what the page shows.
+    pub async fn look(&self, tab: i64) -> Result<Picture> {
+        let shot = self
+            .ok("browser_take_screenshot", json!({"tabId": tab}))
+            .await?;
+        let data = shot.picture().context("no picture in the answer")?;
+        Picture::of_png(&base64::engine::general_purpose::STANDARD.decode(data)?)
     }
 
     /// The value of a JavaScript `expression` in the page, as text.

@@ -9,7 +9,7 @@
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
-use e2e::{Agent, Answer, Era, Options, World, ports_of, until};
+use e2e::{Agent, Answer, Era, Options, Shown, World, ports_of, until};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,14 +73,17 @@ struct Row {
 
 async fn run() -> Result<()> {
     let count = agents_wanted()?;
-    let display = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let headed = display("DISPLAY") || display("WAYLAND_DISPLAY");
+    let headed = e2e::has_display();
     let stage = Stage {
         started: Instant::now(),
         headed,
     };
     let world = World::with(Options {
-        headed,
+        shown: if headed {
+            Shown::ToTheUser
+        } else {
+            Shown::ToNobody
+        },
         ..Options::default()
     })
     .await?;

@@ -66,6 +66,13 @@ pub(super) fn page(request: &Request) -> Page {
             "<h1>Greets at once</h1><output></output>\
              <script>onload=()=>{alert('from onload');say('closed')}</script>",
         ),
+        "/paint" => Page::html(&format!("Paint {name}"), &paint(&safe, request)),
+        "/edge" => Page::html(
+            "Edge",
+            "<button style='position:fixed;bottom:0;left:9rem;padding:0;height:1.2rem' \
+             onclick=\"hit('edge')\">At the edge</button>",
+        ),
+        "/observer" => Page::html("Observer", OBSERVER),
         "/console" => Page::html(&format!("Console {name}"), &console(&safe)),
         "/busy" => Page::html("Busy", &busy(request.number("ms"))),
         "/endless" => Page::html(
@@ -92,6 +99,17 @@ pub(super) fn page(request: &Request) -> Page {
     }
 }
 
+/// For the tab in front: it notes whatever a page can notice of somebody else's doings.
+const OBSERVER: &str = "<textarea autofocus style='width:100%;height:20rem'></textarea><script>\
+    const noticed=[];const note=(event)=>noticed.push([event.type,event.key??event.data??\
+    (event.type==='visibilitychange'?document.visibilityState:'')].join(' ').trim());\
+    for(const type of ['visibilitychange','keydown','keyup','beforeinput','pointerdown','pointerup',\
+    'pointermove','pointerover','mousedown','mouseup','mousemove','click','auxclick','contextmenu',\
+    'wheel','scroll','focusin','focusout','fullscreenchange','selectstart'])\
+    document.addEventListener(type,note,true);\
+    for(const type of ['focus','blur','pagehide','pageshow','beforeunload'])addEventListener(type,\
+    (event)=>event.target===window&&note(event));</script>";
+
 fn shop(name: &str) -> String {
     format!(
         "<h1>Shop {name}</h1><p>A pound of {name} for <b>three</b> coins.</p>\
@@ -105,6 +123,16 @@ fn counter(name: &str) -> String {
     format!(
         "<h1>Counter {name}</h1><button id=count>Count {name}</button> <output>0</output>\
          <script>let n=0;count.onclick=()=>{{n+=1;hit('{name}');say(n)}}</script>"
+    )
+}
+
+/// Of one colour, so that a picture of it is told from any other's.
+fn paint(name: &str, request: &Request) -> String {
+    let color = escape(request.get("color"));
+    format!(
+        "<style>body{{background:#{color};margin:0;padding:4rem;max-width:none}}</style>\
+         <button id=count>Count {name}</button> <label>Note <input id=note></label>\
+         <script>count.onclick=()=>hit('{name}');note.oninput=()=>{{note.title=note.value}}</script>"
     )
 }
 
