@@ -1,0 +1,232 @@
+//! Windows as people have them, with the agents' tabs behind theirs: what an agent does arrives
+//! there, whether the window is small, covered, minimised or rearranged under the agent's hands.
+
+use anyhow::{Context, Result};
+use e2e::{Agent, ExtensionPage, Options, Shown, World};
+use futures_util::future::try_join_all;
+use serde_json::json;
+
+async fn a_world_with_a_person() -> Result<World> {
+    let options = Options {
+        shown: Shown::ToAPerson,
+        ..Options::default()
+    };
+    World::with(options).await
+}
+
+fn paint(world: &World, name: &str, color: &str) -> String {
+    world.site.url(&format!("/paint?name={name}&color={color}"))
+}
+
+/// Clicks, types and looks, and all of it is there.
+async fn acts(world: &World, agent: &Agent, tab: i64, name: &str, color: [u8; 3]) -> Result<()> {
+    let before = world.site.hits(name);
+    let clicked = agent.click(tab, &["button", "Count"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits(name, before + 1).await?;
+    let typed = agent.fill(tab, &["textbox", "Note"], name).await?;
+    assert!(typed.is_ok(), "{typed}");
+    assert_eq!(agent.read(tab, "note.title").await?, name);
+    let picture = agent.look(tab).await?;
+    assert_eq!(picture.at(3, 3), Some(color), "of another page");
+    // Once, not twice.
+    assert_eq!(world.site.hits(name), before + 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_click_a_text_and_a_picture_succeed_as_the_first_call_after_the_attach() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
+    let tab = one.open(&paint(&world, "first", "204060")).await?;
+    let button = one.aim(tab, &["button", "Count"]).await?;
+    let mut note = one.aim(tab, &["textbox", "Note"]).await?;
+    note["text"] = json!("typed at once");
+    // A change of owner takes the debugger off: each call here is the first of an attachment.
+    let calls = [
+        ("browser_click", button),
+        ("browser_type", note),
+        ("browser_take_screenshot", json!({"tabId": tab})),
+    ];
+    let mut owners = [&one, &two].into_iter().cycle();
+    for (tool, arguments) in calls {
+        let owner = owners.next().context("an owner")?;
+        owner
+            .ok("browser_tabs", json!({"action": "release", "tabId": tab}))
+            .await?;
+        let next = owners.clone().next().context("an owner")?;
+        next.ok(tool, arguments).await?;
+    }
+    world.site.until_hits("first", 1).await?;
+    assert_eq!(world.site.hits("first"), 1);
+    assert_eq!(two.read(tab, "note.title").await?, "typed at once");
+    world.close().await
+}
+
+/// Gives a session a tab of the person's, as the popup does.
+async fn given(panel: &ExtensionPage, tab: i64) -> Result<()> {
+    let give = format!(
+        "new Promise((done) => {{
+            const port = chrome.runtime.connect({{ name: 'popup' }});
+            port.onMessage.addListener(({{ view, answer, error }}) => {{
+                if (answer) done(error ?? 'given');
+                else if (view?.instances.length) port.postMessage({{ ask: 1, action:
+                    {{ action: 'give', tabId: {tab}, sessionId: view.instances[0].sessionId }} }});
+            }});
+        }})"
+    );
+    assert_eq!(panel.evaluate(&give).await?, "given");
+    Ok(())
+}
+
+/// Such a tab has never painted: no debugger was there when it was loaded.
+#[tokio::test]
+async fn a_hidden_tab_that_the_person_gives_is_pictured_and_clicked_at_once() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/")).await?;
+    for (number, name) in ["pictured", "clicked", "filled"].into_iter().enumerate() {
+        let url = paint(&world, name, "0a7050");
+        let make =
+            format!("chrome.tabs.create({{url: '{url}', active: false}}).then(tab => tab.id)");
+        let tab = panel.evaluate(&make).await?.as_i64().context("no tab")?;
+        e2e::until("the page to load", async || {
+            let state = format!("chrome.tabs.get({tab}).then(tab => tab.status)");
+            Ok((panel.evaluate(&state).await? == "complete").then_some(()))
+        })
+        .await?;
+        given(&panel, tab).await?;
+        match number {
+            0 => assert_eq!(one.look(tab).await?.at(3, 3), Some([0x0a, 0x70, 0x50])),
+            1 => assert!(one.click(tab, &["button", "Count"]).await?.is_ok()),
+            _ => assert!(one.fill(tab, &["textbox", "Note"], "x").await?.is_ok()),
+        }
+        acts(&world, &one, tab, name, [0x0a, 0x70, 0x50]).await?;
+    }
+    assert_eq!(world.site.hits("clicked"), 2);
+    world.close().await
+}
+
+#[tokio::test]
+async fn eight_hidden_tabs_are_clicked_filled_and_pictured_at_once() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let work = (1..=8_u8).map(|number| {
+        let world = &world;
+        async move {
+            let name = format!("tab-{number}");
+            let agent = world.agent(&name).await?;
+            let color = [number * 20, 250 - number * 20, 90];
+            let [red, green, blue] = color;
+            let url = paint(world, &name, &format!("{red:02x}{green:02x}{blue:02x}"));
+            let tab = agent.open(&url).await?;
+            acts(world, &agent, tab, &name, color).await
+        }
+    });
+    try_join_all(work).await?;
+    world.close().await
+}
+
+/// Puts a tab into a window of its own behind the person's, as dragging it out does, and tells
+/// which window that is.
+async fn dragged_out(panel: &ExtensionPage, tab: i64) -> Result<i64> {
+    let made =
+        format!("chrome.windows.create({{tabId: {tab}, focused: false}}).then(one => one.id)");
+    panel.evaluate(&made).await?.as_i64().context("no window")
+}
+
+#[tokio::test]
+async fn work_goes_on_in_minimised_and_in_covered_windows() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let persons = world.screen().active_window()?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    let behind = one.open(&paint(&world, "behind", "306090")).await?;
+    // In front in its own window.
+    let front = one.open_tab(&paint(&world, "front", "906030")).await?;
+    let own = dragged_out(&panel, front).await?;
+    let tabs = panel.tabs().await?;
+    let theirs = tabs.iter().find(|tab| tab.id == behind);
+    let theirs = theirs.context("the hidden tab")?.window;
+    for state in ["minimized", "normal"] {
+        for window in [own, theirs] {
+            let update = format!("chrome.windows.update({window}, {{state: '{state}'}})");
+            panel.evaluate(&update).await?;
+            e2e::until(format!("window {window} to be {state}"), async || {
+                let now = format!("chrome.windows.get({window}).then(one => one.state)");
+                Ok((panel.evaluate(&now).await? == state).then_some(()))
+            })
+            .await?;
+        }
+        acts(&world, &one, behind, "behind", [0x30, 0x60, 0x90]).await?;
+        acts(&world, &one, front, "front", [0x90, 0x60, 0x30]).await?;
+    }
+    // Over the other one, all of it.
+    let raise = ["windowactivate", "--sync", &persons];
+    world.screen().hand(&raise)?;
+    acts(&world, &one, front, "front", [0x90, 0x60, 0x30]).await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_tab_dragged_to_another_window_in_mid_call_keeps_its_calls_and_its_agent() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
+    let tab = one.open(&paint(&world, "dragged", "507090")).await?;
+    let other = two.open(&paint(&world, "stays", "907050")).await?;
+    let elsewhere = dragged_out(&panel, other).await?;
+    let wait = "new Promise((done) => setTimeout(() => done('waited'), 1500))";
+    let running = one
+        .begin("browser_evaluate", json!({"tabId": tab, "function": wait}))
+        .await?;
+    let drop = format!("chrome.tabs.move({tab}, {{windowId: {elsewhere}, index: 0}})");
+    panel.evaluate(&drop).await?;
+    let answer = running.answer().await?;
+    assert!(answer.is_ok() && answer.text.contains("waited"), "{answer}");
+    // Back again, under a click.
+    let tabs = panel.tabs().await?;
+    let home = tabs.iter().find(|tab| tab.url.ends_with("/observer"));
+    let home = home.context("the person's tab")?.window;
+    let aimed = one.aim(tab, &["button", "Count"]).await?;
+    let click = one.begin("browser_click", aimed).await?;
+    let drop = format!("chrome.tabs.move({tab}, {{windowId: {home}, index: 0}})");
+    panel.evaluate(&drop).await?;
+    let clicked = click.answer().await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits("dragged", 1).await?;
+    acts(&world, &one, tab, "dragged", [0x50, 0x70, 0x90]).await?;
+    acts(&world, &two, other, "stays", [0x90, 0x70, 0x50]).await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn pinned_tabs_and_tabs_in_a_folded_group_are_worked_on_as_others() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let person = world.person().await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    let pinned = one.open(&paint(&world, "pinned", "704090")).await?;
+    let folded = one.open_tab(&paint(&world, "folded", "904070")).await?;
+    let pin = format!("chrome.tabs.update({pinned}, {{pinned: true}})");
+    panel.evaluate(&pin).await?;
+    let fold = format!(
+        "chrome.tabs.get({folded}).then(tab => \
+         chrome.tabGroups.update(tab.groupId, {{collapsed: true}}))"
+    );
+    panel.evaluate(&fold).await?;
+    acts(&world, &one, pinned, "pinned", [0x70, 0x40, 0x90]).await?;
+    acts(&world, &one, folded, "folded", [0x90, 0x40, 0x70]).await?;
+    // A new tab joins its group, and what the person has folded stays so.
+    let more = one.open_tab(&paint(&world, "more", "407090")).await?;
+    acts(&world, &one, more, "more", [0x40, 0x70, 0x90]).await?;
+    let groups = "chrome.tabGroups.query({}).then(all => all.map(one => one.collapsed))";
+    assert_eq!(panel.evaluate(groups).await?, json!([true]));
+    assert!(person.works().await?);
+    world.close().await
+}
