@@ -43,9 +43,7 @@ impl Registry {
     pub fn join(folder: &Path, port: u16) -> io::Result<Self> {
         let name = format!("{port}-{}", random_name()?);
         let temporary = folder.join(format!(".{name}"));
-        let mut file = crate::state::create_private(&temporary)?;
-        file.lock()?;
-        file.write_all(serde_json::to_string(&Entry { port })?.as_bytes())?;
+        let file = create_locked(&temporary, port)?;
         let own = folder.join(name);
         fs::rename(&temporary, &own)?;
         Ok(Self {
@@ -80,6 +78,14 @@ impl Drop for Registry {
     }
 }
 
+/// Makes the file `path` that says `port` and is locked.
+fn create_locked(path: &Path, port: u16) -> io::Result<File> {
+    let mut file = crate::state::create_private(path)?;
+    file.lock()?;
+    file.write_all(serde_json::to_string(&Entry { port })?.as_bytes())?;
+    Ok(file)
+}
+
 fn living_port(path: &Path) -> Option<u16> {
     let file = File::open(path).ok()?;
     let unfinished = path.file_name()?.to_string_lossy().starts_with('.');
@@ -110,7 +116,6 @@ fn living_port(path: &Path) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::state::tests::Scratch;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn folder(scratch: &Scratch) -> PathBuf {
         scratch.state().folder("registry").unwrap()
@@ -142,25 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn a_living_server_is_never_seen_without_its_lock() {
-        const JOINED: usize = 300;
+    fn a_file_is_locked_before_it_has_its_name() {
         let scratch = Scratch::new();
-        let folder = folder(&scratch);
-        let one = Registry::join(&folder, 8765).unwrap();
-        let done = AtomicBool::new(false);
-        let kept = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                // Whoever looks takes an unlocked file for a dead server's and removes it.
-                while !done.load(Ordering::Relaxed) {
-                    let _ = one.siblings();
-                }
-            });
-            let joined = || Registry::join(&folder, 8766).is_ok_and(|two| two.own.exists());
-            let kept = (0..JOINED).filter(|_| joined()).count();
-            done.store(true, Ordering::Relaxed);
-            kept
-        });
-        assert_eq!(kept, JOINED);
+        let path = folder(&scratch).join(".8765-new");
+        let _locked = create_locked(&path, 8765).unwrap();
+        let other = File::open(&path).unwrap();
+        assert!(matches!(
+            other.try_lock_shared(),
+            Err(TryLockError::WouldBlock)
+        ));
     }
 
     #[test]
