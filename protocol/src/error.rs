@@ -3,6 +3,7 @@
 //! hand; a [`WireError`] is what travels; an [`ErrorCode`] is what programs compare.
 
 use crate::ids::{Alias, TabId};
+use crate::url;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -343,7 +344,7 @@ impl Fault {
             Self::TabTaken { tab } => format!("The user took tab {tab} back."),
             Self::TabReleased { tab } => format!("Tab {tab} is no longer yours: it was released."),
             Self::TabGone { tab, url } => match url {
-                Some(url) => format!("Tab {tab} is closed; it last showed {url}."),
+                Some(url) => format!("Tab {tab} is closed; it last showed {}.", address(url)),
                 None => format!("There is no tab {tab}."),
             },
             Self::NoTab => "This session has no current tab any more.".into(),
@@ -352,14 +353,18 @@ impl Fault {
                 format!("Tabs were lost; they last showed {}.", urls.join(", "))
             }
             Self::StoppedByUser => "The user has stopped all agents in this browser.".into(),
-            Self::UrlRefused { url } => format!("{} may not be opened.", shorten(url)),
+            Self::UrlRefused { url } if url::tellable(url).is_empty() => {
+                "An address without a scheme may not be opened.".into()
+            }
+            Self::UrlRefused { url } => format!("{} may not be opened.", address(url)),
             Self::NavigationFailed { url, error } => {
-                format!("{} did not load: {error}.", shorten(url))
+                format!("{} did not load: {error}.", address(url))
             }
             Self::NoEarlierPage { url } => {
+                let urls: Vec<String> = urls.iter().map(|url| address(url)).collect();
                 format!(
                     "There is no page in that direction; this one is {}.",
-                    shorten(url)
+                    address(url)
                 )
             }
             Self::StaleRef { target } => {
@@ -390,13 +395,13 @@ impl Fault {
             Self::OutcomeUnknown { url, title } => match (url, title) {
                 (Some(url), Some(title)) => format!(
                     "The connection was lost while this ran; the page now is {} ({}).",
-                    shorten(url),
+                    address(url),
                     shorten(title)
                 ),
                 (Some(url), None) => {
                     format!(
                         "The connection was lost while this ran; the page now is {}.",
-                        shorten(url)
+                        address(url)
                     )
                 }
                 (None, _) => "The connection was lost while this ran.".into(),
@@ -506,6 +511,11 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+/// An address, as far as an agent may read it.
+fn address(url: &str) -> String {
+    shorten(&url::tellable(url))
+}
+
     use super::*;
 
     #[test]
@@ -544,3 +554,47 @@ mod tests {
         assert!(fault.message().chars().count() < 400);
     }
 }
+    #[test]
+    fn an_address_where_no_agent_may_be_is_told_by_its_scheme_alone() {
+        let tab = TabId(7);
+        for (url, scheme) in [
+            (
+                "chrome-extension://vault/unlock?key=hunter2",
+                "chrome-extension:",
+            ),
+            ("file:///hunter2", "file:"),
+            ("Chrome://settings/hunter2", "chrome:"),
+            ("view-source:http://a/hunter2", "view-source:"),
+        ] {
+            let url = || url.to_owned();
+            for fault in [
+                Fault::UrlRefused { url: url() },
+                Fault::NavigationFailed {
+                    url: url(),
+                    error: "x".into(),
+                },
+                Fault::NoEarlierPage { url: url() },
+                Fault::TabGone {
+                    tab,
+                    url: Some(url()),
+                },
+                Fault::TabsLost { urls: vec![url()] },
+                Fault::OutcomeUnknown {
+                    url: Some(url()),
+                    title: None,
+                },
+            ] {
+                let message = fault.message();
+                assert!(message.contains(scheme), "{message}");
+                assert!(!message.contains("hunter2"), "{message}");
+            }
+        }
+        let fault = Fault::TabGone {
+            tab,
+            url: Some("https://a.test/x".into()),
+        };
+        assert!(fault.message().contains("https://a.test/x"));
+        let bare = Fault::UrlRefused { url: "a".into() };
+        assert!(bare.message().contains("without a scheme"));
+    }
+

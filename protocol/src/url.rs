@@ -1,6 +1,11 @@
 //! Which URLs may be opened (`design/security.md`, *URLs*). Reads a URL as Chrome does before it
 //! looks at the scheme: edges trimmed of spaces and control characters, tabs and line breaks gone.
 
+use std::borrow::Cow;
+
+/// `chrome-extension` has 16 characters.
+const SCHEME_MAX: usize = 24;
+
 /// What a URL is, as far as the rules care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlKind {
@@ -70,6 +75,28 @@ pub fn may_stay(url: &str) -> bool {
     }
 }
 
+/// `url` as far as an agent may read it: whole where its page may be read too, else the scheme
+/// with its colon, since an address of a browser's or another extension's page, or of a file, can
+/// hold a secret. Empty when it has no scheme.
+#[must_use]
+pub fn tellable(url: &str) -> Cow<'_, str> {
+    if may_stay(url) {
+        return Cow::Borrowed(url);
+    }
+    let scheme = url.trim_matches(|c: char| c <= ' ').split_once(':');
+    // RFC 3986, 3.1; everything else is no scheme, and longer ones are nobody's.
+    let is_scheme = |text: &str| {
+        text.len() <= SCHEME_MAX
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    };
+    match scheme {
+        Some((scheme, _)) if is_scheme(scheme) => Cow::Owned(format!("{scheme}:").to_lowercase()),
+        Some(_) | None => Cow::Borrowed(""),
+    }
+}
+
 /// Completes what people type: `example.com` becomes `https://example.com`, `localhost:3000`
 /// becomes `http://localhost:3000`. A text that has a scheme is left as it is.
 #[must_use]
@@ -134,6 +161,22 @@ mod tests {
         assert!(!may_stay("file:///etc/passwd") && !may_stay("chrome-extension://x/popup.html"));
         assert!(may_stay("blob:https://a/1") && may_stay("blob:null/1"));
         assert!(!may_stay("blob:chrome-extension://x/1") && !may_stay("blob:file:///1"));
+    }
+
+    #[test]
+    fn of_an_address_where_no_agent_may_be_only_the_scheme_is_told() {
+        for whole in ["https://a/x?y", "about:blank#1", "data:text/html,x", ""] {
+            assert_eq!(tellable(whole), whole);
+        }
+        for (url, told) in [
+            ("chrome-extension://x/y?z", "chrome-extension:"),
+            (" FILE:///etc", "file:"),
+            ("blob:chrome-extension://x/1", "blob:"),
+            ("a secret: word", ""),
+            ("a", ""),
+        ] {
+            assert_eq!(tellable(url), told, "{url}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
             Fault::UrlRefused {
                 url: text("file:///x"),
             },
-            "file:///x",
+            "file:",
             "http, https",
         ),
         (

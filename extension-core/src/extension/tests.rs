@@ -340,3 +340,25 @@ fn a_session_that_was_not_opened_on_this_socket_is_unknown() {
     peer.say(&Frame::Command(command));
     assert_eq!(peer.code("w"), Some(ErrorCode::SessionUnknown));
 }
+
+#[test]
+fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
+    let record = |url: &str| json!({"owner": {"session": ["s", "made"]}, "url": url});
+    let entities = [
+        ("session/s", session()),
+        ("seat/s", json!({"current": {"tab": 5}, "had": true})),
+        ("tab/5", record("https://a.test/x")),
+        (
+            "tab/6",
+            record("chrome-extension://vault/unlock?key=hunter2"),
+        ),
+    ];
+    let mut extension = boot(stored(&entities), vec![facts(7)]);
+    let told = |lost: Vec<protocol::frame::LostTab>| {
+        let urls = lost.into_iter().map(|tab| tab.url);
+        urls.collect::<Vec<String>>()
+    };
+    let expected = ["https://a.test/x", "chrome-extension:"];
+    assert_eq!(told(extension.tabs.lost(&id())), expected);
+    assert_eq!(told(extension.tabs.take_lost(&id())), expected);
+}

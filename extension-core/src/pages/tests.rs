@@ -457,6 +457,23 @@ fn going_back_onto_the_mark_of_a_made_tab_is_no_earlier_page() {
 }
 
 #[test]
+fn a_forbidden_entry_of_the_history_is_told_by_its_scheme_alone() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_navigate_back", json!({}));
+    chrome.answer(
+        "Page.getNavigationHistory",
+        json!({"currentIndex": 1, "entries": [
+            {"id": 1, "url": "chrome-extension://vault/unlock?key=hunter2"}, {"id": 2}]}),
+    );
+    let (fault, settled) = chrome.fault();
+    assert!(settled && !chrome.is_asked("Page.navigateToHistoryEntry"));
+    let error = protocol::WireError::from(fault);
+    assert_eq!(error.code, protocol::ErrorCode::UrlRefused);
+    assert!(error.message.contains("chrome-extension:"), "{error}");
+    assert!(!error.message.contains("vault"), "{error}");
+}
+
+#[test]
 fn going_back_out_of_the_cache_settles_though_no_load_event_comes() {
     let mut chrome = Chrome::attached();
     chrome.begin("browser_navigate_back", json!({}));

@@ -202,7 +202,7 @@ impl Tabs {
         if !lost.is_empty() {
             self.soil_seat(session);
         }
-        lost
+        lost.iter().map(tellable).collect()
     }
 
     /// The same without forgetting, for `sessionOpened`.
@@ -210,7 +210,7 @@ impl Tabs {
     pub fn lost(&self, session: &SessionId) -> Vec<LostTab> {
         self.seats
             .get(session)
-            .map_or(Vec::new(), |seat| seat.lost.clone())
+            .map_or(Vec::new(), |seat| seat.lost.iter().map(tellable).collect())
     }
 
     pub(super) fn peer(&self, session: &SessionId) -> Option<Peer> {
@@ -219,6 +219,14 @@ impl Tabs {
 
     fn tab(&self, id: TabId) -> Option<&Tab> {
         self.tabs.get(self.by_id.get(&id)?)
+    }
+}
+
+/// A lost tab as its session is told of it: what it last showed may be none of an agent's business.
+fn tellable(lost: &LostTab) -> LostTab {
+    LostTab {
+        tab_id: lost.tab_id,
+        url: protocol::url::tellable(&lost.url).into_owned(),
     }
 }
 
