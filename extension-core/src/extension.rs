@@ -53,6 +53,15 @@ enum Held {
     },
     /// A word that must be true after a death.
     Send { socket: SocketId, frame: Box<Frame> },
+    /// The same to a person.
+    Reply(Reply),
+}
+
+/// The answer to what a person asked.
+#[derive(Debug)]
+struct Reply {
+    ask: AskId,
+    outcome: Result<serde_json::Value, protocol::WireError>,
 }
 
 /// A tab that Chrome must be asked for.
@@ -86,6 +95,8 @@ pub struct Extension {
     opening: BTreeSet<SessionId>,
     /// Sockets that carried a session which ended in this step: its last answers go there.
     farewells: BTreeMap<SessionId, SocketId>,
+    /// Answers of this step to people, to be given once all that it changed is on disk.
+    replies: Vec<Reply>,
     /// Sockets to close once all is said.
     closing: Vec<SocketId>,
     /// Ports that rest while another socket carries their session, by that socket.
@@ -223,6 +234,9 @@ impl Extension {
         }
         self.farewells.clear();
         self.stage();
+        for reply in std::mem::take(&mut self.replies) {
+            self.hold(Held::Reply(reply), now);
+        }
         if let Some(batch) = self.store.poll_batch() {
             let crate::store::Batch { write, set, remove } = batch;
             self.effects.push_back(Effect::Write { write, set, remove });
@@ -336,6 +350,9 @@ impl Extension {
             Held::Send { socket, frame } => {
                 self.links.send(socket, &frame);
             }
+            Held::Reply(Reply { ask, outcome }) => {
+                self.effects.push_back(Effect::Reply { ask, outcome });
+            }
         }
     }
 
@@ -360,8 +377,10 @@ impl Extension {
         }
     }
 
+    /// Answers a person, after the step's changes are on disk: what is answered is true after a
+    /// death, too.
     fn reply(&mut self, ask: AskId, outcome: Result<serde_json::Value, protocol::WireError>) {
-        self.effects.push_back(Effect::Reply { ask, outcome });
+        self.replies.push(Reply { ask, outcome });
     }
 }
 

@@ -68,6 +68,7 @@ impl Extension {
             wanted: BTreeMap::new(),
             opening: BTreeSet::new(),
             farewells: BTreeMap::new(),
+            replies: Vec::new(),
             closing: Vec::new(),
             resting: BTreeMap::new(),
             not_paired: BTreeSet::new(),

@@ -3,7 +3,6 @@
 use super::frames::call_key;
 use super::{Extension, Held, Trace};
 use crate::calls::{AnswerBody, Answered, Beside, Call, CallRecord, Caller};
-use crate::effect::Effect;
 use crate::input::{AskId, CallId, SocketId};
 use crate::links::Sent;
 use crate::sessions::Presence;
@@ -260,7 +259,7 @@ impl Extension {
         match response {
             AnswerBody::Plain(outcome) => {
                 if let Caller::Person { ask } = caller {
-                    self.effects.push_back(Effect::Reply { ask, outcome });
+                    self.reply(ask, outcome);
                 }
             }
             AnswerBody::Envelope(envelope) => {

@@ -113,6 +113,7 @@ struct Peer {
     now: Instant,
     heard: Vec<Frame>,
     writes: Vec<WriteId>,
+    replies: usize,
 }
 
 impl Peer {
@@ -128,6 +129,7 @@ impl Peer {
             now: START,
             heard: Vec::new(),
             writes: Vec::new(),
+            replies: 0,
         };
         peer.extension.discovery.connect_now(8765, START);
         let answer = ProbeAnswer::Interlock { daemon: false };
@@ -174,7 +176,7 @@ impl Peer {
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "a world of three effects; the others change nothing that is asserted"
+        reason = "a world of four effects; the others change nothing that is asserted"
     )]
     fn tell(&mut self, input: Input) {
         self.extension.handle_input(input, self.now);
@@ -186,6 +188,7 @@ impl Peer {
                         .push(Frame::parse(&text, protocol::limits::FRAME_MAX).unwrap());
                 }
                 Effect::Write { write, .. } => self.writes.push(write),
+                Effect::Reply { .. } => self.replies += 1,
                 _ => {}
             }
         }
@@ -214,6 +217,11 @@ impl Peer {
             name,
             payload,
         )));
+    }
+
+    fn person(&mut self, action: crate::PersonAction) {
+        let ask = crate::input::AskId(1);
+        self.tell(Input::Person { ask, action });
     }
 
     fn answers(&self) -> Vec<&str> {
@@ -339,6 +347,48 @@ fn a_session_that_was_not_opened_on_this_socket_is_unknown() {
     let command = Envelope::command(wire_id.unwrap(), other.unwrap(), "browser_session", payload);
     peer.say(&Frame::Command(command));
     assert_eq!(peer.code("w"), Some(ErrorCode::SessionUnknown));
+}
+
+#[test]
+fn what_a_person_does_is_answered_when_it_is_on_disk() {
+    use crate::PersonAction as Do;
+    let mut peer = Peer::connected();
+    peer.write();
+    let (tab_id, session_id) = (TabId(7), id());
+    for (number, action) in [
+        Do::Give {
+            tab_id,
+            session_id: session_id.clone(),
+        },
+        Do::Message {
+            session_id: session_id.clone(),
+            message: json!({"type": "browser_tabs", "payload": {"action": "release"}}),
+        },
+        Do::Give { tab_id, session_id },
+        Do::TakeBack { tab_id },
+        Do::Pause,
+        Do::Resume,
+        Do::Name { name: "new".into() },
+        Do::CleanUp,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let what = format!("{action:?}");
+        peer.person(action);
+        assert_eq!(peer.replies, number, "{what}");
+        peer.write();
+        assert_eq!(peer.replies, number + 1, "{what}");
+    }
+}
+
+#[test]
+fn what_stores_nothing_and_what_is_refused_is_answered_at_once() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.person(crate::PersonAction::Scan);
+    peer.person(crate::PersonAction::TakeBack { tab_id: TabId(99) });
+    assert_eq!(peer.replies, 2);
 }
 
 #[test]
