@@ -124,6 +124,9 @@ struct Port {
     probe_not_before: Instant,
     /// Its last answer was one of ours.
     ours: bool,
+    /// And said that it is a daemon. A hint like all of it: it counts once the port is connected,
+    /// which only a peer with the secret gets to be.
+    daemon: bool,
     /// A sibling named it, or a person did.
     announced: bool,
     /// Refusals in a row, while announced.
@@ -144,6 +147,7 @@ impl Port {
             not_before: Instant(0),
             probe_not_before: Instant(0),
             ours: false,
+            daemon: false,
             announced: false,
             refused: 0,
             silent: 0,
@@ -189,7 +193,6 @@ pub struct Discovery {
     /// How many are being dialled.
     dialling: usize,
     jitter: ChaCha8Rng,
-    daemon: bool,
     next_round: Instant,
     /// Where the sweep of the ports that are not probed every round goes on.
     cursor: u16,
@@ -209,7 +212,6 @@ impl Discovery {
             queue: VecDeque::new(),
             dialling: 0,
             jitter: ChaCha8Rng::seed_from_u64(seed),
-            daemon: false,
             next_round: now,
             cursor: range.first,
             events: VecDeque::new(),
@@ -233,8 +235,9 @@ impl Discovery {
             State::Queued | State::Dialling | State::Connected { .. } => return,
         }
         match answer {
-            ProbeAnswer::Interlock { daemon: _ } => {
+            ProbeAnswer::Interlock { daemon } => {
                 port.ours = true;
+                port.daemon = daemon;
                 port.refused = 0;
                 port.silent = 0;
                 port.probe_not_before = Instant(0);
@@ -293,6 +296,7 @@ impl Discovery {
         port.forget_failures();
         self.dialling = self.dialling.saturating_sub(1);
         self.dial_next();
+        self.mend_round(now);
     }
 
     /// A dial came to nothing, or its connection to an end.
@@ -317,6 +321,7 @@ impl Discovery {
             DownReason::Duplicate => self.rest(number, now),
         }
         self.dial_next();
+        self.mend_round(now);
     }
 
     /// Ports that a sibling or a person names, already sanitised. A hint: it adds ports to every
@@ -404,12 +409,6 @@ impl Discovery {
         }
     }
 
-    /// Whether a paired daemon is connected; then rounds come every [`ROUND_WITH_DAEMON`].
-    pub fn set_daemon_connected(&mut self, yes: bool, now: Instant) {
-        self.daemon = yes;
-        self.next_round = self.next_round.min(now + self.round());
-    }
-
     /// Ports that are connected or whose last answer was one of ours.
     pub fn known_ports(&self) -> impl Iterator<Item = u16> {
         self.ports
@@ -435,7 +434,11 @@ impl Discovery {
         for number in self.every_round() {
             self.ask(number, now);
         }
-        let rounds = if self.daemon { 1 } else { ROUNDS_PER_SWEEP };
+        let rounds = if self.has_daemon() {
+            1
+        } else {
+            ROUNDS_PER_SWEEP
+        };
         let sliced = usize::from(OVERFLOW) + usize::from(self.unswept());
         for number in self.sliced(sliced.div_ceil(rounds).min(SLICE_MAX)) {
             self.ask(number, now);
@@ -453,8 +456,21 @@ impl Discovery {
         self.events.pop_front()
     }
 
+    /// The next round is never further away than a round takes now.
+    fn mend_round(&mut self, now: Instant) {
+        self.next_round = self.next_round.min(now + self.round());
+    }
+
+    /// Whether a paired daemon is connected.
+    fn has_daemon(&self) -> bool {
+        let connected = |port: &Port| matches!(port.state, State::Connected { .. });
+        self.ports
+            .values()
+            .any(|port| port.daemon && connected(port))
+    }
+
     fn round(&self) -> Duration {
-        if self.daemon {
+        if self.has_daemon() {
             ROUND_WITH_DAEMON
         } else {
             ROUND

@@ -5,6 +5,8 @@ use super::*;
 enum Peer {
     /// One of ours.
     Ours,
+    /// One of ours that carries everybody.
+    Daemon,
     /// Answers the probe as ours and fails every handshake.
     Unpaired,
     /// Somebody else's HTTP service.
@@ -68,6 +70,7 @@ impl World {
                         Some(Peer::Ours | Peer::Unpaired) => {
                             (3, ProbeAnswer::Interlock { daemon: false })
                         }
+                        Some(Peer::Daemon) => (3, ProbeAnswer::Interlock { daemon: true }),
                         Some(Peer::Foreign) => (3, ProbeAnswer::Foreign),
                         Some(Peer::Mute) => (500, ProbeAnswer::Silent),
                         None => (1, ProbeAnswer::Refused),
@@ -116,7 +119,7 @@ impl World {
 
     fn handshake(&mut self, port: u16) {
         self.dialling -= 1;
-        if self.peers.get(&port) == Some(&Peer::Ours) {
+        if matches!(self.peers.get(&port), Some(Peer::Ours | Peer::Daemon)) {
             self.connected.insert(port, self.now);
             self.discovery.handle_up(port, self.now);
         } else {
@@ -513,13 +516,12 @@ fn a_person_may_name_ports_outside_the_range_yet_not_without_bound() {
 #[test]
 fn a_connected_daemon_slows_the_sweep_and_does_not_stop_it() {
     let mut world = World::new(PortRange::default());
-    world.start(8765);
-    world.run_for(3);
-    world.discovery.set_daemon_connected(true, world.now);
-    world.run_for(2);
+    world.start(8766);
+    world.peers.insert(8765, Peer::Daemon);
+    world.run_for(5);
     world.probes.clear();
     world.run_for(100);
-    for port in 8766..=8864 {
+    for port in 8767..=8864 {
         let probes = world.probes_of(port).len();
         assert!((9..=11).contains(&probes), "{port}: {probes}");
     }
@@ -528,11 +530,24 @@ fn a_connected_daemon_slows_the_sweep_and_does_not_stop_it() {
     world.run_for(11);
     let up = world.connected.get(&8790).copied();
     assert!(up.is_some_and(|up| up.since(started) <= Duration::from_millis(10_100)));
-    world.discovery.set_daemon_connected(false, world.now);
+    world.kill(8765);
     world.run_for(1);
     world.probes.clear();
     world.run_for(10);
-    assert!(world.probes_of(8766).len() >= 9, "and it is quick again");
+    assert!(world.probes_of(8767).len() >= 9, "and it is quick again");
+}
+
+#[test]
+fn what_only_says_that_it_is_a_daemon_slows_nothing() {
+    let mut world = World::new(PortRange::default());
+    world.run_for(2);
+    // Anybody may answer the probe so; this one fails every handshake.
+    let answer = ProbeAnswer::Interlock { daemon: true };
+    world.discovery.handle_probed(8765, answer, world.now);
+    world.run_for(3);
+    world.probes.clear();
+    world.run_for(10);
+    assert!(world.probes_of(8767).len() >= 9);
 }
 
 #[test]

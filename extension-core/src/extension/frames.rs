@@ -48,6 +48,11 @@ impl Extension {
                     self.discovery.unrest(resting);
                 }
                 self.discovery.handle_down(port, why, now);
+                // Its sessions wait as after a loss, and are where it says.
+                let moved_to = goodbye.and_then(|goodbye| goodbye.moved_to);
+                if let Some(port) = moved_to.filter(|port| self.config.ports.contains(*port)) {
+                    self.discovery.connect_now(port, now);
+                }
                 self.store_ports();
             }
             LinkEvent::ReadSecret => self.effects.push_back(Effect::ReadSecret),

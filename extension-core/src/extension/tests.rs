@@ -114,6 +114,7 @@ struct Peer {
     heard: Vec<Frame>,
     writes: Vec<WriteId>,
     replies: usize,
+    probes: Vec<u16>,
 }
 
 impl Peer {
@@ -130,6 +131,7 @@ impl Peer {
             heard: Vec::new(),
             writes: Vec::new(),
             replies: 0,
+            probes: Vec::new(),
         };
         peer.extension.discovery.connect_now(8765, START);
         let answer = ProbeAnswer::Interlock { daemon: false };
@@ -176,7 +178,7 @@ impl Peer {
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "a world of four effects; the others change nothing that is asserted"
+        reason = "a world of five effects; the others change nothing that is asserted"
     )]
     fn tell(&mut self, input: Input) {
         self.extension.handle_input(input, self.now);
@@ -189,6 +191,7 @@ impl Peer {
                 }
                 Effect::Write { write, .. } => self.writes.push(write),
                 Effect::Reply { .. } => self.replies += 1,
+                Effect::Probe { port } => self.probes.push(port),
                 _ => {}
             }
         }
@@ -389,6 +392,33 @@ fn what_stores_nothing_and_what_is_refused_is_answered_at_once() {
     peer.person(crate::PersonAction::Scan);
     peer.person(crate::PersonAction::TakeBack { tab_id: TabId(99) });
     assert_eq!(peer.replies, 2);
+}
+
+#[test]
+fn a_listener_that_a_server_moved_to_is_looked_for_at_once() {
+    use protocol::frame::{Goodbye, GoodbyeReason};
+    for (moved_to, asked) in [(8770, true), (8787, true), (22, false), (9_000, false)] {
+        let mut peer = Peer::connected();
+        peer.write();
+        let (port, answer) = (moved_to, ProbeAnswer::Refused);
+        peer.tell(Input::Probed { port, answer });
+        for _ in 0..5 {
+            // Whatever failed there before was somebody else.
+            peer.extension.discovery.track_failure(port, peer.now);
+        }
+        peer.probes.clear();
+        peer.say(&Frame::Goodbye(Goodbye {
+            reason: GoodbyeReason::Moved,
+            grace_s: None,
+            moved_to: Some(moved_to),
+        }));
+        assert_eq!(peer.probes.contains(&moved_to), asked, "{moved_to}");
+        let answer = ProbeAnswer::Interlock { daemon: false };
+        let before = peer.socket;
+        peer.tell(Input::Probed { port, answer });
+        assert_eq!(peer.socket != before, asked, "{moved_to} is dialled");
+        assert_eq!(peer.extension.census().sessions, 1, "it may come back");
+    }
 }
 
 #[test]
