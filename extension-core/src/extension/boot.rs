@@ -9,7 +9,7 @@ use crate::house::{House, MARK};
 use crate::input::{Boot, BrowserFacts, TabFacts};
 use crate::links::{Identity, Links};
 use crate::pages::Pages;
-use crate::sessions::{SessionRecord, Sessions};
+use crate::sessions::Sessions;
 use crate::store::{self, Store};
 use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner, Tabs};
 use protocol::pairing::to_hex;
@@ -97,35 +97,33 @@ impl Extension {
         let mut begun: BTreeSet<TabId> = BTreeSet::new();
         let mut calls = Vec::new();
         for (key, value) in stored {
-            if let Some(id) = key
-                .strip_prefix("session/")
-                .and_then(|id| SessionId::new(id).ok())
-            {
-                match store::read::<SessionRecord>(value) {
-                    Some(record) => self.sessions.restore(id, record, now),
-                    None => self.store.delete(key.clone()),
+            let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
+            let read = match kind {
+                "session" => read_session(rest, value)
+                    .map(|(id, record)| self.sessions.restore(id, record, now)),
+                "seat" => read_session(rest, value).map(|(id, seat)| drop(seats.insert(id, seat))),
+                "tab" => rest.parse().ok().and_then(|tab| {
+                    let record = store::read(value)?;
+                    tab_records.insert(TabId(tab), record);
+                    Some(())
+                }),
+                "call" => parse_call_key(key).and_then(|(session, wire_id)| {
+                    calls.push((key, session, wire_id, store::read::<CallRecord>(value)?));
+                    Some(())
+                }),
+                "making" => {
+                    self.drop_half_made(rest, tabs);
+                    self.store.delete(key.clone());
+                    Some(())
                 }
-            } else if let Some(id) = key
-                .strip_prefix("seat/")
-                .and_then(|id| SessionId::new(id).ok())
-            {
-                match store::read(value) {
-                    Some(record) => drop(seats.insert(id, record)),
-                    None => self.store.delete(key.clone()),
-                }
-            } else if let Some(tab) = key.strip_prefix("tab/").and_then(|tab| tab.parse().ok()) {
-                match store::read(value) {
-                    Some(record) => drop(tab_records.insert(TabId(tab), record)),
-                    None => self.store.delete(key.clone()),
-                }
-            } else if let Some((session, wire_id)) = parse_call_key(key) {
-                match store::read::<CallRecord>(value) {
-                    Some(record) => calls.push((key, session, wire_id, record)),
-                    None => self.store.delete(key.clone()),
-                }
-            } else if let Some(nonce) = key.strip_prefix("making/") {
-                self.drop_half_made(nonce, tabs);
-                self.store.delete(key.clone());
+                "paused" => store::read::<bool>(value).map(drop),
+                "ports" => store::read::<Vec<u16>>(value).map(drop),
+                "browser" => store::read::<BrowserFacts>(value).map(drop),
+                // Nobody's that we know.
+                _ => Some(()),
+            };
+            if read.is_none() {
+                self.drop_unreadable(key);
             }
         }
         for (key, session, wire_id, record) in calls {
@@ -150,8 +148,22 @@ impl Extension {
         }
         self.tabs
             .restore(tab_records, seats, &existing, &begun, now);
-        if entity::<bool>(stored, "paused") == Some(true) {
+        // A pause is a person's word: one that cannot be read holds.
+        let paused = stored.get("paused");
+        if paused.is_some_and(|paused| store::read(paused) != Some(false)) {
             self.tabs.pause(now);
+        }
+    }
+
+    /// Damage costs what it damages, once: it is told, and gone or replaced with the first write.
+    fn drop_unreadable(&mut self, key: &str) {
+        let text = format!("what is stored as {key} cannot be read");
+        self.effects.push_back(Effect::Log { text });
+        match key {
+            "paused" => self.store.put(key.to_owned(), &true),
+            // It has just been made anew.
+            "browser" => {}
+            _ => self.store.delete(key.to_owned()),
         }
     }
 
@@ -183,6 +195,14 @@ impl Extension {
             }
         }
     }
+}
+
+/// The session that a key names, and what is stored of it.
+fn read_session<T: serde::de::DeserializeOwned>(
+    id: &str,
+    stored: &Value,
+) -> Option<(SessionId, T)> {
+    Some((SessionId::new(id).ok()?, store::read(stored)?))
 }
 
 fn browser_facts(
@@ -251,5 +271,72 @@ mod tests {
         assert_eq!(extension.tabs.owned_by(&x), vec![TabId(7)]);
         assert_eq!(extension.tabs.current(&x), Some(TabId(7)));
         assert!(extension.tabs.is_person_tab(TabId(8)));
+    }
+
+    /// What the first write of a life that begins with `stored` sets and removes, and what it says.
+    fn first_write(stored: Value) -> (BTreeMap<String, Value>, Vec<String>, Vec<String>) {
+        let boot = Boot {
+            seed: [1; 32],
+            extension_id: protocol::EXTENSION_ID.into(),
+            secret: None,
+            config: Config::default(),
+            stored: serde_json::from_value(stored).unwrap(),
+            tabs: Vec::new(),
+            unpacked: true,
+        };
+        let mut extension = Extension::new(boot, Instant(0));
+        let (mut write, mut said) = ((BTreeMap::new(), Vec::new()), Vec::new());
+        while let Some(effect) = extension.poll_effect() {
+            if let Effect::Write { set, remove, .. } = effect {
+                write = (set, remove);
+            } else if let Effect::Log { text } = effect {
+                said.push(text);
+            }
+        }
+        (write.0, write.1, said)
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_removed_or_replaced_at_boot_and_told() {
+        let (set, remove, said) = first_write(json!({
+            "browser": null,
+            "paused": {"v": 1, "e": "yes"},
+            "ports": {"v": 9, "e": [8765]},
+            "session/a": {"v": 1, "e": 7},
+            "session/a b": {"v": 1, "e": {}},
+            "seat/a": [],
+            "tab/7": null,
+            "tab/seven": {"v": 1, "e": {}},
+            "call/a": {"v": 1, "e": {}},
+        }));
+        // A pause is a person's word: in doubt it holds.
+        assert_eq!(set.keys().collect::<Vec<_>>(), ["browser", "paused"]);
+        assert_eq!(set["paused"], json!({"v": store::VERSION, "e": true}));
+        let gone = [
+            "call/a",
+            "ports",
+            "seat/a",
+            "session/a",
+            "session/a b",
+            "tab/7",
+            "tab/seven",
+        ];
+        assert_eq!(remove, gone);
+        assert_eq!(said.len(), set.len() + remove.len(), "{said:?}");
+        for key in set.keys().chain(&remove) {
+            assert!(said.iter().any(|line| line.contains(key)), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_is_left_and_so_is_what_is_not_ours() {
+        let entity = |body: Value| json!({"v": store::VERSION, "e": body});
+        let (set, remove, said) = first_write(json!({
+            "browser": entity(json!({"id": "b", "name": "work"})),
+            "paused": entity(json!(true)),
+            "ports": entity(json!([8765])),
+            "of a later version": 1,
+        }));
+        assert!(set.is_empty() && remove.is_empty() && said.is_empty());
     }
 }

@@ -19,15 +19,10 @@ pub(super) async fn read_all() -> BTreeMap<String, Value> {
     }
 }
 
-/// An entity that cannot be read is `null`: the core knows by that what to delete, and the others
-/// are as good as ever.
+/// An entity that cannot be read is `null`: the core knows by that what to delete and tells of it,
+/// and the others are as good as ever.
 pub(super) fn entities(stored: &JsValue) -> BTreeMap<String, Value> {
-    let entity = |(key, value): (String, Option<Value>)| {
-        if value.is_none() {
-            log::note(&format!("what is stored as {key} cannot be read"));
-        }
-        (key, value.unwrap_or_default())
-    };
+    let entity = |(key, value): (String, Option<Value>)| (key, value.unwrap_or_default());
     convert::fields(stored).map(entity).collect()
 }
 
