@@ -195,7 +195,7 @@ impl Facts {
 
     fn navigated(&mut self, params: &Value) -> News {
         let frame = &params["frame"];
-        if frame["parentId"].is_string() {
+        if frame["parentId"].is_string() || !frame["id"].is_string() {
             return News::None;
         }
         let restored = text(params, "type") == "BackForwardCacheRestore";
@@ -344,6 +344,24 @@ mod tests {
         facts.event("Page.frameStartedNavigating", &start("differentDocument"));
         facts.event("Page.frameStoppedLoading", &stop);
         assert_eq!(facts.going, None);
+    }
+
+    #[test]
+    fn an_event_without_its_parameters_moves_nothing() {
+        for method in [
+            "Page.frameNavigated",
+            "Page.navigatedWithinDocument",
+            "Page.frameStartedNavigating",
+            "Page.frameRequestedNavigation",
+            "Page.frameStoppedLoading",
+        ] {
+            for params in [json!(null), json!([]), json!({"frame": null}), json!(1)] {
+                let mut facts = page();
+                assert_eq!(facts.event(method, &params), News::None, "{method}");
+                assert_eq!(facts.url, "http://a/#x", "{method}");
+                assert_eq!((facts.commits, facts.moves, facts.going), (0, 0, None));
+            }
+        }
     }
 
     #[test]

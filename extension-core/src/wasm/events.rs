@@ -1,6 +1,7 @@
 //! The arguments of Chrome's events, as the core knows them.
 
-use super::convert::{facts, to_json};
+use super::convert::{answer, facts};
+use super::log;
 use crate::input::{BrowserEvent, DetachReason, TabFacts};
 use js_sys::Array;
 use protocol::TabId;
@@ -78,11 +79,16 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
         }
         "debugger.onEvent" => {
             let source: Debuggee = facts(arguments.get(0))?;
+            let method = arguments.get(1).as_string()?;
+            // Half an event would say something that nobody has said.
+            let params = answer(&arguments.get(2))
+                .inspect_err(|_| log::note(&format!("{method} is nested too deep")))
+                .ok()?;
             Some(BrowserEvent::Debugger {
                 tab: source.tab_id,
                 session: source.session_id,
-                method: arguments.get(1).as_string()?,
-                params: to_json(&arguments.get(2)),
+                method,
+                params,
             })
         }
         "debugger.onDetach" => {

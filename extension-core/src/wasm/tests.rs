@@ -160,6 +160,24 @@ fn a_debugger_event_says_its_child_session() {
 }
 
 #[wasm_bindgen_test]
+fn a_debugger_event_nested_too_deep_is_left_out_and_one_without_parameters_is_not() {
+    let source = js(r#"{"tabId":5}"#);
+    let told = |params: &JsValue| {
+        let arguments = Array::of3(&source, &"Runtime.consoleAPICalled".into(), params);
+        events::browser_event("debugger.onEvent", &arguments)
+    };
+    assert!(told(&deep()).is_none());
+    let noted = |line: &String| line.contains("Runtime.consoleAPICalled is nested too deep");
+    assert_eq!(log::lines().iter().filter(|line| noted(line)).count(), 1);
+    for empty in [JsValue::UNDEFINED, JsValue::NULL] {
+        let Some(BrowserEvent::Debugger { params, .. }) = told(&empty) else {
+            panic!("no event");
+        };
+        assert_eq!(params, json!(null));
+    }
+}
+
+#[wasm_bindgen_test]
 fn what_the_debugger_says_of_no_tab_is_left_out() {
     assert!(event("debugger.onEvent", r#"[{"targetId":"W"},"X.y",{}]"#).is_none());
 }
