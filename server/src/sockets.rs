@@ -2,6 +2,8 @@
 //! table of all is how effects find theirs. What a stranger may make us hold is bounded in bytes
 //! until the machine says that it has proven itself.
 
+mod stranger;
+
 use crate::driver::Handle;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -9,13 +11,10 @@ use hyper_util::rt::TokioIo;
 use protocol::{close, limits};
 use server_core::{ConnId, Input};
 use std::collections::BTreeMap;
-use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use stranger::Bounded;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
@@ -26,8 +25,6 @@ use tokio_util::task::TaskTracker;
 
 /// Above the agreed limit there is room for the answer that says so: the machine names the call.
 const MESSAGE_MAX: usize = limits::FRAME_MAX + limits::FRAME_MAX / 4;
-/// Two frames of the handshake with their headers, and some.
-const STRANGER_BYTES_MAX: usize = 3 * limits::HANDSHAKE_FRAME_MAX;
 /// How long a message may take to leave; a peer that stands still for so long is lost.
 const SEND_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take, with a peer that has proven itself or has to learn
@@ -140,11 +137,7 @@ impl Sockets {
         let conn = ConnId(self.next.fetch_add(1, Ordering::Relaxed));
         let (out, mut outbox) = mpsc::unbounded_channel();
         let admitted = Arc::new(AtomicBool::new(false));
-        let bounded = Bounded {
-            inner: TokioIo::new(upgraded),
-            left: STRANGER_BYTES_MAX,
-            admitted: admitted.clone(),
-        };
+        let bounded = Bounded::new(TokioIo::new(upgraded), admitted.clone());
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
@@ -221,51 +214,4 @@ fn close_frame(code: u16) -> Message {
         code: code.into(),
         reason: Utf8Bytes::from_static(""),
     }))
-}
-
-/// A stream that gives a stranger's bytes up to a bound and then fails.
-struct Bounded<S> {
-    inner: S,
-    left: usize,
-    admitted: Arc<AtomicBool>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.admitted.load(Ordering::Relaxed) {
-            return Pin::new(&mut self.inner).poll_read(cx, buffer);
-        }
-        if self.left == 0 {
-            return Poll::Ready(Err(io::Error::other("a stranger has said too much")));
-        }
-        let room = buffer.remaining().min(self.left);
-        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, &mut part))?;
-        let read = part.filled().len();
-        buffer.advance(read);
-        self.left -= read;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
 }

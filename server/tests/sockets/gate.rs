@@ -317,6 +317,27 @@ async fn a_stranger_cannot_make_the_server_hold_much() {
     assert!(written.unwrap().is_err(), "somebody reads all of it");
 }
 
+#[tokio::test]
+async fn a_stranger_that_announces_much_is_let_go_before_room_is_made_for_it() {
+    let server = Server::start();
+    let mut stranger = upgraded(server.port).await;
+    // A text frame of 40 MB (RFC 6455, 5.2), and not a byte of it.
+    let mut header = vec![0x81, 0xff];
+    header.extend(40_000_000_u64.to_be_bytes());
+    header.extend([0; 4]);
+    stranger.write_all(&header).await.unwrap();
+    let mut said = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut said)).await;
+    assert!(read.is_ok(), "still open after {PATIENCE:?}");
+    // It was not waited for until the handshake was too late, which has a code.
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.ends_with("\r\n\r\n"), "{said}");
+    // One that is only too long for a handshake is told so.
+    let mut longer = Browser::dial(server.port).await;
+    longer.say_text("x".repeat(5_000)).await;
+    assert_eq!(longer.next_or_code().await, Err(4400));
+}
+
 #[test]
 fn a_taken_port_is_passed_over_and_an_exact_one_is_not() {
     let runtime = tokio::runtime::Builder::new_current_thread()
