@@ -176,6 +176,9 @@ pub enum Fault {
         seen: String,
     },
     NotPaired,
+    SecretUnreadable {
+        why: String,
+    },
     BrowserGone {
         browser: String,
         standbys: Vec<String>,
@@ -280,7 +283,7 @@ impl Fault {
             Self::SessionRequired => ErrorCode::SessionRequired,
             Self::SessionUnknown { .. } => ErrorCode::SessionUnknown,
             Self::SessionEnded => ErrorCode::SessionEnded,
-            Self::NotConnected { .. } => ErrorCode::NotConnected,
+            Self::NotConnected { .. } | Self::SecretUnreadable { .. } => ErrorCode::NotConnected,
             Self::NotPaired => ErrorCode::NotPaired,
             Self::BrowserGone { .. } => ErrorCode::BrowserGone,
             Self::TabOwned { .. } => ErrorCode::TabOwned,
@@ -321,6 +324,11 @@ impl Fault {
             Self::SessionEnded => "The session was closed while this call waited.".into(),
             Self::NotConnected { seen } => format!("No browser is connected: {seen}."),
             Self::NotPaired => "The extension and this server do not share a secret.".into(),
+            Self::SecretUnreadable { why } => {
+                format!(
+                    "No browser can connect: this server cannot read the pairing secret ({why})."
+                )
+            }
             Self::BrowserGone { browser, .. } => {
                 format!("The browser {browser} of this session has not come back.")
             }
@@ -350,6 +358,7 @@ impl Fault {
             Self::NoTab => "This session has no current tab any more.".into(),
             Self::TabsLost { urls } if urls.is_empty() => "Your tabs were lost.".into(),
             Self::TabsLost { urls } => {
+                let urls: Vec<String> = urls.iter().map(|url| address(url)).collect();
                 format!("Tabs were lost; they last showed {}.", urls.join(", "))
             }
             Self::StoppedByUser => "The user has stopped all agents in this browser.".into(),
@@ -361,7 +370,6 @@ impl Fault {
                 format!("{} did not load: {error}.", address(url))
             }
             Self::NoEarlierPage { url } => {
-                let urls: Vec<String> = urls.iter().map(|url| address(url)).collect();
                 format!(
                     "There is no page in that direction; this one is {}.",
                     address(url)
@@ -425,6 +433,7 @@ impl Fault {
             Self::SessionUnknown { .. } | Self::SessionEnded => "Open a new session.".into(),
             Self::NotConnected { .. } => "Ask the user to open Chrome with the Interlock extension enabled (README, *Load the extension*); its badge shows when it is connected.".into(),
             Self::NotPaired => "Ask the user to run `interlock extension DIR --pair-only` for the loaded extension's folder and to reload the extension.".into(),
+            Self::SecretUnreadable { .. } => "Ask the user to mend that file, or to run `interlock pair --rotate`, then `interlock extension DIR --pair-only` for the loaded extension's folder, and to reload the extension.".into(),
             Self::BrowserGone { standbys, .. } if standbys.is_empty() => {
                 "Ask the user to open that browser again.".into()
             }
@@ -502,6 +511,11 @@ impl From<Fault> for WireError {
 /// Longest piece of page text inside an error: enough to recognise it, too short to fill a context.
 const QUOTE_MAX: usize = 300;
 
+/// An address, as far as an agent may read it.
+fn address(url: &str) -> String {
+    shorten(&url::tellable(url))
+}
+
 fn shorten(text: &str) -> String {
     if text.chars().count() <= QUOTE_MAX {
         return text.to_owned();
@@ -511,11 +525,6 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-/// An address, as far as an agent may read it.
-fn address(url: &str) -> String {
-    shorten(&url::tellable(url))
-}
-
     use super::*;
 
     #[test]
@@ -545,15 +554,6 @@ fn address(url: &str) -> String {
         assert!(fault.advice().contains("tab 9"));
     }
 
-    #[test]
-    fn page_text_in_an_error_is_bounded() {
-        let fault = Fault::DialogOpen {
-            kind: "alert".into(),
-            message: "ä".repeat(10_000),
-        };
-        assert!(fault.message().chars().count() < 400);
-    }
-}
     #[test]
     fn an_address_where_no_agent_may_be_is_told_by_its_scheme_alone() {
         let tab = TabId(7);
@@ -598,3 +598,12 @@ fn address(url: &str) -> String {
         assert!(bare.message().contains("without a scheme"));
     }
 
+    #[test]
+    fn page_text_in_an_error_is_bounded() {
+        let fault = Fault::DialogOpen {
+            kind: "alert".into(),
+            message: "ä".repeat(10_000),
+        };
+        assert!(fault.message().chars().count() < 400);
+    }
+}

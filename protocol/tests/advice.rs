@@ -43,6 +43,13 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
             "interlock extension DIR --pair-only",
         ),
         (
+            Fault::SecretUnreadable {
+                why: text("/s/secret: it does not hold 64 hex digits"),
+            },
+            "/s/secret",
+            "interlock pair --rotate",
+        ),
+        (
             Fault::BrowserGone {
                 browser: text("Work"),
                 standbys: vec![],

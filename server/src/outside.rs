@@ -38,11 +38,10 @@ impl Outside for World {
             Effect::Close { conn, code } => self.table.close(conn, code),
             Effect::Admit { conn } => self.table.admit(conn),
             Effect::ReadSecret { conn } => {
-                let read = self.late.state.get().map(StateDir::read_secret);
-                let secret = read.and_then(|read| {
-                    read.inspect_err(|error| tracing::error!(%error, "cannot read the secret"))
-                        .ok()
-                });
+                let secret = match self.late.state.get() {
+                    Some(state) => state.read_secret().map_err(|error| error.to_string()),
+                    None => Err("there is no state folder yet".into()),
+                };
                 handle.input(Input::Secret { conn, secret });
             }
             Effect::SaveIdentity { identity, .. } => self.keep(|keeper| keeper.save(&identity)),
@@ -80,8 +79,8 @@ fn say(note: &Note) {
             "not_paired: a browser's extension has another secret; run `interlock extension DIR \
              --pair-only` for the folder it was loaded from and reload the extension"
         ),
-        Note::SecretUnreadable => {
-            tracing::error!("nobody can pair: the secret in the state folder cannot be read");
+        Note::SecretUnreadable { why } => {
+            tracing::error!("nobody can pair: {why}; `interlock pair --rotate` makes a new secret");
         }
         Note::SessionOpened { browser } => tracing::info!(browser, "connected"),
         Note::StandsBy { browser } => {

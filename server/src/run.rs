@@ -127,13 +127,15 @@ impl Beside {
         })
         .await
         .map_err(io::Error::other)??;
-        if let Err(error) = read {
-            if error.kind() != io::ErrorKind::NotFound {
-                return Err(error);
-            }
+        match read {
             // Once in a user's life, and in one breath: a server that ends at once would leave a
             // thread that does this halfway.
-            state.secret()?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                state.secret()?;
+            }
+            // Whoever dials is told; the user may mend it meanwhile, and it is read again then.
+            Err(error) => tracing::error!(%error, "cannot read the secret"),
+            Ok(_) => {}
         }
         // It may wait for a former holder, and nothing else waits for it.
         tokio::spawn(identify(

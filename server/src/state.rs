@@ -4,6 +4,7 @@
 
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use protocol::pairing::Secret;
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -80,11 +81,15 @@ impl StateDir {
     /// The secret as it is now; never makes one.
     ///
     /// # Errors
-    /// Of the file system, or when the file holds something else.
+    /// Of the file system, or when the file holds something else; both name the file, and
+    /// [`StateDir::rotate_secret`] mends both.
     pub fn read_secret(&self) -> io::Result<Secret> {
-        let text = fs::read_to_string(self.path.join(SECRET))?;
+        let path = self.path.join(SECRET);
+        let wrong =
+            |kind, why: &dyn Display| io::Error::new(kind, format!("{}: {why}", path.display()));
+        let text = fs::read_to_string(&path).map_err(|error| wrong(error.kind(), &error))?;
         Secret::from_hex(&text).ok_or_else(|| {
-            io::Error::new(
+            wrong(
                 io::ErrorKind::InvalidData,
                 "the secret's file does not hold 64 hex digits; `interlock pair --rotate` makes a new one",
             )

@@ -85,8 +85,8 @@ pub enum Input {
     Secret {
         /// For which socket's proof.
         conn: ConnId,
-        /// None where it cannot be read.
-        secret: Option<Secret>,
+        /// Where it cannot be read: which file and why, in words for people.
+        secret: Result<Secret, String>,
     },
     /// The secret was replaced: open sockets are dropped.
     SecretRotated,
@@ -261,7 +261,10 @@ pub enum Note {
     /// A peer failed the proof: `interlock extension DIR --pair-only` mends it.
     ProofFailed,
     /// The secret could not be read.
-    SecretUnreadable,
+    SecretUnreadable {
+        /// Which file and why.
+        why: String,
+    },
     /// A browser was paired and the session is open in it.
     SessionOpened {
         /// Its name.

@@ -28,7 +28,7 @@ use connection::Connection;
 use ending::Phase;
 use protocol::frame::{Frame, Limits};
 use protocol::ports::PortRange;
-use protocol::{Deadlines, Instant, WireId};
+use protocol::{Deadlines, Fault, Instant, WireId};
 use random::Random;
 use sessions::Session;
 use std::collections::{BTreeMap, VecDeque};
@@ -64,8 +64,8 @@ pub struct Server {
     by_wire: BTreeMap<WireId, CallId>,
     port: Port,
     siblings: Vec<u16>,
-    /// When a peer last failed its proof, until one succeeds.
-    proof_failed: Option<Instant>,
+    /// When a handshake last failed, and what calls are told of it, until one succeeds.
+    refused: Option<(Instant, Fault)>,
     phase: Phase,
 }
 
@@ -141,7 +141,7 @@ impl Server {
             by_wire: BTreeMap::new(),
             port: Port::Binding,
             siblings: Vec::new(),
-            proof_failed: None,
+            refused: None,
             phase: Phase::Running,
         }
     }
@@ -173,7 +173,7 @@ impl Server {
             } => self.handle_accepted(conn, Connection::new(address, port, path)),
             Input::Frame { conn, text } => self.handle_frame(conn, &text),
             Input::Closed { conn, code } => self.handle_closed(conn, code),
-            Input::Secret { conn, secret } => self.handle_secret(conn, secret.as_ref()),
+            Input::Secret { conn, secret } => self.handle_secret(conn, secret),
             Input::SecretRotated => self.drop_everybody(close::NOT_PAIRED),
             Input::Call {
                 session,

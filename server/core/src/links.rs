@@ -56,18 +56,22 @@ impl Server {
         }
     }
 
-    pub(crate) fn handle_secret(&mut self, conn: ConnId, secret: Option<&Secret>) {
+    pub(crate) fn handle_secret(&mut self, conn: ConnId, secret: Result<Secret, String>) {
         let Some(connection) = self.connections.get_mut(&conn) else {
             return;
         };
-        let Some(verdict) = connection.handle_secret(secret, self.config.limits, self.now) else {
+        let known = secret.as_ref().ok();
+        let Some(verdict) = connection.handle_secret(known, self.config.limits, self.now) else {
             return;
         };
         if let Verdict::Close(_) = verdict {
-            self.note_failed_proof(match secret {
-                Some(_) => Note::ProofFailed,
-                None => Note::SecretUnreadable,
-            });
+            match secret {
+                Ok(_) => self.note_refused(Fault::NotPaired, Note::ProofFailed),
+                Err(why) => {
+                    let fault = Fault::SecretUnreadable { why: why.clone() };
+                    self.note_refused(fault, Note::SecretUnreadable { why });
+                }
+            }
         }
         self.follow(conn, verdict);
     }
@@ -87,7 +91,7 @@ impl Server {
             return;
         };
         self.timers.clear(&Timer::Handshake(conn));
-        self.proof_failed = None;
+        self.refused = None;
         // Only a reborn worker dials twice: the older socket is a dead worker's.
         let older: Vec<ConnId> = self
             .proven()
@@ -224,14 +228,16 @@ impl Server {
             }
         };
         if failed {
-            self.note_failed_proof(Note::ProofFailed);
+            self.note_refused(Fault::NotPaired, Note::ProofFailed);
         }
         self.lose(conn);
     }
 
-    /// Said once until a proof succeeds: the extension tries again for as long as it lives.
-    fn note_failed_proof(&mut self, note: Note) {
-        if self.proof_failed.replace(self.now).is_none() {
+    /// Said once until a proof succeeds or something else is wrong: the extension tries again for
+    /// as long as it lives.
+    fn note_refused(&mut self, fault: Fault, note: Note) {
+        let before = self.refused.replace((self.now, fault.clone()));
+        if before.is_none_or(|(_, before)| before != fault) {
             self.note(note);
         }
     }

@@ -14,8 +14,9 @@ use std::time::Duration;
 pub(crate) const OPENED_MAX: Duration = limits::HANDSHAKE_MAX;
 /// Fresh names tried on one browser; a second refusal already needs a UUID met twice.
 pub(crate) const REFUSALS_MAX: u32 = 3;
-/// For how long a failed proof explains that nobody is connected: the longest back-off, and some.
-const PROOF_FAILED_TELLS: Duration = Duration::from_secs(90);
+/// For how long a failed handshake explains that nobody is connected: the longest back-off, and
+/// some.
+const REFUSED_TELLS: Duration = Duration::from_secs(90);
 /// Calls answered without the browser whose answer may still bring news of lost tabs.
 const FORGOTTEN_MAX: usize = limits::CALLS_PER_SESSION_MAX;
 /// Lost tabs that wait to be told; a session has no more tabs.
@@ -573,11 +574,11 @@ impl Server {
         {
             return Fault::BrowserGone { browser, standbys };
         }
-        let refused = self
-            .proof_failed
-            .is_some_and(|at| self.now.since(at) < PROOF_FAILED_TELLS);
-        if refused && self.proven().next().is_none() {
-            return Fault::NotPaired;
+        if let Some((at, fault)) = &self.refused
+            && self.now.since(*at) < REFUSED_TELLS
+            && self.proven().next().is_none()
+        {
+            return fault.clone();
         }
         Fault::NotConnected {
             seen: self.seen(session),

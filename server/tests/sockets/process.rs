@@ -351,3 +351,38 @@ async fn a_client_that_says_nothing_and_leaves_ends_the_server() {
     let exited = tokio::time::timeout(PATIENCE, child.wait()).await;
     assert!(exited.unwrap().unwrap().success());
 }
+
+#[tokio::test]
+async fn a_damaged_secret_is_what_a_call_is_told_and_mended_it_is_read_again() {
+    let scratch = Scratch::new();
+    let file = scratch.state().path().join("secret");
+    std::fs::write(&file, "short").unwrap();
+    let (_, range) = free_range();
+    let mut process = Process::start(&scratch, &["--port-range", &range]).await;
+    process.snapshot(1).await;
+    let port = ports(&scratch, 1).await[0];
+    let mut dialled = Browser::dial(port).await;
+    let said = dialled.hello(port, "b1").await;
+    let mac = said.extension_mac(&Secret::new([0; 32]));
+    dialled.say(&Frame::Proof { mac }).await;
+    assert_eq!(
+        dialled.next_or_code().await,
+        Err(4408),
+        "not that it is not paired"
+    );
+    let answer = tokio::time::timeout(2 * PATIENCE, process.read())
+        .await
+        .unwrap();
+    let result = &answer["result"];
+    assert_eq!(result["_meta"]["code"], "not_connected", "{answer}");
+    let text = result["content"][0]["text"].as_str().unwrap();
+    for word in [&*file.to_string_lossy(), "64 hex digits", "pair --rotate"] {
+        assert!(text.contains(word), "{word}: {answer}");
+    }
+    let rotated = program(&scratch).args(["pair", "--rotate"]).output().await;
+    assert!(rotated.unwrap().status.success());
+    // The new secret drops whoever is there once it is noticed; if it was already, nobody who
+    // says nothing is kept for longer than that takes.
+    Browser::dial(port).await.next_or_code().await.unwrap_err();
+    connect(&scratch, port, Outcome::New).await;
+}

@@ -179,7 +179,7 @@ fn a_failed_proof_explains_why_nobody_is_connected() {
     let said = rig.challenged(conn, &Rig::hello("b1"));
     let mac = said.extension_mac(&protocol::pairing::Secret::new([0; 32]));
     rig.says(conn, &Frame::Proof { mac });
-    let secret = Some(super::rig::secret());
+    let secret = Ok(super::rig::secret());
     rig.input(Input::Secret { conn, secret });
     let call = rig.snapshot(1);
     rig.pass(limits::RECONNECT_WAIT);

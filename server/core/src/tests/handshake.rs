@@ -34,7 +34,7 @@ fn both_sides_prove_themselves_and_the_server_last() {
     assert!(rig.frames.is_empty() && rig.admitted.is_empty());
     rig.input(Input::Secret {
         conn,
-        secret: Some(secret()),
+        secret: Ok(secret()),
     });
     assert_eq!(rig.admitted, vec![conn]);
     let ack = acks(&rig).remove(0);
@@ -67,7 +67,7 @@ fn a_failed_proof_closes_with_4401_and_without_a_word() {
         rig.says(conn, &Frame::Proof { mac: attack(said) });
         rig.input(Input::Secret {
             conn,
-            secret: Some(secret()),
+            secret: Ok(secret()),
         });
         assert_eq!(rig.closed, vec![(conn, close::NOT_PAIRED)], "{name}");
         assert!(rig.frames.is_empty(), "{name}");
@@ -82,10 +82,34 @@ fn without_a_secret_nobody_is_let_in_and_nobody_is_told_that_theirs_is_wrong() {
     let said = rig.challenged(conn, &Rig::hello("b1"));
     let mac = said.extension_mac(&secret());
     rig.says(conn, &Frame::Proof { mac });
-    rig.input(Input::Secret { conn, secret: None });
+    let why = "/s/secret does not hold 64 hex digits".to_owned();
+    let secret = Err(why.clone());
+    rig.input(Input::Secret { conn, secret });
     assert_eq!(rig.closed, vec![(conn, close::TIMEOUT)]);
     assert!(rig.admitted.is_empty() && rig.frames.is_empty());
-    assert_eq!(rig.notes, vec![Note::SecretUnreadable]);
+    assert_eq!(rig.notes, vec![Note::SecretUnreadable { why }]);
+    let call = rig.snapshot(1);
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("not_connected"));
+    let error = rig.answers[0].1.outcome.clone().unwrap_err();
+    assert!(error.message.contains("64 hex digits"), "{error}");
+    assert!(error.advice.contains("pair --rotate"), "{error}");
+}
+
+#[test]
+fn a_proof_that_fails_after_the_secret_is_mended_is_told_as_such() {
+    let mut rig = Rig::new();
+    for secret in [Err("gone".to_owned()), Ok(Secret::new([0; 32]))] {
+        let conn = rig.accept();
+        let said = rig.challenged(conn, &Rig::hello("b1"));
+        let mac = said.extension_mac(&super::rig::secret());
+        rig.says(conn, &Frame::Proof { mac });
+        rig.input(Input::Secret { conn, secret });
+    }
+    assert_eq!(rig.notes.last(), Some(&Note::ProofFailed));
+    let call = rig.snapshot(1);
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("not_paired"));
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Rig {
         assert_eq!(self.asked_secret.pop(), Some(conn));
         self.input(Input::Secret {
             conn,
-            secret: Some(secret()),
+            secret: Ok(secret()),
         });
         conn
     }

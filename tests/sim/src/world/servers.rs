@@ -114,7 +114,7 @@ impl World {
                 }
             }
             server_core::Effect::ReadSecret { conn } => {
-                let secret = Some(Secret::new(SECRET));
+                let secret = Ok(Secret::new(SECRET));
                 let input = Box::new(server_core::Input::Secret { conn, secret });
                 self.later(
                     Duration::from_millis(1),
