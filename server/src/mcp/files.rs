@@ -111,14 +111,27 @@ impl Roots {
         Ok((folder, file.into()))
     }
 
-    /// None when it is not the user's own: a link, or a folder whose mode is not ours to set.
+    /// None when it is not the user's own: a link, or another user's folder.
     fn private_output(&self) -> Option<PathBuf> {
         if fs::symlink_metadata(&self.output).is_ok_and(|found| found.is_symlink()) {
             return None;
         }
         make_private(&self.output).ok()?;
-        fs::canonicalize(&self.output).ok()
+        let output = fs::canonicalize(&self.output).ok()?;
+        is_own(&output).then_some(output)
     }
+}
+
+/// A root's server may enter and close everybody's folder, and yet its owner may open it again.
+#[cfg(unix)]
+fn is_own(folder: &Path) -> bool {
+    let owner = fs::metadata(folder).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
+    owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn is_own(_folder: &Path) -> bool {
+    true
 }
 
 fn refuse<T>(what: impl Into<String>) -> Result<T, Fault> {
@@ -311,6 +324,22 @@ pub(super) mod tests {
         refused(roots.write("a.png", &["png"], b"x"));
         assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
         assert_eq!(mode(&elsewhere), 0o755);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_output_folder_of_another_user_is_not_used() {
+        const NOBODY: u32 = 65_534;
+        let scratch = Scratch::new();
+        let (output, state) = (scratch.folder("output"), scratch.folder("state"));
+        let roots = Roots::new(Path::new("/"), None, &[], &output, &state);
+        // Only root may play the other user.
+        if std::os::unix::fs::chown(&output, Some(NOBODY), None).is_ok() {
+            refused(roots.write("a.png", &["png"], b"x"));
+            assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
+            std::os::unix::fs::chown(&output, Some(0), None).unwrap();
+        }
+        roots.write("a.png", &["png"], b"x").unwrap();
     }
 
     #[test]
