@@ -22,6 +22,8 @@ const HELD_WAIT: Duration = Duration::from_millis(200);
 const ENDING_LOOK: Duration = Duration::from_millis(20);
 /// Identities that nobody used for so long are removed: their sessions ended minutes after them.
 const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A file with a passing name has it for milliseconds; one this old was left by a killed process.
+const UNFINISHED_MAX: Duration = Duration::from_secs(60);
 /// Files looked at for that in one start.
 const PRUNE_MAX: usize = 256;
 
@@ -215,7 +217,7 @@ fn prune(folder: &Path, keep: &str) {
         let name = entry.file_name();
         if name.to_string_lossy().starts_with('.') {
             // Never renamed into place: its writer died.
-            if unused_since(&[&path]) {
+            if unused_for(UNFINISHED_MAX, &[&path]) {
                 let _ = fs::remove_file(&path);
             }
             continue;
@@ -225,7 +227,7 @@ fn prune(folder: &Path, keep: &str) {
         };
         let data = folder.join(key);
         if key != keep
-            && unused_since(&[&path, &data])
+            && unused_for(UNUSED_MAX, &[&path, &data])
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
@@ -235,13 +237,13 @@ fn prune(folder: &Path, keep: &str) {
     }
 }
 
-fn unused_since(paths: &[&Path]) -> bool {
+fn unused_for(time: Duration, paths: &[&Path]) -> bool {
     let used = paths
         .iter()
         .filter_map(|path| fs::metadata(path).ok()?.modified().ok())
         .max();
     used.and_then(|used| SystemTime::now().duration_since(used).ok())
-        .is_some_and(|age| age > UNUSED_MAX)
+        .is_some_and(|age| age > time)
 }
 
 impl Keeper {
@@ -399,6 +401,22 @@ mod tests {
         let _kept = take(&folder, Some("k")).unwrap();
         assert!(!folder.join("old").exists() && !folder.join("old.lock").exists());
         assert!(folder.join("new").exists());
+    }
+
+    #[test]
+    fn what_a_killed_server_left_half_written_is_removed_after_a_minute() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        for (name, age, stays) in [
+            (".k-01", Duration::ZERO, true),
+            (".k-02", 2 * UNFINISHED_MAX, false),
+        ] {
+            let path = folder.join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+            drop(take(&folder, Some("k")).unwrap());
+            assert_eq!(path.exists(), stays, "{name}");
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -49,6 +49,7 @@ fn serve(cli: Cli) -> io::Result<ExitCode> {
     let end = runtime.block_on(run::serve(options))?;
     // Stdin may still be read by a thread that nobody can stop.
     runtime.shutdown_background();
+    state::stop_writing();
     match end {
         mcp::End::Closed => Ok(ExitCode::SUCCESS),
         mcp::End::Refused(why) => Err(io::Error::other(why)),

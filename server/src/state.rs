@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// The secret's file, 64 hex digits.
@@ -91,7 +92,7 @@ impl StateDir {
         Secret::from_hex(&text).ok_or_else(|| {
             wrong(
                 io::ErrorKind::InvalidData,
-                "the secret's file does not hold 64 hex digits; `interlock pair --rotate` makes a new one",
+                &"it does not hold 64 hex digits",
             )
         })
     }
@@ -199,6 +200,24 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Held while a file has a passing name.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Keeps [`stop_writing`] waiting until the guard is dropped.
+pub fn writing() -> MutexGuard<'static, ()> {
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the file that is being written and lets no other be begun. For the last moment of a
+/// process: threads that it does not wait for would leave a file under its passing name.
+pub fn stop_writing() {
+    stop(&WRITING);
+}
+
+fn stop(writing: &'static Mutex<()>) {
+    std::mem::forget(writing.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
 /// Writes a private file so that readers see the old content or the new, nothing between.
 ///
 /// # Errors
@@ -206,6 +225,7 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}-{}", random_name()?));
+    let _writing = writing();
     let written = create_private(&temporary)
         .and_then(|mut file| file.write_all(content))
         .and_then(|()| fs::rename(&temporary, path));
@@ -295,6 +315,18 @@ pub(crate) mod tests {
         fs::create_dir(state.path().join(SECRET)).unwrap();
         state.rotate_secret().unwrap_err();
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_end_waits_for_the_file_that_is_being_written_and_lets_no_other_begin() {
+        static WRITING: Mutex<()> = Mutex::new(());
+        let file = WRITING.lock().unwrap();
+        let ending = std::thread::spawn(|| stop(&WRITING));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!ending.is_finished());
+        drop(file);
+        ending.join().unwrap();
+        assert!(WRITING.try_lock().is_err());
     }
 
     #[test]
