@@ -360,6 +360,17 @@ mod tests {
     }
 
     #[test]
+    fn the_file_is_as_the_protocols_page_shows_it() {
+        let shown = include_str!("../../protocol/tests/golden/other/identity.json");
+        let record: Record = serde_json::from_str(shown).unwrap();
+        let written = serde_json::to_value(&record).unwrap();
+        assert_eq!(
+            written,
+            serde_json::from_str::<serde_json::Value>(shown).unwrap()
+        );
+    }
+
+    #[test]
     fn a_damaged_file_costs_its_session_and_nothing_else() {
         let scratch = Scratch::new();
         let folder = folder(&scratch);

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn the_file_is_as_the_protocols_page_shows_it() {
+        let shown = include_str!("../../protocol/tests/golden/other/registry.json");
+        let entry: Entry = serde_json::from_str(shown).unwrap();
+        let written: serde_json::Value = serde_json::to_value(&entry).unwrap();
+        assert_eq!(
+            written,
+            serde_json::from_str::<serde_json::Value>(shown).unwrap()
+        );
+    }
+
+    #[test]
     fn nothing_secret_stands_in_the_registry() {
         let scratch = Scratch::new();
         let folder = folder(&scratch);
