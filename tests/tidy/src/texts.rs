@@ -1,9 +1,13 @@
 //! Rules for every file, whatever is in it.
 
 use crate::repository::{expect_none, read, root, tracked};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 /// A pairing secret is 32 bytes, so this many hex digits.
 const SECRET_DIGITS: usize = 64;
+/// And so many letters in base64, before the `=`.
+const SECRET_LETTERS: usize = 43;
 
 #[test]
 fn no_file_of_a_person_is_tracked() {
@@ -18,10 +22,29 @@ fn no_file_of_a_person_is_tracked() {
     );
 }
 
+/// Where the worked example of the proof stands: what it computes from its pattern looks like a
+/// secret and is none, and a test of `protocol` computes it again.
+const WORKED_EXAMPLE: &str = "protocol/PROTOCOL.md";
+/// The keys and proofs there that are no visible pattern.
+const WORKED_OUT: usize = 4;
+
 /// The runs of hex digits in `line` that have a secret's length.
 fn secrets_in(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_ascii_hexdigit())
         .filter(|run| run.len() == SECRET_DIGITS)
+}
+
+/// Whether `line` holds what could be 32 bytes in base64 or base64url: names of functions have
+/// its length too, but not digits and both cases all over.
+fn holds_base64(line: &str) -> bool {
+    let part_of = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
+    let many = |run: &str, kind: fn(&char) -> bool| run.chars().filter(kind).count() >= 3;
+    line.split(|c: char| !part_of(c)).any(|run| {
+        run.len() == SECRET_LETTERS
+            && many(run, char::is_ascii_digit)
+            && many(run, char::is_ascii_uppercase)
+            && many(run, char::is_ascii_lowercase)
+    })
 }
 
 /// Whether each byte follows from the one before by the same step, as nobody's secret does.
@@ -35,13 +58,26 @@ fn is_a_pattern(hex: &str) -> bool {
 
 #[test]
 fn no_text_holds_what_could_be_a_secret() {
+    let document = read(WORKED_EXAMPLE);
+    let mut worked_out: Vec<&str> = document
+        .lines()
+        .flat_map(secrets_in)
+        .filter(|run| !is_a_pattern(run))
+        .collect();
+    worked_out.sort_unstable();
+    worked_out.dedup();
+    assert_eq!(
+        worked_out.len(),
+        WORKED_OUT,
+        "{WORKED_EXAMPLE} holds other digits than those of its worked example: {worked_out:?}"
+    );
     let found = tracked()
         .into_iter()
         .filter(|file| file.path != "Cargo.lock")
         .flat_map(|file| {
+            let suspect = |run: &str| !is_a_pattern(run) && !worked_out.contains(&run);
             file.lines()
-                .filter(|(_, line)| line.to_lowercase().contains("secret"))
-                .filter(|(_, line)| secrets_in(line).any(|run| !is_a_pattern(run)))
+                .filter(|(_, line)| secrets_in(line).any(suspect) || holds_base64(line))
                 .map(|(place, _)| place)
                 .collect::<Vec<_>>()
         });
@@ -58,6 +94,14 @@ fn a_pattern_is_told_from_a_secret() {
     assert!(is_a_pattern(&"07".repeat(32)));
     let grown: String = (0..32u32).map(|i| format!("{:02x}", i * i % 251)).collect();
     assert!(!is_a_pattern(&grown));
+    let bytes: Vec<u8> = (0..32u32).map(|i| (i * i * 7 % 251) as u8).collect();
+    for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+        let text = engine.encode(&bytes);
+        assert!(holds_base64(&format!("key: \"{text}\"")), "{text}");
+    }
+    assert!(!holds_base64(
+        "fn a_name_of_forty_three_characters_is_no_secre()"
+    ));
 }
 
 /// Whether `line` names an absolute path that begins with `folder`, which ends in `/`.
