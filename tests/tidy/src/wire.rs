@@ -4,7 +4,11 @@ use crate::repository::{expect_none, read};
 use sha2::{Digest as _, Sha256};
 
 /// The files whose every change may be one on the wire.
-const WIRE: &[&str] = &["protocol/src/frame.rs", "protocol/src/command.rs"];
+const WIRE: &[&str] = &[
+    "protocol/src/frame.rs",
+    "protocol/src/command.rs",
+    "protocol/src/command/result.rs",
+];
 
 /// The line of PROTOCOL.md that says which state of `path` it describes.
 fn mark(path: &str) -> String {

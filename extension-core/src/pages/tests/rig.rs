@@ -1,0 +1,264 @@
+//! The scripted Chrome: it answers when told, and what has a plain answer by itself.
+
+use super::*;
+use std::collections::BTreeSet;
+
+pub(super) const TAB: TabId = TabId(7);
+pub(super) const CALL: CallId = CallId(1);
+pub(super) const PAGE: &str = "http://a.test/";
+
+/// What is left of one drain of events: asks by request, everything else in order.
+pub(super) struct Chrome {
+    pub(super) pages: Pages,
+    pub(super) now: Instant,
+    pub(super) asks: BTreeMap<u64, ChromeCall>,
+    pub(super) told: Vec<PageEvent>,
+    pub(super) tab: Value,
+    /// Commands that are never answered by themselves.
+    pub(super) deaf: BTreeSet<&'static str>,
+}
+
+impl Chrome {
+    pub(super) fn new() -> Self {
+        Self {
+            pages: Pages::new([1; 32]),
+            now: Instant(1_000),
+            asks: BTreeMap::new(),
+            told: Vec::new(),
+            tab: json!({"url": PAGE, "title": "A"}),
+            deaf: BTreeSet::new(),
+        }
+    }
+
+    /// With the debugger on the tab.
+    pub(super) fn attached() -> Self {
+        let mut chrome = Self::new();
+        chrome.pages.adopt(TAB, chrome.now);
+        chrome.serve();
+        chrome
+    }
+
+    pub(super) fn drain(&mut self) {
+        while let Some(event) = self.pages.poll_event() {
+            match event {
+                PageEvent::Ask { request, call } => {
+                    self.asks.insert(request, call);
+                }
+                PageEvent::Answer { .. }
+                | PageEvent::Settled { .. }
+                | PageEvent::Cleared { .. }
+                | PageEvent::DialogOpened { .. }
+                | PageEvent::DialogClosed { .. }
+                | PageEvent::CanceledByUser => self.told.push(event),
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, name: &str, arguments: Value) {
+        self.begin_as(CALL, name, arguments);
+    }
+
+    pub(super) fn begin_as(&mut self, call: CallId, name: &str, arguments: Value) {
+        let command = Command::decode(name, &arguments).unwrap();
+        let deadline = Duration::from_secs(30);
+        self.pages.begin(call, TAB, &command, deadline, self.now);
+        self.drain();
+    }
+
+    /// Answers what has a plain answer, until nothing plain is left.
+    pub(super) fn serve(&mut self) {
+        self.drain();
+        loop {
+            let plain = self
+                .asks
+                .iter()
+                .find_map(|(request, call)| self.plain(call).map(|answer| (*request, answer)));
+            let Some((request, answer)) = plain else {
+                return;
+            };
+            self.asks.remove(&request);
+            self.pages.handle_done(request, answer, self.now);
+            self.drain();
+        }
+    }
+
+    pub(super) fn plain(&self, call: &ChromeCall) -> Option<Result<Value, ChromeError>> {
+        if let ChromeCall::GetTab { .. } = call {
+            return Some(Ok(self.tab.clone()));
+        }
+        if let ChromeCall::Attach { .. } | ChromeCall::Detach { .. } = call {
+            return (!self.deaf.contains("attach")).then_some(Ok(Value::Null));
+        }
+        let ChromeCall::Command { method, .. } = call else {
+            return None;
+        };
+        if self.deaf.contains(method) {
+            return None;
+        }
+        match *method {
+            "Page.getFrameTree" => Some(Ok(json!({"frameTree": {"frame": {
+                "id": "F", "loaderId": "L1", "url": self.tab["url"]}}}))),
+            "Inspector.enable"
+            | "Page.enable"
+            | "Runtime.enable"
+            | "Emulation.setFocusEmulationEnabled"
+            | "Page.stopLoading"
+            | "Page.startScreencast"
+            | "Page.stopScreencast"
+            | "Input.dispatchMouseEvent"
+            | "Input.dispatchKeyEvent"
+            | "Input.insertText" => Some(Ok(json!({}))),
+            _ => None,
+        }
+    }
+
+    /// The request of the one open call of this name.
+    pub(super) fn asked(&self, name: &str) -> u64 {
+        let mut found = self.asks.iter().filter(|(_, call)| named(call) == name);
+        let first = found.next();
+        assert!(found.next().is_none(), "{name} twice in {:?}", self.asks);
+        *first
+            .unwrap_or_else(|| panic!("no {name} in {:?}", self.asks))
+            .0
+    }
+
+    pub(super) fn is_asked(&self, name: &str) -> bool {
+        self.asks.values().any(|call| named(call) == name)
+    }
+
+    pub(super) fn params(&self, name: &str) -> Value {
+        let ChromeCall::Command { params, .. } = &self.asks[&self.asked(name)] else {
+            panic!("{name} is no command");
+        };
+        params.clone()
+    }
+
+    /// The parameters of all open commands of this name, in order.
+    pub(super) fn all(&self, name: &str) -> Vec<Value> {
+        let calls = self.asks.values().filter_map(|call| {
+            if let ChromeCall::Command { method, params, .. } = call {
+                (*method == name).then(|| params.clone())
+            } else {
+                None
+            }
+        });
+        calls.collect()
+    }
+
+    pub(super) fn answer(&mut self, name: &str, answer: Value) {
+        let request = self.asked(name);
+        self.asks.remove(&request);
+        self.pages.handle_done(request, Ok(answer), self.now);
+        self.drain();
+    }
+
+    pub(super) fn refuse(&mut self, name: &str, message: &str) {
+        let request = self.asked(name);
+        self.asks.remove(&request);
+        let message = message.to_owned();
+        self.pages
+            .handle_done(request, Err(ChromeError { message }), self.now);
+        self.drain();
+    }
+
+    pub(super) fn event(&mut self, method: &str, params: Value) {
+        self.pages
+            .handle_debugger(TAB, None, method, &params, self.now);
+        self.drain();
+    }
+
+    pub(super) fn commit(&mut self, loader: &str, url: &str) {
+        self.tab["url"] = json!(url);
+        self.event(
+            "Page.frameNavigated",
+            json!({"frame": {"id": "F", "loaderId": loader, "url": url}}),
+        );
+    }
+
+    pub(super) fn load(&mut self) {
+        self.event("Page.domContentEventFired", json!({}));
+        self.event("Page.loadEventFired", json!({}));
+    }
+
+    pub(super) fn dialog(&mut self) {
+        self.event(
+            "Page.javascriptDialogOpening",
+            json!({"type": "alert", "message": "hi", "defaultPrompt": ""}),
+        );
+    }
+
+    pub(super) fn pass(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.pages.handle_timeout(self.now);
+        self.drain();
+    }
+
+    pub(super) fn told(&mut self) -> Vec<PageEvent> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// The one answer told since the last look, and whether the turn may end.
+    pub(super) fn answered(&mut self) -> (Result<PageResult, Fault>, bool) {
+        let told = self.told();
+        let answers: Vec<_> = told
+            .iter()
+            .filter_map(|event| match event {
+                PageEvent::Answer { outcome, .. } => Some((**outcome).clone()),
+                PageEvent::Ask { .. }
+                | PageEvent::Settled { .. }
+                | PageEvent::Cleared { .. }
+                | PageEvent::DialogOpened { .. }
+                | PageEvent::DialogClosed { .. }
+                | PageEvent::CanceledByUser => None,
+            })
+            .collect();
+        assert_eq!(answers.len(), 1, "{told:?}");
+        let settled = told.contains(&PageEvent::Settled {
+            call: CALL,
+            tab: TAB,
+        });
+        (answers.into_iter().next().unwrap(), settled)
+    }
+
+    pub(super) fn fault(&mut self) -> (Fault, bool) {
+        let (answer, settled) = self.answered();
+        (answer.unwrap_err(), settled)
+    }
+
+    pub(super) fn result(&mut self) -> (PageResult, bool) {
+        let (answer, settled) = self.answered();
+        (answer.unwrap(), settled)
+    }
+
+    pub(super) fn settled(&mut self) -> bool {
+        let told = self.told();
+        told == [PageEvent::Settled {
+            call: CALL,
+            tab: TAB,
+        }]
+    }
+}
+
+pub(super) fn named(call: &ChromeCall) -> &'static str {
+    if let ChromeCall::Command { method, .. } = call {
+        method
+    } else if let ChromeCall::Attach { .. } = call {
+        "attach"
+    } else if let ChromeCall::Detach { .. } = call {
+        "detach"
+    } else if let ChromeCall::GetTab { .. } = call {
+        "get"
+    } else if let ChromeCall::GoTo { .. } = call {
+        "go"
+    } else {
+        panic!("{call:?}")
+    }
+}
+
+pub(super) fn evaluate(chrome: &mut Chrome) {
+    chrome.begin("browser_evaluate", json!({"function": "() => 1"}));
+}
+
+pub(super) fn number(value: i64) -> Value {
+    json!({"result": {"type": "number", "value": value}})
+}
