@@ -2,8 +2,10 @@
 //! models know them (`design/tools.md`). `Command::decode` is the one place that says which
 //! arguments are good; what they bring home is in `result`.
 
+mod key;
 mod result;
 
+pub use key::{Chord, Key};
 pub use result::{
     ConsoleMessage, Dialog, Image, PageResult, SessionResult, TabEntry, TabState, TabsResult,
     Waiting,
@@ -27,6 +29,12 @@ pub enum Command {
     Click(Click),
     /// `browser_type`.
     Type(Type),
+    /// `browser_press_key`.
+    PressKey(Chord),
+    /// `browser_hover`.
+    Hover(Hover),
+    /// `browser_select_option`.
+    SelectOption(SelectOption),
     /// `browser_evaluate`.
     Evaluate(Evaluate),
     /// `browser_wait_for`.
@@ -50,6 +58,9 @@ pub const NAMES: &[&str] = &[
     "browser_snapshot",
     "browser_click",
     "browser_type",
+    "browser_press_key",
+    "browser_hover",
+    "browser_select_option",
     "browser_evaluate",
     "browser_wait_for",
     "browser_take_screenshot",
@@ -148,6 +159,42 @@ pub struct Type {
     #[serde(default)]
     pub slowly: bool,
 }
+
+/// `browser_press_key`, as it comes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPressKey {
+    key: String,
+}
+
+/// `browser_hover`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hover {
+    /// The element.
+    #[serde(alias = "ref")]
+    pub target: Target,
+    /// What the caller calls it; for people only.
+    #[serde(default)]
+    pub element: Option<String>,
+}
+
+/// `browser_select_option`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SelectOption {
+    /// The list.
+    #[serde(alias = "ref")]
+    pub target: Target,
+    /// What the caller calls it; for people only.
+    #[serde(default)]
+    pub element: Option<String>,
+    /// Labels or values of what is to be selected, and nothing else then is; up to 100.
+    pub values: Vec<String>,
+}
+
+/// Most options selected by one call: more names than anybody reads.
+const VALUES_MAX: usize = 100;
 
 /// `browser_evaluate`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -330,6 +377,23 @@ impl Command {
                 check_target(&typed.target)?;
                 Ok(Self::Type(typed))
             }
+            "browser_press_key" => {
+                let RawPressKey { key } = read(name, payload)?;
+                Chord::parse(&key).map(Self::PressKey)
+            }
+            "browser_hover" => {
+                let hover: Hover = read(name, payload)?;
+                check_target(&hover.target)?;
+                Ok(Self::Hover(hover))
+            }
+            "browser_select_option" => {
+                let select: SelectOption = read(name, payload)?;
+                check_target(&select.target)?;
+                if select.values.len() > VALUES_MAX {
+                    return Err(bad(format!("`values` has at most {VALUES_MAX} entries")));
+                }
+                Ok(Self::SelectOption(select))
+            }
             "browser_evaluate" => evaluate(read(name, payload)?),
             "browser_wait_for" => wait_for(read(name, payload)?),
             "browser_take_screenshot" => {
@@ -362,6 +426,9 @@ impl Command {
             | Self::Snapshot
             | Self::Click(_)
             | Self::Type(_)
+            | Self::PressKey(_)
+            | Self::Hover(_)
+            | Self::SelectOption(_)
             | Self::Evaluate(_)
             | Self::WaitFor(_)
             | Self::Screenshot(_)
@@ -381,6 +448,9 @@ impl Command {
             | Self::Navigate(_)
             | Self::Click(_)
             | Self::Type(_)
+            | Self::PressKey(_)
+            | Self::Hover(_)
+            | Self::SelectOption(_)
             | Self::Evaluate(_)
             | Self::HandleDialog(_) => false,
         }

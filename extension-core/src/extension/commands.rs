@@ -53,6 +53,9 @@ impl Extension {
             | Command::Snapshot
             | Command::Click(_)
             | Command::Type(_)
+            | Command::PressKey(_)
+            | Command::Hover(_)
+            | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::WaitFor(_)
             | Command::Screenshot(_)

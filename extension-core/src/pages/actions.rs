@@ -1,12 +1,16 @@
 //! What each tool does in a page, one file a tool: short procedures of browser commands. They
-//! know nothing of turns and callers; what they hold down they say, so that an early end lets it
-//! go.
+//! know nothing of turns and callers; what they keep going they say, so that an early end ends it.
 
 mod click;
 mod console;
 mod evaluate;
+mod hover;
+mod keyboard;
 mod navigate;
+mod pointer;
+mod press_key;
 mod screenshot;
+mod select_option;
 mod snapshot;
 mod type_text;
 mod wait_for;
@@ -53,6 +57,9 @@ pub(super) async fn run(page: Page, command: Command) -> Result<PageResult, Faul
         Command::Snapshot => snapshot::run(&page).await?,
         Command::Click(click) => click::run(&page, click).await?,
         Command::Type(typed) => type_text::run(&page, typed).await?,
+        Command::PressKey(chord) => press_key::run(&page, chord).await?,
+        Command::Hover(hover) => hover::run(&page, hover).await?,
+        Command::SelectOption(select) => select_option::run(&page, select).await?,
         Command::Screenshot(shot) => screenshot::run(&page, shot).await?,
         Command::HandleDialog(_) | Command::Tabs(_) | Command::Session => {
             return Err(Fault::Internal {

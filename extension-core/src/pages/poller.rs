@@ -42,13 +42,10 @@ pub(super) struct Wanted {
     pub(super) kind: Kind,
 }
 
-/// What a procedure holds down in the page; let go when it ends early.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a procedure keeps going in the page; ended when it ends early. Buttons and keys are not
+/// among it: each press leaves together with its release.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Held {
-    /// The `Input.dispatchMouseEvent` that releases a pressed button.
-    pub(super) button: Option<Value>,
-    /// The `Input.dispatchKeyEvent` that releases a pressed key.
-    pub(super) key: Option<Value>,
     /// The tiny screencast runs.
     pub(super) cast: bool,
     /// A navigation of ours runs: it is stopped.
@@ -352,9 +349,9 @@ impl<T> Procedure<T> {
         self.page.desk.borrow().waiting_for.clone()
     }
 
-    /// What it holds down now.
+    /// What it keeps going now.
     pub(super) fn held(&self) -> Held {
-        self.page.desk.borrow().held.clone()
+        self.page.desk.borrow().held
     }
 }
 

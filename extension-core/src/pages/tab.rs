@@ -72,7 +72,7 @@ enum Purpose {
         effect: EffectId,
         kind: Kind,
     },
-    /// Releases, stops and dismissals at a call's end.
+    /// Stops at a call's end, and a blind dismissal.
     End,
     /// Shows that the page answers again.
     Probe,
@@ -205,6 +205,9 @@ impl Tab {
             | Command::Snapshot
             | Command::Click(_)
             | Command::Type(_)
+            | Command::PressKey(_)
+            | Command::Hover(_)
+            | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::Screenshot(_)
             | Command::HandleDialog(_)

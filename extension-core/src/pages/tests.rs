@@ -1,5 +1,6 @@
 //! The pages against a scripted Chrome: it answers when told, out of order, or never.
 
+mod acting;
 mod rig;
 mod tools;
 

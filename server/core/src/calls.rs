@@ -529,6 +529,9 @@ impl Kind {
                 | Command::Snapshot
                 | Command::Click(_)
                 | Command::Type(_)
+                | Command::PressKey(_)
+                | Command::Hover(_)
+                | Command::SelectOption(_)
                 | Command::Evaluate(_)
                 | Command::WaitFor(_)
                 | Command::Screenshot(_)

@@ -52,6 +52,9 @@ pub(super) fn render(prepared: &Prepared, answer: Answer, roots: &Roots) -> Call
         | Command::Snapshot
         | Command::Click(_)
         | Command::Type(_)
+        | Command::PressKey(_)
+        | Command::Hover(_)
+        | Command::SelectOption(_)
         | Command::Evaluate(_)
         | Command::WaitFor(_)
         | Command::Screenshot(_)
@@ -229,6 +232,9 @@ fn done(command: &Command, dialog: bool) -> &'static str {
         Command::HandleDialog(_) => "The dialog was dismissed.\n",
         Command::Click(_) => "Clicked.\n",
         Command::Type(_) => "Typed.\n",
+        Command::PressKey(_) => "Pressed.\n",
+        Command::Hover(_) => "The mouse is over it.\n",
+        Command::SelectOption(_) => "Selected.\n",
         Command::WaitFor(_) if !dialog => "It has come true.\n",
         Command::Navigate(_)
         | Command::Snapshot

@@ -126,6 +126,9 @@ fn lasts(command: &Command) -> Option<Duration> {
         | Command::Snapshot
         | Command::Click(_)
         | Command::Type(_)
+        | Command::PressKey(_)
+        | Command::Hover(_)
+        | Command::SelectOption(_)
         | Command::Screenshot(_)
         | Command::HandleDialog(_)
         | Command::ConsoleMessages
@@ -303,6 +306,39 @@ fn table() -> Vec<Row> {
                 "slowly": flag("Key by key, for pages that watch keys"),
             }),
             required: &["target", "text"],
+        },
+        Row {
+            name: "browser_press_key",
+            title: "Press a key",
+            description: "Press a key in whatever has the focus: a character or a name (Enter, \
+                ArrowDown, F5), with modifiers: Control+a, Shift+Tab.",
+            hints: Hints::Acts,
+            properties: json!({"key": {"type": "string"}}),
+            required: &["key"],
+        },
+        Row {
+            name: "browser_hover",
+            title: "Hover",
+            description: "Bring the mouse over an element and leave it there.",
+            hints: Hints::Acts,
+            properties: json!({"target": target(), "element": element()}),
+            required: &["target"],
+        },
+        Row {
+            name: "browser_select_option",
+            title: "Select options",
+            description: "Select options of a list (combobox, listbox), and no others.",
+            hints: Hints::Acts,
+            properties: json!({
+                "target": target(),
+                "element": element(),
+                "values": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Labels or values",
+                },
+            }),
+            required: &["target", "values"],
         },
         Row {
             name: "browser_wait_for",

@@ -117,6 +117,9 @@ impl Model {
             | Command::Snapshot
             | Command::Click(_)
             | Command::Type(_)
+            | Command::PressKey(_)
+            | Command::Hover(_)
+            | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::WaitFor(_)
             | Command::Screenshot(_)

@@ -199,7 +199,7 @@ impl Tree<'_> {
             return;
         }
         let acts = clickable || document.is_focusable(node) || role::has_ref(&role);
-        // A closed list is not clicked entry by entry; browser_type chooses one.
+        // A closed list is not clicked entry by entry; browser_select_option chooses.
         let acts = acts && !in_list;
         let item = Item {
             name: role::name(document, node, &role),

@@ -2,12 +2,12 @@
 //! Text goes in as a person's input would, so that the page's own handlers see it; fields that
 //! take no text (dates, colours, lists) are set to it.
 
-use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, painted, ready, settle};
+use super::{ACT_MAX, ANSWER_TIME, cast_off, cast_on, keyboard, painted, ready, settle};
 use crate::pages::element::Element;
 use crate::pages::poller::Page;
 use protocol::Fault;
-use protocol::command::{PageResult, Type};
-use serde_json::{Value, json};
+use protocol::command::{Chord, PageResult, Type};
+use serde_json::json;
 
 /// Waits until the field can be written, focuses it and selects what stands in it: `{}`, or
 /// `{empty: true}` when nothing does, `{done: true}` when it was set, `{why}`, `{gone: true}`.
@@ -86,7 +86,7 @@ pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
     if field["done"] != true {
         if typed.text.is_empty() {
             if field["empty"] != true {
-                press(page, &DELETE).await?;
+                press(page, "Delete").await?;
             }
         } else if typed.slowly {
             for character in typed.text.chars() {
@@ -98,7 +98,7 @@ pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
         }
     }
     if typed.submit {
-        press(page, &ENTER).await?;
+        press(page, "Enter").await?;
         painted(page).await;
     }
     cast_off(page);
@@ -106,85 +106,17 @@ pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
     Ok(result)
 }
 
-/// A key as `Input.dispatchKeyEvent` names it.
-struct Key {
-    key: &'static str,
-    code: &'static str,
-    virtual_key: u32,
-    text: &'static str,
-}
-
-const ENTER: Key = Key {
-    key: "Enter",
-    code: "Enter",
-    virtual_key: 13,
-    text: "\r",
-};
-const DELETE: Key = Key {
-    key: "Delete",
-    code: "Delete",
-    virtual_key: 46,
-    text: "",
-};
-
-async fn press(page: &Page, key: &Key) -> Result<(), Fault> {
-    let Key {
-        key,
-        code,
-        virtual_key,
-        text,
-    } = *key;
-    stroke(page, key, code, virtual_key, text, 0).await
+async fn press(page: &Page, name: &str) -> Result<(), Fault> {
+    keyboard::press(page, &Chord::parse(name)?, false).await
 }
 
 async fn press_character(page: &Page, character: char) -> Result<(), Fault> {
-    let text = character.to_string();
-    let upper = character.to_ascii_uppercase();
-    let shift = if character.is_ascii_uppercase() { 8 } else { 0 };
-    let code = match character {
-        '\n' | '\r' => return press(page, &ENTER).await,
-        ' ' => "Space".to_owned(),
-        '0'..='9' => format!("Digit{character}"),
-        'a'..='z' | 'A'..='Z' => format!("Key{upper}"),
-        _ => {
-            // No key of its own on every keyboard.
-            let params = json!({"text": text});
-            page.command("Input.insertText", params).await?;
-            return Ok(());
-        }
-    };
-    stroke(page, &text, &code, u32::from(upper), &text, shift).await
-}
-
-async fn stroke(
-    page: &Page,
-    key: &str,
-    code: &str,
-    virtual_key: u32,
-    text: &str,
-    modifiers: u8,
-) -> Result<(), Fault> {
-    let event = |kind: &str| {
-        json!({
-            "type": kind, "key": key, "code": code, "modifiers": modifiers,
-            "windowsVirtualKeyCode": virtual_key, "nativeVirtualKeyCode": virtual_key,
-        })
-    };
-    let up = event("keyUp");
-    let mut down = event(if text.is_empty() {
-        "rawKeyDown"
-    } else {
-        "keyDown"
-    });
-    if !text.is_empty() {
-        down["text"] = Value::from(text);
-        down["unmodifiedText"] = Value::from(text);
+    let chord = Chord::typing(character);
+    if chord.key.code.is_empty() {
+        // No key of its own on every keyboard.
+        let params = json!({"text": chord.key.text});
+        page.command("Input.insertText", params).await?;
+        return Ok(());
     }
-    page.hold(|held| held.key = Some(up.clone()));
-    let pressed = page.command("Input.dispatchKeyEvent", down);
-    let released = page.command("Input.dispatchKeyEvent", up);
-    page.hold(|held| held.key = None);
-    pressed.await?;
-    released.await?;
-    Ok(())
+    keyboard::press(page, &chord, false).await
 }

@@ -24,6 +24,9 @@ impl Tab {
             Command::Snapshot
             | Command::Click(_)
             | Command::Type(_)
+            | Command::PressKey(_)
+            | Command::Hover(_)
+            | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::WaitFor(_)
             | Command::Screenshot(_)

@@ -120,20 +120,9 @@ impl Tab {
             *state = State::Ending { dismiss };
         }
         out.timers.clear(&(self.id, Timer::Procedure));
-        let Held {
-            button,
-            key,
-            cast,
-            loading,
-        } = held;
+        let Held { cast, loading } = held;
         if loading {
             self.command(out, "Page.stopLoading", json!({}), Purpose::End);
-        }
-        if let Some(release) = button {
-            self.command(out, "Input.dispatchMouseEvent", release, Purpose::End);
-        }
-        if let Some(release) = key {
-            self.command(out, "Input.dispatchKeyEvent", release, Purpose::End);
         }
         if cast {
             self.command(out, "Page.stopScreencast", json!({}), Purpose::End);

@@ -351,7 +351,12 @@ fn slow_text_is_pressed_key_by_key() {
     let arguments = json!({"target": reference(5), "text": "B", "slowly": true});
     assert_eq!(
         keys(arguments, json!({"empty": true})),
-        [json!(["keyDown", "B", 8]), json!(["keyUp", "B", 8])]
+        [
+            json!(["rawKeyDown", "Shift", 8]),
+            json!(["keyDown", "B", 8]),
+            json!(["keyUp", "B", 8]),
+            json!(["keyUp", "Shift", 0])
+        ]
     );
 }
 

@@ -1,0 +1,125 @@
+//! Where the mouse goes: the element is waited for until it is visible, still, not covered and,
+//! for what acts on it, enabled; then its place in the page is known.
+
+use super::{ACT_MAX, ANSWER_TIME};
+use crate::pages::element::Element;
+use crate::pages::poller::Page;
+use protocol::Fault;
+use serde_json::{Value, json};
+
+/// Looks once a frame until the mouse can get at the element, and if `acts` it can be acted on:
+/// `{x, y, mac}`, or after `ms` `{why}`, or `{gone: true}`. A frame is one of the page's, or 50 ms in a page that paints none.
+const READY: &str = "async function (ms, acts) {
+  const el = this.nodeType === 1 ? this : this.parentElement;
+  const start = performance.now();
+  const frame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 50); });
+  const inside = (node) => {
+    for (; node; node = node.assignedSlot ?? node.parentNode ?? node.host) if (node === el) return true;
+    return false;
+  };
+  const told = (node) => {
+    if (!node) return 'nothing';
+    const id = node.id ? '#' + node.id : '';
+    const name = (node.innerText || '').trim().replace(/\\s+/g, ' ').slice(0, 60);
+    return '<' + node.localName + id + '>' + (name ? ' \"' + name + '\"' : '');
+  };
+  const at = () => {
+    const rects = [...el.getClientRects()].filter((r) => r.width > 0 && r.height > 0);
+    const rect = rects[0];
+    if (!rect || getComputedStyle(el).visibility !== 'visible') return { why: 'it is not visible' };
+    const left = Math.max(rect.left, 0), right = Math.min(rect.right, innerWidth);
+    const top = Math.max(rect.top, 0), bottom = Math.min(rect.bottom, innerHeight);
+    return { x: (left + right) / 2, y: (top + bottom) / 2, out: right - left < 1 || bottom - top < 1 };
+  };
+  // From this frame to the page: where it is, and whether it is what is there.
+  const outer = (x, y) => {
+    for (let w = window; w !== w.top; w = w.parent) {
+      const frame = w.frameElement;
+      if (!frame) return { why: 'it is in a frame of another site' };
+      const r = frame.getBoundingClientRect();
+      x += r.left + frame.clientLeft;
+      y += r.top + frame.clientTop;
+      const hit = frame.ownerDocument.elementFromPoint(x, y);
+      if (hit !== frame) return { why: 'its frame is covered by ' + told(hit) };
+    }
+    return { x, y };
+  };
+  let last = null, why = 'it does not hold still', scrolled = false;
+  for (;;) {
+    if (!el || !el.isConnected) return { gone: true };
+    let spot = at();
+    if (spot.why) {
+      why = spot.why;
+    } else if (acts && (el.matches(':disabled') || el.closest('[aria-disabled=\"true\"]'))) {
+      why = 'it is disabled';
+    } else {
+      if (spot.out || (scrolled === 'again')) {
+        el.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+        scrolled = true;
+        spot = at();
+      }
+      if (spot.out) {
+        why = 'it is outside of what can be seen';
+      } else if (last && last.x === spot.x && last.y === spot.y) {
+        let hit = document.elementFromPoint(spot.x, spot.y);
+        while (hit && hit.shadowRoot) {
+          const inner = hit.shadowRoot.elementFromPoint(spot.x, spot.y);
+          if (!inner || inner === hit) break;
+          hit = inner;
+        }
+        const label = hit && hit.closest('label');
+        if (inside(hit) || (label && label.control === el)) {
+          const place = outer(spot.x, spot.y);
+          if (!place.why) return { ...place, mac: /Mac/.test(navigator.platform) };
+          why = place.why;
+        } else {
+          why = 'it is covered by ' + told(hit);
+        }
+        if (!scrolled) scrolled = 'again';
+      } else {
+        why = 'it does not hold still';
+      }
+      last = spot;
+    }
+    if (performance.now() - start > ms) return { why };
+    await frame();
+  }
+}";
+
+/// A place in the page, in CSS pixels from the corner of what is in view.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    x: f64,
+    y: f64,
+    /// The page runs on a Mac.
+    pub(super) mac: bool,
+}
+
+impl Spot {
+    /// The element's, as soon as the mouse can get at it; `acts`: and it is enabled.
+    ///
+    /// # Errors
+    /// `stale_ref`; `not_actionable`, saying what is in the way.
+    pub(super) async fn of(page: &Page, element: &Element<'_>, acts: bool) -> Result<Self, Fault> {
+        let wait = ACT_MAX.min(page.left(ANSWER_TIME));
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let spot = element.call(READY, json!([millis, acts])).await?;
+        if let Some(why) = spot["why"].as_str() {
+            return Err(element.not_actionable(why));
+        }
+        let side = |name: &str| spot[name].as_f64().unwrap_or_default();
+        Ok(Self {
+            x: side("x"),
+            y: side("y"),
+            mac: spot["mac"] == true,
+        })
+    }
+
+    /// An `Input.dispatchMouseEvent` there; the rest is its caller's.
+    pub(super) fn mouse(self, kind: &str) -> Value {
+        json!({
+            "type": kind, "x": self.x, "y": self.y,
+            "modifiers": 0, "button": "none", "buttons": 0, "clickCount": 0,
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! What keys, mouse and lists ask of the page.
+
+use super::*;
+
+/// The open key events, as `rawKeyDown Control 2`.
+fn keys(chrome: &Chrome) -> Vec<String> {
+    let line = |event: &Value| {
+        let word = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {}", word("type"), word("key"), event["modifiers"])
+    };
+    chrome
+        .all("Input.dispatchKeyEvent")
+        .iter()
+        .map(line)
+        .collect()
+}
+
+/// Begins a call on an element and answers the warm-up picture.
+fn begin_on_element(chrome: &mut Chrome, name: &str, mut arguments: Value) {
+    arguments["target"] = json!(element::name(5, &element::mark("L1")));
+    chrome.begin(name, arguments);
+    chrome.answer("DOM.resolveNode", json!({"object": {"objectId": "O"}}));
+    warmed(chrome);
+}
+
+fn warmed(chrome: &mut Chrome) {
+    chrome.serve();
+    chrome.answer("Page.captureScreenshot", json!({"data": "AA=="}));
+}
+
+#[test]
+fn a_chord_goes_down_key_by_key_and_up_again_the_other_way() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchKeyEvent");
+    chrome.begin("browser_press_key", json!({"key": "Control+Shift+k"}));
+    warmed(&mut chrome);
+    assert_eq!(
+        keys(&chrome),
+        [
+            "rawKeyDown Control 2",
+            "rawKeyDown Shift 10",
+            "rawKeyDown K 10",
+            "keyUp K 10",
+            "keyUp Shift 2",
+            "keyUp Control 0",
+        ]
+    );
+}
+
+#[test]
+fn a_character_is_typed_and_enter_ends_a_line() {
+    for (key, text, code, number) in [
+        ("a", "a", "KeyA", 65),
+        ("ж", "ж", "", 0),
+        ("Enter", "\r", "Enter", 13),
+    ] {
+        let mut chrome = Chrome::attached();
+        chrome.deaf.insert("Input.dispatchKeyEvent");
+        chrome.begin("browser_press_key", json!({"key": key}));
+        warmed(&mut chrome);
+        let down = &chrome.all("Input.dispatchKeyEvent")[0];
+        assert_eq!(
+            (&down["type"], &down["text"]),
+            (&json!("keyDown"), &json!(text))
+        );
+        assert_eq!(
+            (&down["code"], &down["windowsVirtualKeyCode"]),
+            (&json!(code), &json!(number))
+        );
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_leaves_no_key_down() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchKeyEvent");
+    chrome.begin("browser_press_key", json!({"key": "Shift+a"}));
+    warmed(&mut chrome);
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.drain();
+    let asked = keys(&chrome);
+    let count = |kind: &str| asked.iter().filter(|line| line.contains(kind)).count();
+    assert_eq!((count("Down"), count("Up")), (2, 2), "{asked:?}");
+    chrome.deaf.clear();
+    chrome.serve();
+    assert!(
+        chrome.settled(),
+        "the turn ends when they are: {:?}",
+        chrome.asks
+    );
+}
+
+#[test]
+fn what_is_control_elsewhere_is_command_on_a_mac() {
+    for (mac, held, commands) in [
+        (true, "rawKeyDown Meta 4", json!(["selectAll"])),
+        (false, "rawKeyDown Control 2", Value::Null),
+    ] {
+        let mut chrome = Chrome::attached();
+        chrome.deaf.insert("Input.dispatchKeyEvent");
+        chrome.begin("browser_press_key", json!({"key": "ControlOrMeta+a"}));
+        chrome.answer("Runtime.evaluate", json!({"result": {"value": mac}}));
+        warmed(&mut chrome);
+        assert_eq!(keys(&chrome)[0], held);
+        let down = &chrome.all("Input.dispatchKeyEvent")[1];
+        assert_eq!(down["commands"], commands);
+        assert!(down.get("text").is_none(), "a command types nothing");
+    }
+}
+
+#[test]
+fn the_mouse_is_brought_over_an_element_while_the_tab_paints_and_nothing_is_pressed() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchMouseEvent");
+    chrome.deaf.insert("Page.stopScreencast");
+    begin_on_element(&mut chrome, "browser_hover", json!({}));
+    let spot = chrome.params("Runtime.callFunctionOn");
+    assert_eq!(
+        spot["arguments"][1]["value"], false,
+        "it may be disabled: its tip says why"
+    );
+    let place = json!({"result": {"value": {"x": 10.5, "y": 20, "mac": false}}});
+    chrome.answer("Runtime.callFunctionOn", place);
+    let moved = chrome.params("Input.dispatchMouseEvent");
+    assert_eq!(
+        (&moved["type"], &moved["x"], &moved["buttons"]),
+        (&json!("mouseMoved"), &json!(10.5), &json!(0))
+    );
+    assert!(!chrome.is_asked("Page.stopScreencast"));
+    chrome.answer("Input.dispatchMouseEvent", json!({}));
+    chrome.answer("Runtime.evaluate", json!({}));
+    assert!(chrome.is_asked("Page.stopScreencast"));
+    chrome.serve();
+    assert!(chrome.result().1);
+}
+
+#[test]
+fn a_hover_that_is_cancelled_stops_its_screencast() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Page.stopScreencast");
+    begin_on_element(&mut chrome, "browser_hover", json!({}));
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.drain();
+    assert!(chrome.is_asked("Page.stopScreencast"));
+}
+
+#[test]
+fn options_are_chosen_in_the_page_and_what_cannot_be_is_told_with_what_can() {
+    let mut chrome = Chrome::attached();
+    let values = json!({"values": ["Blue", "g"]});
+    begin_on_element(&mut chrome, "browser_select_option", values.clone());
+    let asked = chrome.params("Runtime.callFunctionOn");
+    assert_eq!(asked["arguments"][1]["value"], values["values"]);
+    let why = "it has no option \"g\"; it has \"Red\", \"Blue\"";
+    let refused = json!({"result": {"value": {"why": why}}});
+    chrome.answer("Runtime.callFunctionOn", refused);
+    chrome.serve();
+    let (fault, settled) = chrome.fault();
+    assert_eq!(fault.code(), protocol::ErrorCode::NotActionable);
+    assert!(fault.message().contains("\"Red\", \"Blue\"") && settled);
+}
