@@ -23,6 +23,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tab::{Tab, Timer};
 
+/// Whether [`Pages::handle_debugger`] makes anything of events of this name: the others need not
+/// be read, let alone told.
+#[must_use]
+pub fn hears(method: &str) -> bool {
+    facts::hears(method)
+}
+
 /// What the pages ask and tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PageEvent {

@@ -7,8 +7,8 @@ mod result;
 
 pub use key::{Chord, Key};
 pub use result::{
-    ConsoleMessage, Dialog, Image, PageResult, SessionResult, TabEntry, TabState, TabsResult,
-    Waiting,
+    ConsoleMessage, Dialog, Image, NetworkRequest, PageResult, SessionResult, Source, TabEntry,
+    TabState, TabsResult, Waiting,
 };
 
 use crate::error::Fault;
@@ -44,7 +44,9 @@ pub enum Command {
     /// `browser_handle_dialog`.
     HandleDialog(HandleDialog),
     /// `browser_console_messages`.
-    ConsoleMessages,
+    ConsoleMessages(ConsoleMessages),
+    /// `browser_network_requests`.
+    NetworkRequests(NetworkRequests),
     /// `browser_tabs`.
     Tabs(TabsAction),
     /// `browser_session`.
@@ -66,6 +68,7 @@ pub const NAMES: &[&str] = &[
     "browser_take_screenshot",
     "browser_handle_dialog",
     "browser_console_messages",
+    "browser_network_requests",
     "browser_tabs",
     "browser_session",
 ];
@@ -270,6 +273,42 @@ pub struct HandleDialog {
     pub prompt_text: Option<String>,
 }
 
+/// `browser_console_messages`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConsoleMessages {
+    /// The least severe level that is wanted.
+    #[serde(default)]
+    pub level: ConsoleLevel,
+}
+
+/// How severe a line of the console is, as `browser_console_messages` is asked for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsoleLevel {
+    /// Errors and uncaught exceptions.
+    Error,
+    /// And warnings.
+    Warning,
+    /// And what was logged.
+    #[default]
+    Info,
+    /// Everything.
+    Debug,
+}
+
+/// `browser_network_requests`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkRequests {
+    /// Successful requests for images, fonts, scripts and the like, too.
+    #[serde(default, rename = "static", alias = "includeStatic")]
+    pub include_static: bool,
+    /// Only URLs that contain this.
+    #[serde(default)]
+    pub filter: Option<String>,
+}
+
 /// `browser_tabs`. Only `New` with `activate` and `Select` with `activate` show anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TabsAction {
@@ -405,9 +444,8 @@ impl Command {
                 Ok(Self::Screenshot(shot))
             }
             "browser_handle_dialog" => read(name, payload).map(Self::HandleDialog),
-            "browser_console_messages" => {
-                read::<Nothing>(name, payload).map(|_| Self::ConsoleMessages)
-            }
+            "browser_console_messages" => read(name, payload).map(Self::ConsoleMessages),
+            "browser_network_requests" => read(name, payload).map(Self::NetworkRequests),
             "browser_tabs" => tabs(read(name, payload)?),
             "browser_session" => read::<Nothing>(name, payload).map(|_| Self::Session),
             _ => Err(bad(format!(
@@ -432,7 +470,8 @@ impl Command {
             | Self::Evaluate(_)
             | Self::WaitFor(_)
             | Self::Screenshot(_)
-            | Self::ConsoleMessages => true,
+            | Self::ConsoleMessages(_)
+            | Self::NetworkRequests(_) => true,
             Self::HandleDialog(_) | Self::Tabs(_) | Self::Session => false,
         }
     }
@@ -441,10 +480,14 @@ impl Command {
     #[must_use]
     pub fn reads_only(&self) -> bool {
         match self {
-            Self::Snapshot | Self::WaitFor(_) | Self::Screenshot(_) | Self::Session => true,
+            Self::Snapshot
+            | Self::WaitFor(_)
+            | Self::Screenshot(_)
+            | Self::NetworkRequests(_)
+            | Self::Session => true,
             Self::Tabs(action) => matches!(action, TabsAction::List),
             // Reading the console moves the mark of what was read.
-            Self::ConsoleMessages
+            Self::ConsoleMessages(_)
             | Self::Navigate(_)
             | Self::Click(_)
             | Self::Type(_)

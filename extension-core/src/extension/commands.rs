@@ -59,7 +59,8 @@ impl Extension {
             | Command::Evaluate(_)
             | Command::WaitFor(_)
             | Command::Screenshot(_)
-            | Command::ConsoleMessages => {
+            | Command::ConsoleMessages(_)
+            | Command::NetworkRequests(_) => {
                 self.tabs.call(id, &session, tab, wait, deadline, now);
             }
         }

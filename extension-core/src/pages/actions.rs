@@ -7,6 +7,7 @@ mod evaluate;
 mod hover;
 mod keyboard;
 mod navigate;
+mod network;
 mod pointer;
 mod press_key;
 mod screenshot;
@@ -53,7 +54,8 @@ pub(super) async fn run(page: Page, command: Command) -> Result<PageResult, Faul
         Command::Navigate(to) => navigate::run(&page, to).await?,
         Command::Evaluate(evaluate) => evaluate::run(&page, evaluate).await?,
         Command::WaitFor(wait) => wait_for::run(&page, wait).await?,
-        Command::ConsoleMessages => console::run(&page),
+        Command::ConsoleMessages(wanted) => console::run(&page, wanted),
+        Command::NetworkRequests(wanted) => network::run(&page, &wanted),
         Command::Snapshot => snapshot::run(&page).await?,
         Command::Click(click) => click::run(&page, click).await?,
         Command::Type(typed) => type_text::run(&page, typed).await?,

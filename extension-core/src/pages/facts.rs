@@ -1,15 +1,14 @@
 //! What is known of the page in one tab, from the debugger's events and from commits. It asks
 //! nothing and decides nothing; procedures wait for it to change.
 
-use protocol::command::{ConsoleMessage, Dialog};
-use serde_json::Value;
-use std::collections::VecDeque;
+mod console;
+mod network;
 
-/// Console messages kept until they are read; the oldest go first. A page in a loop must not
-/// fill the worker's memory.
-pub(super) const CONSOLE_MAX: usize = 500;
-/// Longest console line kept, in characters (`PageResult`).
-const CONSOLE_TEXT_MAX: usize = 2_000;
+use console::Console;
+use network::Network;
+use protocol::command::Dialog;
+use serde_json::Value;
+
 /// Downloads kept until a call tells of them; a page may start any number.
 const DOWNLOADS_MAX: usize = 20;
 /// Longest dialog text kept, in characters: enough to decide on, too short to flood a context.
@@ -27,6 +26,37 @@ pub(super) enum Going {
     },
     /// Out of the history, and loaded: commits within milliseconds, or was stopped.
     Loaded,
+}
+
+/// The debugger's events that mean something here; the others are not worth their reading. A page
+/// of 100 pictures makes 1,000 events of the network, half of them full of cookies.
+const HEARD: [&str; 21] = [
+    "Inspector.targetCrashed",
+    "Inspector.targetReloadedAfterCrash",
+    "Log.entryAdded",
+    "Network.loadingFailed",
+    "Network.requestWillBeSent",
+    "Network.responseReceived",
+    "Network.webSocketCreated",
+    "Network.webSocketFrameError",
+    "Network.webSocketHandshakeResponseReceived",
+    "Page.domContentEventFired",
+    "Page.downloadWillBegin",
+    "Page.frameNavigated",
+    "Page.frameRequestedNavigation",
+    "Page.frameStartedNavigating",
+    "Page.frameStoppedLoading",
+    "Page.javascriptDialogClosed",
+    "Page.javascriptDialogOpening",
+    "Page.loadEventFired",
+    "Page.navigatedWithinDocument",
+    "Runtime.consoleAPICalled",
+    "Runtime.exceptionThrown",
+];
+
+/// Whether a debugger event of this name need be told at all.
+pub(super) fn hears(method: &str) -> bool {
+    HEARD.binary_search(&method).is_ok()
 }
 
 /// See the module.
@@ -56,9 +86,8 @@ pub(super) struct Facts {
     dialogs: u64,
     /// The renderer is gone.
     pub(super) crashed: bool,
-    pub(super) console: VecDeque<ConsoleMessage>,
-    /// Messages dropped at [`CONSOLE_MAX`] since the last reading.
-    pub(super) console_lost: usize,
+    pub(super) console: Console,
+    pub(super) network: Network,
     /// A first picture of this document was taken: input arrives.
     pub(super) warm: bool,
     /// Tabs that the running call opened.
@@ -90,7 +119,7 @@ impl Facts {
             crashed: self.crashed,
             dialogs: self.dialogs,
             console: std::mem::take(&mut self.console),
-            console_lost: self.console_lost,
+            network: std::mem::take(&mut self.network),
             new_tabs: std::mem::take(&mut self.new_tabs),
             ..Self::default()
         };
@@ -166,24 +195,10 @@ impl Facts {
                 return News::Crashed;
             }
             "Inspector.targetReloadedAfterCrash" => self.crashed = false,
-            "Runtime.consoleAPICalled" => {
-                let level = match text(params, "type") {
-                    level @ ("info" | "warning" | "error" | "debug") => level,
-                    "assert" => "error",
-                    _ => "log",
-                };
-                let words = params["args"].as_array().map(Vec::as_slice);
-                let words: Vec<String> = words.unwrap_or_default().iter().map(said).collect();
-                self.say(level, &words.join(" "));
+            _ => {
+                self.console.event(method, params);
+                self.network.event(method, params);
             }
-            "Runtime.exceptionThrown" => {
-                let details = &params["exceptionDetails"];
-                let what = details["exception"]["description"]
-                    .as_str()
-                    .or_else(|| details["text"].as_str());
-                self.say("error", what.unwrap_or("Uncaught exception"));
-            }
-            _ => {}
         }
         News::None
     }
@@ -201,6 +216,7 @@ impl Facts {
         let restored = text(params, "type") == "BackForwardCacheRestore";
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
+        self.network.committed(&self.loader);
         self.url = frame_url(frame);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.commits += 1;
@@ -225,17 +241,6 @@ impl Facts {
         self.dialog = Some((self.dialogs, dialog.clone()));
         News::DialogOpened(dialog)
     }
-
-    fn say(&mut self, level: &str, what: &str) {
-        if self.console.len() == CONSOLE_MAX {
-            self.console.pop_front();
-            self.console_lost += 1;
-        }
-        self.console.push_back(ConsoleMessage {
-            level: level.to_owned(),
-            text: clip(what, CONSOLE_TEXT_MAX),
-        });
-    }
 }
 
 /// A string field, empty when missing.
@@ -256,58 +261,22 @@ fn frame_url(frame: &Value) -> String {
     format!("{}{}", text(frame, "url"), text(frame, "urlFragment"))
 }
 
-/// Longest piece of an object in a console line, in characters.
-const PREVIEW_MAX: usize = 200;
-
-/// An object's first fields, as Chrome previews them: `{a: 1, b: Array(2)}`.
-fn preview(object: &Value) -> Option<String> {
-    let preview = object.get("preview")?;
-    let fields = preview["properties"].as_array()?;
-    let list = text(preview, "subtype") == "array";
-    let fields = fields.iter().map(|field| {
-        let value = clip(text(field, "value"), PREVIEW_MAX);
-        if list {
-            value
-        } else {
-            format!("{}: {value}", clip(text(field, "name"), PREVIEW_MAX))
-        }
-    });
-    let mut fields: Vec<String> = fields.collect();
-    if preview["overflow"] == true {
-        fields.push("…".into());
-    }
-    let fields = fields.join(", ");
-    Some(if list {
-        format!("[{fields}]")
-    } else {
-        format!("{{{fields}}}")
-    })
-}
-
-fn said(object: &Value) -> String {
-    if let Some(word) = object["value"].as_str() {
-        return clip(word, CONSOLE_TEXT_MAX);
-    }
-    // An error's description is its stack, which says more.
-    if text(object, "subtype") != "error"
-        && let Some(preview) = preview(object)
-    {
-        return clip(&preview, CONSOLE_TEXT_MAX);
-    }
-    let other = ["unserializableValue", "description"]
-        .into_iter()
-        .find_map(|name| object[name].as_str());
-    match (other, &object["value"]) {
-        (Some(other), _) => clip(other, CONSOLE_TEXT_MAX),
-        (None, Value::Null) => text(object, "type").to_owned(),
-        (None, value) => clip(&value.to_string(), CONSOLE_TEXT_MAX),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_heard_is_found_and_what_is_not_is_left_out() {
+        assert!(HEARD.is_sorted() && HEARD.iter().all(|method| hears(method)));
+        for method in [
+            "Network.requestWillBeSentExtraInfo",
+            "Network.dataReceived",
+            "Page.screencastFrame",
+        ] {
+            assert!(!hears(method), "{method}");
+        }
+    }
 
     fn page() -> Facts {
         let mut facts = Facts::default();
@@ -377,32 +346,5 @@ mod tests {
             (facts.url.as_str(), facts.going),
             ("http://a/#x", None::<Going>)
         );
-    }
-
-    #[test]
-    fn objects_in_the_console_show_their_first_fields() {
-        let mut facts = page();
-        let field = |name: &str, value: &str| json!({"name": name, "value": value});
-        let args = json!({"type": "log", "args": [
-            {"type": "object", "description": "Object",
-                "preview": {"overflow": true, "properties": [field("a", "1")]}},
-            {"type": "object", "subtype": "array", "description": "Array(2)",
-                "preview": {"subtype": "array", "properties": [field("0", "x"), field("1", "y")]}},
-            {"type": "object", "subtype": "error", "description": "Error: no",
-                "preview": {"properties": []}}]});
-        facts.event("Runtime.consoleAPICalled", &args);
-        assert_eq!(facts.console[0].text, "{a: 1, …} [x, y] Error: no");
-    }
-
-    #[test]
-    fn the_console_is_bounded_in_lines_and_in_length() {
-        let mut facts = page();
-        for _ in 0..CONSOLE_MAX + 3 {
-            let args = json!({"type": "log", "args": [
-                {"type": "string", "value": "ä".repeat(5_000)}, {"type": "undefined"}]});
-            facts.event("Runtime.consoleAPICalled", &args);
-        }
-        assert_eq!((facts.console.len(), facts.console_lost), (CONSOLE_MAX, 3));
-        assert!(facts.console[0].text.chars().count() <= CONSOLE_TEXT_MAX + 1);
     }
 }

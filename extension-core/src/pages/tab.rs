@@ -31,12 +31,15 @@ const DETACH_EVENT_MAX: Duration = Duration::from_millis(500);
 const DIALOG_MAX: Duration = Duration::from_secs(5);
 
 /// The enable burst: strictly one after another, because events overtake results.
-const BURST: [&str; 5] = [
+const BURST: [&str; 7] = [
     // A crashed page says so, instead of never answering the rest.
     "Inspector.enable",
     "Page.enable",
     "Page.getFrameTree",
     "Runtime.enable",
+    "Log.enable",
+    // From the start: what a page asked for while it was loaded cannot be learnt later.
+    "Network.enable",
     "Emulation.setFocusEmulationEnabled",
 ];
 
@@ -211,7 +214,8 @@ impl Tab {
             | Command::Evaluate(_)
             | Command::Screenshot(_)
             | Command::HandleDialog(_)
-            | Command::ConsoleMessages
+            | Command::ConsoleMessages(_)
+            | Command::NetworkRequests(_)
             | Command::Tabs(_)
             | Command::Session => None,
         };

@@ -23,6 +23,8 @@ fn the_first_call_attaches_and_enables_one_step_after_another() {
             json!({"frameTree": {"frame": {"id": "F", "loaderId": "L", "url": PAGE}}}),
         ),
         ("Runtime.enable", json!({})),
+        ("Log.enable", json!({})),
+        ("Network.enable", json!({})),
         ("Emulation.setFocusEmulationEnabled", json!({})),
     ] {
         assert_eq!(chrome.asks.len(), 1, "{method}");
@@ -520,6 +522,45 @@ fn the_console_is_told_once() {
                 .all(|m| m.level == "warning" && m.text == "a 3")
         );
     }
+}
+
+#[test]
+fn requests_are_told_as_often_as_one_asks_and_parts_of_the_page_only_when_wanted() {
+    let mut chrome = Chrome::attached();
+    for (id, kind, status) in [
+        ("1", "Script", 200),
+        ("2", "Fetch", 500),
+        ("3", "Image", 404),
+    ] {
+        let url = format!("http://a.test/{id}?{kind}");
+        let request = json!({"requestId": id, "type": kind,
+            "request": {"method": "GET", "url": url}});
+        chrome.event("Network.requestWillBeSent", request);
+        let response = json!({"requestId": id, "response": {"status": status}});
+        chrome.event("Network.responseReceived", response);
+    }
+    for (arguments, expected, notes) in [
+        (json!({}), vec!["fetch", "image"], 1),
+        (json!({}), vec!["fetch", "image"], 1),
+        (json!({"static": true}), vec!["script", "fetch", "image"], 0),
+        (
+            json!({"includeStatic": true, "filter": "Scr"}),
+            vec!["script"],
+            0,
+        ),
+    ] {
+        chrome.begin("browser_network_requests", arguments);
+        chrome.serve();
+        let result = chrome.result().0;
+        let requests = result.requests.unwrap();
+        let kinds: Vec<&str> = requests.iter().map(|r| r.kind.as_str()).collect();
+        assert_eq!((kinds, result.notes.len()), (expected, notes));
+    }
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    chrome.begin("browser_network_requests", json!({"static": true}));
+    chrome.serve();
+    assert_eq!(chrome.result().0.requests, Some(vec![]));
 }
 
 #[test]

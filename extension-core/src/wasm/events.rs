@@ -3,6 +3,7 @@
 use super::convert::{answer, facts};
 use super::log;
 use crate::input::{BrowserEvent, DetachReason, TabFacts};
+use crate::pages;
 use js_sys::Array;
 use protocol::TabId;
 use serde::Deserialize;
@@ -78,8 +79,8 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
             })
         }
         "debugger.onEvent" => {
+            let method = arguments.get(1).as_string().filter(|it| pages::hears(it))?;
             let source: Debuggee = facts(arguments.get(0))?;
-            let method = arguments.get(1).as_string()?;
             // Half an event would say something that nobody has said.
             let params = answer(&arguments.get(2))
                 .inspect_err(|_| log::note(&format!("{method} is nested too deep")))

@@ -29,6 +29,9 @@ pub struct PageResult {
     /// `browser_console_messages`, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub console: Option<Vec<ConsoleMessage>>,
+    /// `browser_network_requests`, oldest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Vec<NetworkRequest>>,
     /// A dialog that the call opened, or met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog: Option<Dialog>,
@@ -58,6 +61,41 @@ pub struct ConsoleMessage {
     pub level: String,
     /// Up to 2,000 characters. Untrusted text.
     pub text: String,
+    /// Where it was said, when Chrome knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// Where a line of the console comes from, as editors count: the first line is 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Of the script, or of what could not be loaded; up to 500 characters. Untrusted text.
+    pub url: String,
+    /// From 1; absent where the whole is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// From 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
+}
+
+/// A request that a page made. Never its headers, its body or the answer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkRequest {
+    /// For example `GET`.
+    pub method: String,
+    /// Without fragment, user and password; up to 1,000 characters. Untrusted text.
+    pub url: String,
+    /// What it was for, as Chrome calls it, in lower case: `document`, `fetch`, `image`.
+    pub kind: String,
+    /// The answer's status; none while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why there is no answer, or no whole one, for example `net::ERR_CONNECTION_REFUSED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A JavaScript dialog.

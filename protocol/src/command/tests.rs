@@ -22,6 +22,7 @@ fn every_name_decodes_with_its_smallest_payload() {
         json!({}),
         json!({"accept": true}),
         json!({}),
+        json!({}),
         json!({"action": "list"}),
         json!({}),
     ];
@@ -92,6 +93,15 @@ fn bounds_are_kept() {
         ("browser_tabs", json!({"action": "release", "after": 301})),
         ("browser_tabs", json!({"action": "list", "tabId": 1})),
         ("browser_tabs", json!({"action": "close", "activate": true})),
+        ("browser_press_key", json!({"key": "Entre"})),
+        ("browser_hover", json!({"target": ""})),
+        ("browser_select_option", json!({"target": "e1"})),
+        (
+            "browser_select_option",
+            json!({"target": "e1", "values": vec!["x"; 101]}),
+        ),
+        ("browser_console_messages", json!({"level": "loud"})),
+        ("browser_network_requests", json!({"static": "yes"})),
         ("browser_click", json!({"target": ""})),
         ("browser_click", json!({"target": "e".repeat(129)})),
         ("browser_snapshot", json!([])),
@@ -112,6 +122,15 @@ fn what_acts_is_never_called_read_only() {
         ("browser_tabs", json!({"action": "new"}), false),
         ("browser_tabs", json!({"action": "list"}), true),
         ("browser_snapshot", json!({}), true),
+        ("browser_press_key", json!({"key": "a"}), false),
+        ("browser_hover", json!({"target": "e1"}), false),
+        (
+            "browser_select_option",
+            json!({"target": "e1", "values": ["x"]}),
+            false,
+        ),
+        ("browser_console_messages", json!({}), false),
+        ("browser_network_requests", json!({}), true),
     ] {
         assert_eq!(
             Command::decode(name, &payload).unwrap().reads_only(),

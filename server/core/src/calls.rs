@@ -536,7 +536,8 @@ impl Kind {
                 | Command::WaitFor(_)
                 | Command::Screenshot(_)
                 | Command::HandleDialog(_)
-                | Command::ConsoleMessages
+                | Command::ConsoleMessages(_)
+                | Command::NetworkRequests(_)
                 | Command::Session => false,
             },
         }

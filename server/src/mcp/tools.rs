@@ -131,7 +131,8 @@ fn lasts(command: &Command) -> Option<Duration> {
         | Command::SelectOption(_)
         | Command::Screenshot(_)
         | Command::HandleDialog(_)
-        | Command::ConsoleMessages
+        | Command::ConsoleMessages(_)
+        | Command::NetworkRequests(_)
         | Command::Tabs(
             TabsAction::List
             | TabsAction::New { .. }
@@ -406,9 +407,27 @@ fn table() -> Vec<Row> {
         Row {
             name: "browser_console_messages",
             title: "Console messages",
-            description: "What the page wrote to its console since the last call.",
+            description: "What the page wrote to its console since the last call, with uncaught \
+                exceptions.",
             hints: Hints::Drains,
-            properties: json!({}),
+            properties: json!({
+                "level": {
+                    "type": "string",
+                    "enum": ["error", "warning", "info", "debug"],
+                    "description": "The least severe one wanted; default info",
+                },
+            }),
+            required: &[],
+        },
+        Row {
+            name: "browser_network_requests",
+            title: "Network requests",
+            description: "Requests of the page since it was loaded: method, URL, status or failure.",
+            hints: Hints::Looks,
+            properties: json!({
+                "static": flag("Successful scripts, styles, images and fonts too"),
+                "filter": string("Part of the URL"),
+            }),
             required: &[],
         },
         Row {

@@ -5,6 +5,7 @@
 //! counts what really happened and not what a page believes. It answers the same to the same
 //! request, whoever asks. What is on the pages stands in `site/pages.rs`.
 
+mod controls;
 mod pages;
 
 use anyhow::{Context, Result};

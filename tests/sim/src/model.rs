@@ -123,7 +123,8 @@ impl Model {
             | Command::Evaluate(_)
             | Command::WaitFor(_)
             | Command::Screenshot(_)
-            | Command::ConsoleMessages => (tab, true),
+            | Command::ConsoleMessages(_)
+            | Command::NetworkRequests(_) => (tab, true),
         };
         let new = Call {
             session: session.clone(),

@@ -31,7 +31,8 @@ impl Tab {
             | Command::WaitFor(_)
             | Command::Screenshot(_)
             | Command::HandleDialog(_)
-            | Command::ConsoleMessages
+            | Command::ConsoleMessages(_)
+            | Command::NetworkRequests(_)
             | Command::Tabs(_)
             | Command::Session => None,
         });
@@ -115,6 +116,10 @@ impl Tab {
         };
         let params = match method {
             "Emulation.setFocusEmulationEnabled" => json!({"enabled": true}),
+            // Nobody asks for bodies: Chrome shall not keep them, and not tell those of requests.
+            "Network.enable" => json!({
+                "maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1,
+            }),
             _ => json!({}),
         };
         self.command(out, method, params, Purpose::Enable);

@@ -101,6 +101,8 @@ impl Chrome {
             "Inspector.enable"
             | "Page.enable"
             | "Runtime.enable"
+            | "Log.enable"
+            | "Network.enable"
             | "Emulation.setFocusEmulationEnabled"
             | "Page.stopLoading"
             | "Page.startScreencast"
@@ -162,6 +164,7 @@ impl Chrome {
     }
 
     pub(super) fn event(&mut self, method: &str, params: Value) {
+        assert!(hears(method), "nobody would tell of {method}");
         self.pages
             .handle_debugger(TAB, None, method, &params, self.now);
         self.drain();

@@ -109,6 +109,49 @@ fn new_tabs_notes_and_console_lines_are_told() {
 }
 
 #[test]
+fn a_console_line_says_where_it_comes_from() {
+    let at = |place: Value| {
+        let line = json!({"level": "error", "text": "boom", "source": place});
+        let data = json!({"success": true, "console": [line]});
+        let answer = page_answer(data);
+        text(&rendered("browser_console_messages", json!({}), answer))
+    };
+    let script = at(json!({"url": "http://a/x.js", "line": 5, "column": 9}));
+    assert!(
+        script.contains("\n[error] boom @ http://a/x.js:5:9\n"),
+        "{script}"
+    );
+    let resource = at(json!({"url": "http://a/x.png"}));
+    assert!(
+        resource.contains("\n[error] boom @ http://a/x.png\n"),
+        "{resource}"
+    );
+}
+
+#[test]
+fn a_request_is_one_line_with_what_came_of_it() {
+    let answer = |requests: Value| {
+        let data = json!({"success": true, "requests": requests});
+        text(&rendered(
+            "browser_network_requests",
+            json!({}),
+            page_answer(data),
+        ))
+    };
+    let text = answer(json!([
+        {"method": "GET", "url": "http://a/x", "kind": "fetch", "status": 404},
+        {"method": "POST", "url": "http://a/y", "kind": "xhr", "failed": "net::ERR_FAILED"},
+        {"method": "GET", "url": "http://a/\nz", "kind": "image"},
+    ]));
+    let lines = "[GET] http://a/x => 404 (fetch)\n\
+        [POST] http://a/y => failed: net::ERR_FAILED (xhr)\n\
+        [GET] http://a/ z => no answer yet (image)\n";
+    assert!(text.contains(lines), "{text}");
+    assert!(text.contains(UNTRUSTED), "{text}");
+    assert!(answer(json!([])).contains("No such requests"));
+}
+
+#[test]
 fn an_answer_is_never_empty() {
     let data = json!({"success": true});
     let result = rendered("browser_navigate_back", json!({}), Answer::bare(Ok(data)));

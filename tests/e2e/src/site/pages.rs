@@ -2,7 +2,7 @@
 //!
 //! `name` (or `who`) tells copies of a page apart: it stands in title, heading and counters.
 
-use super::Request;
+use super::{Request, controls};
 use std::fmt::Write as _;
 
 pub(super) struct Page {
@@ -79,6 +79,16 @@ pub(super) fn page(request: &Request) -> Page {
             "Endless",
             "<h1>Endless</h1><button onclick='for(;;){}'>Run for ever</button>",
         ),
+        "/keys" => Page::html("Keys", controls::KEYS),
+        "/menu" => Page::html("Menu", controls::MENU),
+        "/lists" => Page::html("Lists", controls::LISTS),
+        "/asks" => Page::html("Asks", controls::ASKS),
+        "/loud" => Page::html("Loud", controls::LOUD),
+        "/style.css" => Page {
+            kind: "text/css",
+            body: "h1 { color: teal }".into(),
+            ..Page::html("", "")
+        },
         "/links" => Page::html("Links", &links(request.get("to"))),
         "/redirect" => Page {
             status: "302 Found",

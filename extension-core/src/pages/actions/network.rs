@@ -1,0 +1,52 @@
+//! `browser_network_requests`: what the page asked the network for since it was loaded. Reading
+//! takes nothing away.
+
+use crate::pages::poller::Page;
+use protocol::command::{NetworkRequest, NetworkRequests, PageResult};
+
+pub(super) fn run(page: &Page, wanted: &NetworkRequests) -> PageResult {
+    let facts = page.facts();
+    let (requests, lost) = facts.network.requests();
+    let filter = wanted.filter.as_deref().unwrap_or_default();
+    let (mut told, mut parts) = (Vec::new(), 0);
+    for request in requests.filter(|request| request.url.contains(filter)) {
+        if wanted.include_static || !is_part(request) {
+            told.push(request.clone());
+        } else {
+            parts += 1;
+        }
+    }
+    let mut result = PageResult {
+        requests: Some(told),
+        ..PageResult::default()
+    };
+    if parts > 0 {
+        result.notes.push(format!(
+            "{parts} successful requests for parts of the page (scripts, styles, images, fonts) \
+             are left out; `static` shows them."
+        ));
+    }
+    if lost > 0 {
+        result
+            .notes
+            .push(format!("{lost} older requests were dropped."));
+    }
+    result
+}
+
+/// One of the many that every page makes and that tell nothing when they succeed.
+fn is_part(request: &NetworkRequest) -> bool {
+    let kind = matches!(
+        request.kind.as_str(),
+        "stylesheet"
+            | "image"
+            | "media"
+            | "font"
+            | "script"
+            | "texttrack"
+            | "manifest"
+            | "prefetch"
+    );
+    let succeeded = request.status.is_some_and(|status| status < 400);
+    kind && succeeded && request.failed.is_none()
+}

@@ -1,0 +1,251 @@
+//! What a page's console said: calls, uncaught exceptions, and what Chrome itself notes there.
+
+use super::{clip, text};
+use protocol::command::{ConsoleLevel, ConsoleMessage, Source};
+use serde_json::Value;
+use std::collections::VecDeque;
+
+/// Messages kept until they are read; the oldest go first. A page in a loop must not fill the
+/// worker's memory.
+pub(crate) const CONSOLE_MAX: usize = 500;
+/// Longest line kept, in characters (`ConsoleMessage`).
+const TEXT_MAX: usize = 2_000;
+/// Longest URL of a script kept, in characters (`Source`).
+const URL_MAX: usize = 500;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(in crate::pages) struct Console {
+    messages: VecDeque<ConsoleMessage>,
+    /// Dropped at [`CONSOLE_MAX`] since the last reading.
+    lost: usize,
+}
+
+impl Console {
+    /// Takes a debugger event; those that say nothing are passed by.
+    pub(super) fn event(&mut self, method: &str, params: &Value) {
+        match method {
+            "Runtime.consoleAPICalled" => {
+                let level = match text(params, "type") {
+                    level @ ("info" | "warning" | "error" | "debug") => level,
+                    "assert" => "error",
+                    _ => "log",
+                };
+                let words = params["args"].as_array().map(Vec::as_slice);
+                let words: Vec<String> = words.unwrap_or_default().iter().map(said).collect();
+                self.say(level, &words.join(" "), top(&params["stackTrace"]));
+            }
+            "Runtime.exceptionThrown" => {
+                let details = &params["exceptionDetails"];
+                let what = details["exception"]["description"]
+                    .as_str()
+                    .or_else(|| details["text"].as_str());
+                let at = source(details).or_else(|| top(&details["stackTrace"]));
+                self.say("error", what.unwrap_or("Uncaught exception"), at);
+            }
+            "Log.entryAdded" => {
+                let entry = &params["entry"];
+                let level = match text(entry, "level") {
+                    "verbose" => "debug",
+                    level @ ("info" | "warning" | "error") => level,
+                    _ => "log",
+                };
+                let at = top(&entry["stackTrace"]).or_else(|| source(entry));
+                self.say(level, text(entry, "text"), at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes out what is at least as severe as `least`, oldest first, and how many messages were
+    /// dropped since the last reading.
+    pub(in crate::pages) fn take(&mut self, least: ConsoleLevel) -> (Vec<ConsoleMessage>, usize) {
+        let wanted = |message: &ConsoleMessage| level(&message.level) <= least;
+        let all = std::mem::take(&mut self.messages);
+        let (told, kept) = all.into_iter().partition(wanted);
+        self.messages = kept;
+        (
+            Vec::from_iter::<VecDeque<_>>(told),
+            std::mem::take(&mut self.lost),
+        )
+    }
+
+    fn say(&mut self, level: &str, what: &str, source: Option<Source>) {
+        if self.messages.len() == CONSOLE_MAX {
+            self.messages.pop_front();
+            self.lost += 1;
+        }
+        self.messages.push_back(ConsoleMessage {
+            level: level.to_owned(),
+            text: clip(what, TEXT_MAX),
+            source,
+        });
+    }
+}
+
+fn level(word: &str) -> ConsoleLevel {
+    match word {
+        "error" => ConsoleLevel::Error,
+        "warning" => ConsoleLevel::Warning,
+        "debug" => ConsoleLevel::Debug,
+        _ => ConsoleLevel::Info,
+    }
+}
+
+/// The innermost call of a stack.
+fn top(stack: &Value) -> Option<Source> {
+    source(&stack["callFrames"][0])
+}
+
+/// Chrome counts lines and columns from 0. Without a URL there is no place to look at.
+fn source(at: &Value) -> Option<Source> {
+    let url = text(at, "url");
+    let from_one = |name: &str| at[name].as_u64().map(|count| count + 1);
+    (!url.is_empty()).then(|| Source {
+        url: clip(url, URL_MAX),
+        line: from_one("lineNumber"),
+        column: from_one("columnNumber"),
+    })
+}
+
+/// Longest piece of an object in a console line, in characters.
+const PREVIEW_MAX: usize = 200;
+
+/// An object's first fields, as Chrome previews them: `{a: 1, b: Array(2)}`.
+fn preview(object: &Value) -> Option<String> {
+    let preview = object.get("preview")?;
+    let fields = preview["properties"].as_array()?;
+    let list = text(preview, "subtype") == "array";
+    let fields = fields.iter().map(|field| {
+        let value = clip(text(field, "value"), PREVIEW_MAX);
+        if list {
+            value
+        } else {
+            format!("{}: {value}", clip(text(field, "name"), PREVIEW_MAX))
+        }
+    });
+    let mut fields: Vec<String> = fields.collect();
+    if preview["overflow"] == true {
+        fields.push("…".into());
+    }
+    let fields = fields.join(", ");
+    Some(if list {
+        format!("[{fields}]")
+    } else {
+        format!("{{{fields}}}")
+    })
+}
+
+fn said(object: &Value) -> String {
+    if let Some(word) = object["value"].as_str() {
+        return clip(word, TEXT_MAX);
+    }
+    // An error's description is its stack, which says more.
+    if text(object, "subtype") != "error"
+        && let Some(preview) = preview(object)
+    {
+        return clip(&preview, TEXT_MAX);
+    }
+    let other = ["unserializableValue", "description"]
+        .into_iter()
+        .find_map(|name| object[name].as_str());
+    match (other, &object["value"]) {
+        (Some(other), _) => clip(other, TEXT_MAX),
+        (None, Value::Null) => text(object, "type").to_owned(),
+        (None, value) => clip(&value.to_string(), TEXT_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told(method: &str, params: Value) -> ConsoleMessage {
+        let mut console = Console::default();
+        console.event(method, &params);
+        let (mut messages, _) = console.take(ConsoleLevel::Debug);
+        assert_eq!(messages.len(), 1);
+        messages.remove(0)
+    }
+
+    fn at(url: &str, line: u64, column: u64) -> Option<Source> {
+        Some(Source {
+            url: url.to_owned(),
+            line: Some(line).filter(|line| *line > 0),
+            column: Some(column).filter(|column| *column > 0),
+        })
+    }
+
+    #[test]
+    fn objects_show_their_first_fields() {
+        let field = |name: &str, value: &str| json!({"name": name, "value": value});
+        let args = json!({"type": "log", "args": [
+            {"type": "object", "description": "Object",
+                "preview": {"overflow": true, "properties": [field("a", "1")]}},
+            {"type": "object", "subtype": "array", "description": "Array(2)",
+                "preview": {"subtype": "array", "properties": [field("0", "x"), field("1", "y")]}},
+            {"type": "object", "subtype": "error", "description": "Error: no",
+                "preview": {"properties": []}}]});
+        let message = told("Runtime.consoleAPICalled", args);
+        assert_eq!(message.text, "{a: 1, …} [x, y] Error: no");
+        assert_eq!(message.source, None);
+    }
+
+    #[test]
+    fn a_line_says_where_in_the_script_it_was_said_counted_from_one() {
+        let frame = |url: &str| json!({"url": url, "lineNumber": 4, "columnNumber": 8});
+        let stack = json!({"callFrames": [frame("http://a/x.js"), frame("http://a/y.js")]});
+        let call = json!({"type": "error", "args": [], "stackTrace": stack});
+        let said = told("Runtime.consoleAPICalled", call);
+        assert_eq!(
+            (said.level.as_str(), said.source),
+            ("error", at("http://a/x.js", 5, 9))
+        );
+        let thrown = json!({"exceptionDetails": {"text": "Uncaught", "url": "http://a/z.js",
+            "lineNumber": 0, "columnNumber": 2, "exception": {"description": "Error: no"}}});
+        let said = told("Runtime.exceptionThrown", thrown);
+        assert_eq!(
+            (said.text.as_str(), said.source),
+            ("Error: no", at("http://a/z.js", 1, 3))
+        );
+        let entry = json!({"entry": {"source": "network", "level": "error",
+            "text": "Failed to load", "url": "http://a/missing.png"}});
+        assert_eq!(
+            told("Log.entryAdded", entry).source,
+            at("http://a/missing.png", 0, 0)
+        );
+    }
+
+    #[test]
+    fn a_reading_takes_what_is_severe_enough_and_leaves_the_rest() {
+        let mut console = Console::default();
+        for kind in [
+            "debug", "log", "info", "warning", "error", "assert", "table",
+        ] {
+            let args = json!({"type": kind, "args": [{"type": "string", "value": kind}]});
+            console.event("Runtime.consoleAPICalled", &args);
+        }
+        let mut words = |least| {
+            let (told, _) = console.take(least);
+            told.into_iter().map(|m| m.text).collect::<Vec<_>>()
+        };
+        assert_eq!(words(ConsoleLevel::Error), ["error", "assert"]);
+        assert_eq!(words(ConsoleLevel::Warning), ["warning"]);
+        assert_eq!(words(ConsoleLevel::Info), ["log", "info", "table"]);
+        assert_eq!(words(ConsoleLevel::Debug), ["debug"]);
+    }
+
+    #[test]
+    fn it_is_bounded_in_lines_and_in_length() {
+        let mut console = Console::default();
+        for _ in 0..CONSOLE_MAX + 3 {
+            let args = json!({"type": "log", "args": [
+                {"type": "string", "value": "ä".repeat(5_000)}, {"type": "undefined"}]});
+            console.event("Runtime.consoleAPICalled", &args);
+        }
+        let (messages, lost) = console.take(ConsoleLevel::Debug);
+        assert_eq!((messages.len(), lost), (CONSOLE_MAX, 3));
+        assert!(messages[0].text.chars().count() <= TEXT_MAX + 1);
+    }
+}
