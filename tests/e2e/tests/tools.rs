@@ -149,9 +149,11 @@ fn size(picture: &str) -> Result<(u32, u32)> {
 async fn a_ref_of_an_earlier_page_is_stale_and_clicks_nothing() -> Result<()> {
     let (world, one, tab) = on("/counter?name=a").await?;
     let arguments = one.aim(tab, &["button", "Count"]).await?;
-    // Another host is another process, which counts its elements from the start again.
+    // Another host is another process, which numbers its elements from the start again, as soon as
+    // somebody looks: the other page's button has the number of the first one's.
     let other = world.site.url("/counter?name=b");
     one.open(&other.replace("127.0.0.1", "localhost")).await?;
+    one.ok("browser_snapshot", json!({})).await?;
     let stale = one.call("browser_click", arguments).await?;
     assert!(stale.failed_with("stale_ref"), "{stale}");
     assert_eq!((world.site.hits("a"), world.site.hits("b")), (0, 0));
