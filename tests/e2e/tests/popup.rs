@@ -109,8 +109,14 @@ async fn a_tab_taken_back_in_the_popup_is_the_agents_no_more() -> Result<()> {
         Ok(Some(()))
     })
     .await?;
-    let answer = one.call("browser_snapshot", json!({"tabId": tab})).await?;
-    assert!(answer.failed_with("tab_of_person"), "{answer}");
+    // Until the debugger is off it is on its way to the person.
+    e2e::until("the tab to be the person's", async || {
+        let answer = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+        let there = answer.failed_with("tab_of_person");
+        assert!(there || answer.failed_with("tab_taken"), "{answer}");
+        Ok(there.then_some(()))
+    })
+    .await?;
     // Nothing of the agent is left on it.
     e2e::until("the group to go", async || {
         Ok(popup.groups().await?.is_empty().then_some(()))
