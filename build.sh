@@ -12,6 +12,8 @@ usage() {
                              one part: lint, core, sim, e2e, tidy or foreign; FILTER is a part of a test's name
     --repeat N               run it N times, stop at the first failure
     SIM_SEED=…               replay one seed of the simulation
+./build.sh bench             figures, beside two peers where npm is there; written to benches/FIGURES.md
+    --quick                  a tenth of the samples, written nowhere
 ./build.sh soak [MINUTES]    new seeds of the simulation, for ten minutes unless said otherwise
     E2E_HEADED=1             show the browsers that are otherwise headless, on your display
     KEEP=1                   keep profiles and logs of the end-to-end tests
@@ -25,6 +27,9 @@ cd "$root"
 wasm_pack_version=0.15.1
 # binaryen 132.0.0: the newest on npm. It carries wasm-opt inside, so nothing else is downloaded.
 binaryen_version=132.0.0
+# The peers of the bench, each at its newest.
+playwright_mcp_version=0.0.83
+chrome_devtools_mcp_version=1.11.0
 
 target=${CARGO_TARGET_DIR:-target}
 case $target in /*) ;; *) target=$root/$target ;; esac
@@ -214,6 +219,26 @@ demo() {
 
 run_demo() { INTERLOCK_BIN=$interlock cargo run --quiet --locked -p interlock-e2e --bin demo; }
 
+# bench [--quick]: the peers are left out, and the table says so, where npm is not there.
+bench() {
+  local words=(--save benches/FIGURES.md)
+  [ "${1:-}" != --quick ] || words=(--quick)
+  run_steps "${build_steps[@]}" "Chromium|bring_chromium" "peers|bring_peers"
+  [ ! -d "$tools/peers/node_modules" ] || words+=(--peers "$tools/peers")
+  INTERLOCK_BIN=$interlock cargo run --quiet --locked --release -p interlock-benches -- "${words[@]}"
+}
+
+bring_peers() {
+  if ! has npm; then
+    say "    left out: they need node and npm"
+    return
+  fi
+  # Their own browsers are not needed.
+  PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 PUPPETEER_SKIP_DOWNLOAD=1 \
+    npm install --prefix "$tools/peers" --no-save --no-audit --no-fund --loglevel error \
+    "@playwright/mcp@$playwright_mcp_version" "chrome-devtools-mcp@$chrome_devtools_mcp_version"
+}
+
 # test_parts: run each named part, note its result and time, go on with the others.
 summary=()
 failed=0
@@ -261,7 +286,7 @@ test_sim() {
 
 soak() { cargo run --locked --release -p interlock-sim --bin soak -- "$@"; }
 
-test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked -p interlock-e2e "$@"; }
+test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked -p interlock-e2e -p interlock-benches "$@"; }
 
 test_tidy() { cargo test --locked -p interlock-tidy "$@"; }
 
@@ -320,6 +345,7 @@ case ${1:-build} in
   build) build ;;
   demo) demo ;;
   test) shift; run_tests "$@" ;;
+  bench) shift; bench "$@" ;;
   soak) shift; soak "$@" ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;

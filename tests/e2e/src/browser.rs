@@ -273,7 +273,7 @@ pub fn has_display() -> bool {
 }
 
 /// The browser to start: `CHROMIUM`, else the first of the usual names on the path.
-fn program() -> Result<PathBuf> {
+pub fn program() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Ok(named.into());
     }

@@ -34,7 +34,9 @@ mod wait;
 mod world;
 
 pub use agent::{Agent, Answer, Call, End, Era, Progress, Spawn, reading, value_in};
-pub use browser::{Browser, ConsoleLog, ExtensionPage, Start, TabInfo, Window, has_display};
+pub use browser::{
+    Browser, ConsoleLog, ExtensionPage, Start, TabInfo, Window, has_display, program as chromium,
+};
 pub use cdp::{Cdp, Event, Target};
 pub use leftovers::{listening_ports, ports_of, processes_of};
 pub use person::Person;
