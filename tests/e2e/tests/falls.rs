@@ -124,6 +124,20 @@ async fn the_facade_shows_who_holds_what_and_has_the_persons_rights() -> Result<
         .call("browser_snapshot", json!({"tabId": tab, "wait": 5}))
         .await?;
     assert!(tried.is_ok(), "{tried}");
+    ask(&format!("await m.releaseTabLock({tab}, ({named})('two'))")).await?;
+    assert_eq!(ask(&format!("m.tabLocks.has({tab})")).await?, json!(false));
+    let not_his =
+        format!("m.releaseTabLock({tab}, ({named})('two')).catch(error => error.message)");
+    let not_his = ask(&not_his).await?;
+    assert!(not_his.to_string().contains(&tab.to_string()), "{not_his}");
+    // Nothing is believed of what a person says about ports: it is looked for, and all is well.
+    let port = *world.ports.all().end();
+    let ports = format!(
+        "await Promise.all([m.scanPorts(), m.startPortScanning(), m.tryConnect({port}),\
+         m.trackPortFailure({port}), m.updateKnownPorts([{port}, 'x', -1, null])]).then(() => 'done')"
+    );
+    assert_eq!(ask(&ports).await?, json!("done"));
+    assert_eq!(ask("m.instances.size").await?, json!(2));
     let refused = "m.handleNewConnection().then(() => 'let in', error => String(error))";
     let refused = ask(refused).await?;
     assert!(refused.to_string().contains("refused"), "{refused}");
