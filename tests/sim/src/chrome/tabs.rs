@@ -1,0 +1,152 @@
+//! Tabs and windows: made, grouped, shown and closed, by the extension, by pages or by the person.
+
+use super::{Chrome, Tab, error, no_tab, to_json};
+use crate::chance::Chance;
+use crate::chrome::Outcome;
+use extension_core::input::{BrowserEvent, ChromeError, DetachReason};
+use protocol::TabId;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+impl Chrome {
+    pub(super) fn new_tab(&mut self, window: i64, url: &str) -> TabId {
+        let tab = TabId(self.next_tab);
+        self.next_tab += 1;
+        let state = Tab {
+            window,
+            url: url.to_owned(),
+            history: vec![url.to_owned()],
+            at: 0,
+            loader: 1,
+            group: -1,
+            attached: false,
+            dialog: None,
+            crashed: false,
+            hanging: VecDeque::new(),
+            busy: None,
+        };
+        self.tabs.insert(tab, state);
+        if let Some(facts) = self.facts(tab) {
+            self.tell(BrowserEvent::TabCreated(facts));
+        }
+        tab
+    }
+
+    pub(super) fn create(
+        &mut self,
+        url: &str,
+        window: i64,
+        active: bool,
+    ) -> Result<Value, ChromeError> {
+        if self.dragging > 0 {
+            self.dragging -= 1;
+            self.met.push("chrome: tabs cannot be edited");
+            return Err(error(
+                "Tabs cannot be edited right now (user may be dragging a tab).",
+            ));
+        }
+        if !self.active.contains_key(&window) {
+            return Err(error(&format!("No window with id: {window}.")));
+        }
+        let tab = self.new_tab(window, url);
+        if active {
+            self.activate(tab)?;
+        }
+        Ok(to_json(self.facts(tab)))
+    }
+
+    pub(super) fn activate(&mut self, tab: TabId) -> Result<Value, ChromeError> {
+        let window = self.tabs.get(&tab).ok_or_else(|| no_tab(tab))?.window;
+        self.active.insert(window, tab);
+        self.tell(BrowserEvent::TabActivated { tab, window });
+        Ok(to_json(self.facts(tab)))
+    }
+
+    pub(super) fn group(&mut self, tab: TabId, group: Option<i64>) -> Result<Value, ChromeError> {
+        let state = self.tabs.get_mut(&tab).ok_or_else(|| no_tab(tab))?;
+        let group = group.unwrap_or(self.next_group);
+        self.next_group = self.next_group.max(group + 1);
+        state.group = group;
+        self.tell(BrowserEvent::TabMoved { tab });
+        Ok(json!(group))
+    }
+
+    pub(super) fn removed_by_extension(&mut self, tab: TabId) -> Result<Value, ChromeError> {
+        if !self.tabs.contains_key(&tab) {
+            return Err(no_tab(tab));
+        }
+        self.close(tab);
+        Ok(Value::Null)
+    }
+
+    /// The tab closes, whoever did it. What hangs in it never answers but with an error.
+    pub fn close(&mut self, tab: TabId) {
+        let Some(state) = self.tabs.remove(&tab) else {
+            return;
+        };
+        for (ticket, _, _) in state.hanging {
+            let outcome = Err(error("Detached while handling command."));
+            self.later
+                .push((Duration::from_millis(2), Outcome::Done { ticket, outcome }));
+        }
+        if let Some(busy) = state.busy {
+            let outcome = Err(error("Detached while handling command."));
+            self.later.push((
+                Duration::from_millis(2),
+                Outcome::Done {
+                    ticket: busy.ticket,
+                    outcome,
+                },
+            ));
+        }
+        if state.attached {
+            self.tell(BrowserEvent::Detached {
+                tab,
+                reason: DetachReason::TargetClosed,
+            });
+        }
+        self.tell(BrowserEvent::TabRemoved { tab });
+        let window = state.window;
+        if self.active.get(&window) == Some(&tab) {
+            self.active.remove(&window);
+            let next = self.tabs.iter().find(|(_, other)| other.window == window);
+            if let Some(next) = next.map(|(id, _)| *id) {
+                self.active.insert(window, next);
+                self.tell(BrowserEvent::TabActivated { tab: next, window });
+            }
+        }
+    }
+
+    /// The person opens a tab.
+    pub fn open_by_person(&mut self, url: &str) -> TabId {
+        let window = self.active.keys().next().copied().unwrap_or_else(|| {
+            self.next_window += 1;
+            self.next_window - 1
+        });
+        let tab = self.new_tab(window, url);
+        self.active.insert(window, tab);
+        self.tell(BrowserEvent::TabActivated { tab, window });
+        tab
+    }
+
+    pub(super) fn popup(&mut self, opener: TabId, chance: &mut Chance) {
+        let Some(window) = self.tabs.get(&opener).map(|tab| tab.window) else {
+            return;
+        };
+        let tab = self.new_tab(window, "https://popup.example/");
+        let url = "https://popup.example/".to_owned();
+        let late = Duration::from_millis(1 + chance.below(5));
+        let event = BrowserEvent::NavigationTarget {
+            source: opener,
+            tab,
+            url,
+        };
+        // One popup in ten has no opener that Chrome would tell of.
+        if !chance.hits(100) {
+            self.later.push((late, Outcome::Event(event)));
+        }
+        self.active.insert(window, tab);
+        self.tell(BrowserEvent::TabActivated { tab, window });
+    }
+}
