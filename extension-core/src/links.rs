@@ -455,6 +455,18 @@ impl Links {
             })
     }
 
+    /// Names the state of every link, for a checker that counts which were met.
+    pub fn name_states(&self, met: &mut impl FnMut(&'static str)) {
+        for link in self.links.values() {
+            met(match link.state {
+                State::Connecting => "link: connecting",
+                State::Greeted { .. } => "link: greeted",
+                State::Proving { .. } => "link: proving",
+                State::Open(_) => "link: open",
+            });
+        }
+    }
+
     /// What is due: deadlines, heartbeats, losses.
     pub fn handle_timeout(&mut self, now: Instant) {
         let observed = self.advance(now);

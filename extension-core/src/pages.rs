@@ -263,6 +263,14 @@ impl Pages {
         self.tabs.is_empty()
     }
 
+    /// Names how far the debugger and the call of every tab are, for a checker that counts which
+    /// states were met.
+    pub fn name_states(&self, met: &mut impl FnMut(&'static str)) {
+        for tab in self.tabs.values() {
+            tab.name_states(met);
+        }
+    }
+
     /// When to call [`Pages::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

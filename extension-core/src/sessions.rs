@@ -368,6 +368,21 @@ impl Sessions {
             .unwrap_or_default()
     }
 
+    /// Names the presence of every session, for a checker that counts which were met.
+    pub fn name_states(&self, met: &mut impl FnMut(&'static str)) {
+        for session in self.known.values() {
+            met(match session.presence {
+                Presence::Connected { .. } => "session: connected",
+                Presence::Orphaned => "session: orphaned",
+                Presence::Ending => "session: ending",
+                Presence::Standby { .. } => "session: standby",
+            });
+        }
+        for _ in self.contests.values() {
+            met("session: two sockets present it");
+        }
+    }
+
     /// Ends what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         let observed = self.observed.advance(now);

@@ -21,6 +21,7 @@ mod change;
 mod clock;
 mod commands;
 mod cycles;
+mod names;
 mod person;
 mod reading;
 mod sessions;

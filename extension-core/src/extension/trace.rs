@@ -83,6 +83,14 @@ impl Census {
 }
 
 impl super::Extension {
+    /// Names the state of every link, session, tab, call and page, once for each that is in it.
+    pub fn name_states(&self, met: &mut impl FnMut(&'static str)) {
+        self.links.name_states(met);
+        self.sessions.name_states(met);
+        self.tabs.name_states(met);
+        self.pages.name_states(met);
+    }
+
     /// Counts what is left of sessions.
     #[must_use]
     pub fn census(&self) -> Census {

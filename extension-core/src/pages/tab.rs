@@ -179,6 +179,26 @@ impl Tab {
             && !self.clearing
     }
 
+    pub(super) fn name_states(&self, met: &mut impl FnMut(&'static str)) {
+        met(match self.attachment {
+            Attachment::Detached => "debugger: detached",
+            Attachment::Looking => "debugger: looking",
+            Attachment::Leaving => "debugger: leaving",
+            Attachment::Attaching => "debugger: attaching",
+            Attachment::Enabling { .. } => "debugger: enabling",
+            Attachment::Ready => "debugger: ready",
+            Attachment::Detaching => "debugger: detaching",
+        });
+        if let Some(running) = &self.running {
+            met(match running.state {
+                State::Waiting => "page: waits for the debugger",
+                State::Acting(_) => "page: acts",
+                State::Ending { .. } => "page: settles",
+                State::Lost => "page: lost the debugger",
+            });
+        }
+    }
+
     pub(super) fn begin(
         &mut self,
         out: &mut Out,
