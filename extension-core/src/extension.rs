@@ -28,7 +28,7 @@ use crate::store::Store;
 use crate::tabs::{Slot, TabEvent, Tabs};
 use crate::view::View;
 use protocol::frame::Outcome;
-use protocol::{Frame, Instant, SessionId, TabId, limits};
+use protocol::{Envelope, Frame, Instant, SessionId, TabId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -51,8 +51,11 @@ enum Held {
         socket: SocketId,
         outcome: Outcome,
     },
-    /// A word that must be true after a death.
-    Send { socket: SocketId, frame: Box<Frame> },
+    /// An answer that must be true after a death.
+    Answer {
+        socket: SocketId,
+        envelope: Box<Envelope>,
+    },
     /// The same to a person.
     Reply(Reply),
 }
@@ -347,8 +350,14 @@ impl Extension {
                 socket,
                 outcome,
             } => self.tell_opened(id, socket, outcome),
-            Held::Send { socket, frame } => {
-                self.links.send(socket, &frame);
+            Held::Answer {
+                socket,
+                mut envelope,
+            } => {
+                if self.sessions.carries(socket, &envelope.session_id) {
+                    envelope.lost = self.tabs.take_lost(&envelope.session_id);
+                }
+                self.links.send(socket, &Frame::Response(*envelope));
             }
             Held::Reply(Reply { ask, outcome }) => {
                 self.effects.push_back(Effect::Reply { ask, outcome });

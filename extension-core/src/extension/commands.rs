@@ -244,7 +244,10 @@ impl Extension {
         let quick = !call.command.takes_turn() && !call.command.reads_only();
         if connected.is_some() && by_server {
             let tab = call.tab;
-            beside.lost = self.tabs.take_lost(&session);
+            // What has to wait for the disk would bring it later than the answers after it.
+            if !quick {
+                beside.lost = self.tabs.take_lost(&session);
+            }
             beside.waiters = tab
                 .filter(|tab| self.tabs.is_owner(&session, *tab))
                 .map_or(0, |tab| self.tabs.waiters(tab));
@@ -289,8 +292,7 @@ impl Extension {
                 match connected {
                     // What changed hands must have done so after a death too.
                     Some(socket) if quick => {
-                        let frame = Box::new(Frame::Response(*envelope));
-                        self.hold(Held::Send { socket, frame }, self.now);
+                        self.hold(Held::Answer { socket, envelope }, self.now);
                     }
                     Some(socket) => self.send_response(socket, *envelope),
                     None => {}

@@ -8,6 +8,7 @@ use protocol::pairing::{Secret, Transcript};
 use protocol::ports::PortRange;
 use protocol::{Body, Envelope, ErrorCode, Frame, Instant, SessionId, TabId, WireId};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 const START: Instant = Instant(1_000);
@@ -119,13 +120,13 @@ struct Peer {
 
 impl Peer {
     fn connected() -> Self {
-        Self::connected_with(Limits::default(), vec![facts(7)])
+        Self::connected_with(Limits::default(), boot(BTreeMap::new(), vec![facts(7)]))
     }
 
-    /// The server takes frames within `limits`, the browser has `tabs`.
-    fn connected_with(limits: Limits, tabs: Vec<TabFacts>) -> Self {
+    /// The server takes frames within `limits`.
+    fn connected_with(limits: Limits, extension: Extension) -> Self {
         let mut peer = Self {
-            extension: boot(BTreeMap::new(), tabs),
+            extension,
             socket: SocketId(0),
             now: START,
             heard: Vec::new(),
@@ -252,6 +253,19 @@ impl Peer {
         }
     }
 
+    /// The answer that told of lost tabs.
+    fn told_by(&self) -> Vec<&str> {
+        let mut told = Vec::new();
+        for frame in &self.heard {
+            if let Frame::Response(envelope) = frame
+                && !envelope.lost.is_empty()
+            {
+                told.push(envelope.wire_id.as_str());
+            }
+        }
+        told
+    }
+
     fn opened(&self) -> bool {
         self.heard
             .iter()
@@ -330,7 +344,10 @@ fn a_session_that_is_ended_has_its_calls_answered_and_its_socket_closed() {
 fn an_answer_above_the_peers_limit_is_an_error_in_its_place() {
     // The least that a server may take, and more tabs than can be told in it.
     let frame_max = protocol::limits::HANDSHAKE_FRAME_MAX;
-    let mut peer = Peer::connected_with(Limits { frame_max }, (1..=60).map(facts).collect());
+    let mut peer = Peer::connected_with(
+        Limits { frame_max },
+        boot(BTreeMap::new(), (1..=60).map(facts).collect()),
+    );
     peer.write();
     for tab in 1..=60 {
         peer.extension.tabs.give(TabId(tab), &id(), START).unwrap();
@@ -441,4 +458,36 @@ fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
     let expected = ["https://a.test/x", "chrome-extension:"];
     assert_eq!(told(extension.tabs.lost(&id())), expected);
     assert_eq!(told(extension.tabs.take_lost(&id())), expected);
+}
+
+#[test]
+fn lost_tabs_are_told_with_the_answer_that_leaves_first() {
+    let token = protocol::pairing::to_hex(&<[u8; 32]>::from(Sha256::digest("t")));
+    let session = json!({"alias": "a1", "label": "one", "token": token, "port": 8765});
+    let mut peer = Peer::connected_with(
+        Limits::default(),
+        boot(
+            stored(&[
+                ("session/s", session),
+                ("seat/s", json!({"current": {"tab": 9}, "had": true})),
+                ("tab/9", json!({"owner": {"session": ["s", "made"]}})),
+            ]),
+            vec![facts(7)],
+        ),
+    );
+    peer.write();
+    let given = peer.extension.tabs.give(TabId(7), &id(), START);
+    given.unwrap();
+    peer.tell(Input::Tick);
+    peer.command(
+        "held",
+        "browser_tabs",
+        json!({"action": "release", "tabId": 7}),
+    );
+    peer.command("quick", "browser_session", json!({}));
+    assert_eq!(peer.answers(), ["quick"]);
+    assert_eq!(peer.told_by(), ["quick"]);
+    peer.write();
+    assert_eq!(peer.answers(), ["quick", "held"]);
+    assert_eq!(peer.told_by(), ["quick"], "once");
 }
