@@ -8,6 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most calls that an agent has in flight; models ask several at once, rarely more.
 const CALLS_MAX: usize = 6;
+/// Refs that an agent remembers: those of its last snapshots.
+const REFS_MAX: usize = 8;
+/// Popups of a page that opens as many as it can: more than a session may have tabs.
+const POPUPS_MANY: usize = 110;
+/// A string that no server of this world takes in one frame.
+const LARGE: usize = super::world::FRAME_MAX + 1;
 
 /// One call that waits for its answer.
 #[derive(Clone, Debug)]
@@ -29,18 +35,33 @@ pub struct Agent {
     pub aliases: BTreeSet<String>,
     /// Its last answer said that it has no tab any more.
     pub homeless: bool,
+    /// Its browser does not come back: it moves to the one that is here, once nothing is open.
+    pub moves: bool,
+    /// Elements that snapshots named.
+    refs: Vec<String>,
+    /// Its last answer was a snapshot: it uses what it saw.
+    looked: bool,
+    /// A page of its opened too much; so many times it asks for one more tab.
+    hoards: u8,
 }
 
 impl Agent {
-    /// The next call, if it has one to make. `act` is a number that no other call has.
+    /// The next call, if it has one to make. `act` is a number that no other call has, `browser`
+    /// what the browser that is here is called.
     pub fn ask(
         &mut self,
         call: u64,
         act: u64,
         others: &[TabId],
+        browser: &str,
         chance: &mut Chance,
     ) -> Option<CallRequest> {
-        if self.open.len() >= CALLS_MAX {
+        if self.moves && self.open.is_empty() {
+            self.moves = false;
+            let request = plain("browser_session", json!({"browser": browser}));
+            return Some(self.opened(call, None, request));
+        }
+        if self.moves || self.open.len() >= CALLS_MAX {
             return None;
         }
         let mut tab = None;
@@ -58,15 +79,26 @@ impl Agent {
                 json!({"function": format!("() => {text}")}),
             )
         };
-        let dice = if std::mem::take(&mut self.homeless) {
+        let dice = if std::mem::take(&mut self.homeless) || self.hoards > 0 {
+            self.hoards = self.hoards.saturating_sub(1);
             85
+        } else if std::mem::take(&mut self.looked) {
+            65 + chance.below(2)
         } else {
             chance.below(100)
         };
+        let target = match chance.pick(&self.refs) {
+            Some(target) if chance.hits(800) => target.clone(),
+            Some(_) | None => "e2_aaaa".into(),
+        };
         let (name, payload) = match dice {
-            0..=34 => {
+            0..=33 => {
                 acts = Some(act);
                 script(format!("act({act})"))
+            }
+            34 => {
+                acts = Some(act);
+                script(format!("{{ act({act}); big({LARGE}) }}"))
             }
             35..=38 => {
                 acts = Some(act);
@@ -74,12 +106,15 @@ impl Agent {
             }
             39..=42 => {
                 acts = Some(act);
-                let storm = if chance.hits(250) {
-                    "open();".repeat(6)
-                } else {
-                    String::new()
+                let popups = match chance.below(100) {
+                    0 => {
+                        self.hoards = 3;
+                        POPUPS_MANY
+                    }
+                    1..=24 => 7,
+                    _ => 1,
                 };
-                script(format!("{{ act({act}); {storm} open() }}"))
+                script(format!("{{ act({act}); {} }}", "open();".repeat(popups)))
             }
             43..=46 => {
                 acts = Some(act);
@@ -98,8 +133,8 @@ impl Agent {
             }
             59..=60 => ("browser_navigate_back", json!({})),
             61..=64 => ("browser_snapshot", json!({})),
-            65 => ("browser_click", json!({"target": "e2_aaaa"})),
-            66 => ("browser_type", json!({"target": "e2_aaaa", "text": "x"})),
+            65 => ("browser_click", json!({"target": target})),
+            66 => ("browser_type", json!({"target": target, "text": "x"})),
             67..=69 => ("browser_console_messages", json!({})),
             70..=72 => ("browser_wait_for", json!({"time": chance.below(4)})),
             73..=75 => ("browser_take_screenshot", json!({})),
@@ -134,21 +169,29 @@ impl Agent {
             _ => None,
         };
         let deadline_ms = chance.hits(100).then(|| 200 + chance.below(3_000));
-        self.open.insert(
-            call,
-            Asked {
-                act: acts,
-                name: name.to_owned(),
-            },
-        );
         let tab = tab.filter(|_| name != "browser_tabs" && name != "browser_session");
-        Some(CallRequest {
-            name: name.to_owned(),
-            payload,
+        let request = CallRequest {
             tab,
             wait_ms,
             deadline_ms,
-        })
+            ..plain(name, payload)
+        };
+        Some(self.opened(call, acts, request))
+    }
+
+    /// One of many calls at once, on `tab` or on its own.
+    pub fn ask_too(&mut self, call: u64, tab: Option<TabId>) -> CallRequest {
+        let request = CallRequest {
+            tab,
+            ..plain("browser_evaluate", json!({"function": "() => 1"}))
+        };
+        self.opened(call, None, request)
+    }
+
+    fn opened(&mut self, call: u64, act: Option<u64>, request: CallRequest) -> CallRequest {
+        let name = request.name.clone();
+        self.open.insert(call, Asked { act, name });
+        request
     }
 
     /// Learns from an answer.
@@ -157,6 +200,7 @@ impl Agent {
         let data = match answer {
             Ok(data) => data,
             Err(error) => {
+                self.moves |= error.code == ErrorCode::BrowserGone;
                 self.homeless = matches!(
                     error.code,
                     ErrorCode::TabReleased
@@ -168,6 +212,12 @@ impl Agent {
                 return;
             }
         };
+        if let Some(snapshot) = data.get("snapshot").and_then(Value::as_str) {
+            self.refs.extend(refs(snapshot));
+            let old = self.refs.len().saturating_sub(REFS_MAX);
+            self.refs.drain(..old);
+            self.looked = true;
+        }
         for entry in data
             .get("tabs")
             .and_then(Value::as_array)
@@ -197,6 +247,22 @@ impl Agent {
     }
 }
 
+fn plain(name: &str, payload: Value) -> CallRequest {
+    CallRequest {
+        name: name.to_owned(),
+        payload,
+        tab: None,
+        wait_ms: None,
+        deadline_ms: None,
+    }
+}
+
+/// Every ref that a snapshot names.
+fn refs(snapshot: &str) -> impl Iterator<Item = String> {
+    let named = snapshot.split("[ref=").skip(1);
+    named.filter_map(|rest| Some(rest.split_once(']')?.0.to_owned()))
+}
+
 /// Whether a call that was answered so cannot have acted.
 #[must_use]
 pub fn never_began(code: ErrorCode) -> bool {
@@ -210,5 +276,10 @@ pub fn never_began(code: ErrorCode) -> bool {
             | ErrorCode::TabOfPerson
             | ErrorCode::LimitReached
             | ErrorCode::DialogOpen
+            | ErrorCode::NotPaired
+            | ErrorCode::BrowserGone
+            | ErrorCode::SessionUnknown
+            | ErrorCode::StaleRef
+            | ErrorCode::NotActionable
     )
 }

@@ -2,9 +2,10 @@
 //! overtake them, a dialog makes every later command hang, a crashed page never answers.
 //!
 //! Pages do what the scripts that agents send them say: `act(N)` is counted, so that a double is
-//! seen; `alert(…)`, `open()`, `spin(MS)` and `throw` do what their names say.
+//! seen; `alert(…)`, `open()`, `spin(MS)`, `big(LENGTH)` and `throw` do what their names say.
 
 mod debugger;
+mod elements;
 mod navigation;
 mod scripts;
 mod tabs;
@@ -104,10 +105,14 @@ impl Chrome {
     /// One window with one tab of the person's.
     #[must_use]
     pub fn new() -> Self {
+        Self::starting_at(1000)
+    }
+
+    fn starting_at(next_tab: u32) -> Self {
         let mut chrome = Self {
             tabs: BTreeMap::new(),
             active: BTreeMap::new(),
-            next_tab: 1000,
+            next_tab,
             next_group: 1,
             next_window: 2,
             next_work: 1,
@@ -121,6 +126,17 @@ impl Chrome {
         chrome.active.insert(1, tab);
         chrome.later.clear();
         chrome
+    }
+
+    /// Another one instead: a window with a tab of the person's. Tab ids go on, so that each means
+    /// one tab.
+    pub fn replace(&mut self) {
+        let next_tab = self.next_tab;
+        let acts = std::mem::take(&mut self.acts);
+        let stays_attached = self.stays_attached;
+        *self = Self::starting_at(next_tab);
+        self.acts = acts;
+        self.stays_attached = stays_attached;
     }
 
     /// What `chrome.tabs.query({})` gives.

@@ -49,6 +49,11 @@ impl Model {
         self.owners.get(&tab)
     }
 
+    /// Tabs that sessions own.
+    pub fn owned(&self) -> impl Iterator<Item = TabId> {
+        self.owners.keys().copied()
+    }
+
     /// Follows one decision; an error names the invariant that it breaks.
     pub fn follow(&mut self, trace: &Trace) -> Result<(), String> {
         match trace {

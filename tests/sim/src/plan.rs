@@ -50,6 +50,8 @@ pub enum Plant {
     ProbeLies,
     /// Calls that fail are kept for ever (invariant 9).
     CallKept,
+    /// A session is taken from a message, not from its socket (invariant 5).
+    TrustsNames,
     /// Chance that comes from no seed (invariant 10).
     Entropy,
 }
@@ -69,6 +71,8 @@ pub struct Faults {
     pub half_open: u64,
     /// … or a server is killed; it comes back later.
     pub kill_server: u64,
+    /// … or a server is killed, and comes back on another port before its old socket is missed.
+    pub move_server: u64,
     /// … or the person closes a tab.
     pub close_tab: u64,
     /// … or gives the tab in front to a session, takes one back, keeps one.
@@ -89,6 +93,20 @@ pub struct Faults {
     pub stale_word: u64,
     /// A frame, and all behind it, comes up to 3 s late.
     pub delay_frame: u64,
+    /// … or dies, and while nobody listens up to three tabs of sessions are closed.
+    pub close_while_dead: u64,
+    /// … or the browser is replaced by another, which knows nobody and has other tabs.
+    pub replace_browser: u64,
+    /// … or the servers get another secret, and the extension gets it only later.
+    pub rotate_secret: u64,
+    /// … or the person ends every session at the console.
+    pub clean_up: u64,
+    /// … or three agents want one tab, each with as many calls as it may have.
+    pub rush: u64,
+    /// Per command: its server says it again in another session's name.
+    pub impostor: u64,
+    /// Per occasion of an agent: it asks more than it may at once.
+    pub flood: u64,
     /// Ports of the range where something else sits: plain HTTP, or a peer that never answers.
     pub strangers: u64,
 }
@@ -102,7 +120,8 @@ impl Plan {
     pub fn numbered(seed: u64) -> Self {
         let mortal = |plan: Self| Self {
             faults: Faults {
-                kill_worker: 30,
+                kill_worker: 20,
+                close_while_dead: 15,
                 ..plan.faults
             },
             ..plan
@@ -164,6 +183,7 @@ impl Plan {
                 lose_connection: 40,
                 half_open: 10,
                 kill_server: 15,
+                move_server: 5,
                 close_tab: 60,
                 give_and_take: 80,
                 cancel: 4,
@@ -172,6 +192,13 @@ impl Plan {
                 crash: 15,
                 throw_off: 15,
                 kill_worker: 0,
+                close_while_dead: 0,
+                replace_browser: 3,
+                rotate_secret: 4,
+                clean_up: 4,
+                rush: 4,
+                impostor: 3,
+                flood: 2,
                 stale_word: 60,
                 delay_frame: 3,
                 strangers: 100,

@@ -15,6 +15,11 @@ impl Report {
         *self.counts.entry(what.into()).or_default() += 1;
     }
 
+    /// So many more of `what`.
+    pub fn count_many(&mut self, what: impl Into<String>, count: u64) {
+        *self.counts.entry(what.into()).or_default() += count;
+    }
+
     /// How many of `what`.
     #[must_use]
     pub fn of(&self, what: &str) -> u64 {

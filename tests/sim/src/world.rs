@@ -1,7 +1,9 @@
 //! Everything together: who does what when, and the checks after every step.
 
 mod checks;
+mod deaths;
 mod faults;
+mod others;
 mod planted;
 mod servers;
 mod traffic;
@@ -17,14 +19,14 @@ use extension_core::extension::Trace;
 use extension_core::input::{RequestId, SocketId};
 use extension_core::{Boot, Config, Effect, Extension, Input};
 use protocol::pairing::Secret;
-use protocol::{Deadlines, Instant, SessionId, TabId};
+use protocol::{Deadlines, Instant, SessionId, TabId, WireId};
 use serde_json::Value;
 use server_core::{Identity, Server};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// The secret that all share.
-const SECRET: [u8; 32] = [42; 32];
+/// The largest frame that servers here take: as with the real 32 MB, yet soon reached.
+pub const FRAME_MAX: usize = 256 * 1024;
 /// How many decisions a failure shows.
 const RECENT_MAX: usize = 60;
 /// How much of each.
@@ -50,6 +52,8 @@ enum Due {
     Server {
         server: usize,
         life: u64,
+        /// The worker's life in which it was said.
+        said_in: u64,
         input: Box<server_core::Input>,
     },
     /// A server starts.
@@ -60,6 +64,8 @@ enum Due {
     Fault,
     /// The person resumes after *Cancel*.
     Resume,
+    /// The person pairs the extension anew.
+    Pair,
     /// The alarm.
     Alarm,
 }
@@ -99,12 +105,28 @@ pub struct World {
     acts_seen: usize,
     act: u64,
     done: BTreeMap<u64, u32>,
-    /// Who sent which act, in which life of the worker.
-    askers: BTreeMap<u64, (SessionId, u64)>,
+    /// Who sent which act.
+    askers: BTreeMap<u64, SessionId>,
     /// Sockets that are no more, since when, with the last frame of each.
     stale: VecDeque<(Instant, SocketId, String)>,
     /// Tabs that a session must be told it lost, since the last death of the worker.
     untold: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// What sessions were told so far.
+    told: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// What a server hears in this step was said by the worker that lives, after it was told of
+    /// its losses.
+    news: bool,
+    /// Tabs that were a session's at any time since it was told of its last loss.
+    held: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// The same of sessions that their browser forgot: their servers may tell of them.
+    parted: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// Commands that a server said in another session's name, and who it was.
+    forged: BTreeMap<WireId, usize>,
+    /// What they would do.
+    forged_acts: BTreeSet<u64>,
+    /// Which secret the servers have, and which the extension.
+    secret: u8,
+    paired: u8,
     /// Sessions that ended in this step.
     ended: Vec<SessionId>,
     /// What the planted fault keeps back.
@@ -116,6 +138,8 @@ pub struct World {
     digest: u64,
     /// The last decisions, for the message of a failure.
     recent: VecDeque<String>,
+    /// How often each state of a machine was met, after every step.
+    states: BTreeMap<&'static str, u64>,
     /// What was met.
     pub report: Report,
 }
@@ -127,7 +151,8 @@ impl World {
         let mut chance = Chance::new(plan.seed);
         let chrome = Chrome::new();
         let now = Instant(1_000);
-        let extension = extension(&plan, chance.seed(), &BTreeMap::new(), &chrome, now);
+        let boot = boot(&plan, chance.seed(), &BTreeMap::new(), &chrome, 1);
+        let extension = wake(boot, now);
         let mut world = Self {
             chance,
             now,
@@ -150,6 +175,15 @@ impl World {
             askers: BTreeMap::new(),
             stale: VecDeque::new(),
             untold: BTreeMap::new(),
+            told: BTreeMap::new(),
+            news: false,
+            held: BTreeMap::new(),
+            parted: BTreeMap::new(),
+            forged: BTreeMap::new(),
+            forged_acts: BTreeSet::new(),
+            secret: 1,
+            paired: 1,
+            states: BTreeMap::new(),
             ended: Vec::new(),
             kept_back: None,
             struck: 0,
@@ -201,10 +235,19 @@ impl World {
     }
 
     fn run_all(&mut self) -> Result<(), String> {
+        let outcome = self.play();
+        for (state, count) in std::mem::take(&mut self.states) {
+            self.report.count_many(state, count);
+        }
+        outcome
+    }
+
+    fn play(&mut self) -> Result<(), String> {
         self.plant_at_start();
         self.carry()?;
         self.run_until(self.now + self.plan.busy)?;
         self.storm = false;
+        self.paired = self.secret;
         self.resume_person()?;
         self.run_until(self.now + FOUND_AGAIN)?;
         self.check_all_found()?;
@@ -272,8 +315,10 @@ impl World {
             Due::Server {
                 server,
                 life,
+                said_in,
                 input,
             } => {
+                self.news = said_in == self.life && !is_opening(&input);
                 if self.nodes.get(server).is_some_and(|node| node.life == life) {
                     self.tell_server(server, *input)
                 } else {
@@ -284,6 +329,10 @@ impl World {
             Due::Agent { server } => self.step_agent(server),
             Due::Fault => self.step_fault(),
             Due::Resume => self.resume_person(),
+            Due::Pair => {
+                self.paired = self.secret;
+                Ok(())
+            }
             Due::Alarm => {
                 self.later(Duration::from_secs(30), Due::Alarm);
                 self.tell_extension(Input::Alarm)
@@ -310,6 +359,7 @@ impl World {
     /// One input to the extension, then the law of its driver, then the checks.
     fn tell_extension(&mut self, input: Input) -> Result<(), String> {
         self.extension.handle_input(input, self.now);
+        self.look_at_states();
         self.carry()
     }
 
@@ -338,7 +388,16 @@ impl World {
     }
 
     fn remember(&mut self, trace: &Trace) {
-        let mut text = format!("{:>8} {trace:?}", self.now.0);
+        self.remember_text(format!("{:>8} {trace:?}", self.now.0));
+    }
+
+    /// A fault that is worth a line in a failure's message.
+    fn remember_fault(&mut self, what: &str) {
+        self.report.count(what);
+        self.remember_text(format!("{:>8} {what}", self.now.0));
+    }
+
+    fn remember_text(&mut self, mut text: String) {
         if text.len() > RECENT_TEXT_MAX {
             text = text.chars().take(RECENT_TEXT_MAX).collect();
         }
@@ -371,22 +430,35 @@ impl World {
     }
 }
 
-fn extension(
+/// Whether it tells a server that its session is open, with answers that were given before.
+fn is_opening(input: &server_core::Input) -> bool {
+    matches!(input, server_core::Input::Frame { text, .. } if text.contains("\"sessionOpened\""))
+}
+
+/// The secret of a number.
+fn secret(number: u8) -> Secret {
+    Secret::new([number; 32])
+}
+
+fn boot(
     plan: &Plan,
     seed: [u8; 32],
     stored: &BTreeMap<String, Value>,
     chrome: &Chrome,
-    now: Instant,
-) -> Extension {
-    let boot = Boot {
+    paired: u8,
+) -> Boot {
+    Boot {
         seed,
         extension_id: protocol::EXTENSION_ID.into(),
-        secret: Some(Secret::new(SECRET)),
+        secret: Some(secret(paired)),
         config: Config { ports: plan.range },
         stored: stored.clone(),
         tabs: chrome.all(),
         unpacked: true,
-    };
+    }
+}
+
+fn wake(boot: Boot, now: Instant) -> Extension {
     let mut extension = Extension::new(boot, now);
     extension.set_tracing(true);
     extension

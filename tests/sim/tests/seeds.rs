@@ -4,12 +4,15 @@
     reason = "the seeds and what they met are read by people"
 )]
 
+use protocol::ErrorCode;
 use sim::plan::Plan;
 use sim::report::Report;
 use sim::world::World;
 
 /// Every fault of the world.
 const FAULTS: &[&str] = &[
+    "fault: browser replaced",
+    "fault: command in another's name",
     "fault: connection lost",
     "fault: debugger thrown off",
     "fault: delayed frame",
@@ -23,21 +26,30 @@ const FAULTS: &[&str] = &[
     "fault: popup storm",
     "fault: renderer crashed",
     "fault: reordered frame",
+    "fault: rush for one tab",
+    "fault: secret replaced",
     "fault: server ended by its client",
     "fault: server killed",
+    "fault: server moved before it was missed",
     "fault: server that stops reading",
     "fault: stale socket speaks",
+    "fault: tab closed while the worker was dead",
     "fault: worker killed",
     "chrome: another extension's frame",
     "chrome: dialog",
+    "chrome: element that cannot be acted on",
+    "chrome: large result",
     "chrome: popup",
     "chrome: script ended by its timeout",
     "chrome: script runs on",
     "chrome: tabs cannot be edited",
+    "agent: asks too much at once",
     "agent: cancelled",
     "person: closed a tab",
     "person: drags a tab",
+    "person: ends all sessions",
     "person: gives",
+    "person: gives to nobody",
     "person: keeps",
     "person: opened a tab",
     "person: pressed Cancel",
@@ -56,7 +68,10 @@ const STATES: &[&str] = &[
     "state: free tab",
     "state: made tab",
     "state: orphaned",
+    "state: standby",
     "state: stopped by the person",
+    "state: tab lost with the worker",
+    "state: told of a lost tab",
     "state: turn",
     "core: claim waits",
     "core: dropped",
@@ -72,33 +87,113 @@ const STATES: &[&str] = &[
     "core: turn stopped",
 ];
 
-/// Every error code that the parts so far can give to an agent here.
-const ANSWERS: &[&str] = &[
-    "answer: ok",
-    "answer: progress",
-    "answer: bad_arguments",
-    "answer: cancelled",
-    "answer: claim_timeout",
-    "answer: deadlock",
-    "answer: dialog_open",
-    "answer: navigation_failed",
-    "answer: no_earlier_page",
-    "answer: not_connected",
-    "answer: outcome_unknown",
-    "answer: page_blocked_by_extension",
-    "answer: page_crashed",
-    "answer: page_error",
-    "answer: stale_ref",
-    "answer: stopped_by_user",
-    "answer: tab_gone",
-    "answer: tab_of_person",
-    "answer: tab_owned",
-    "answer: tab_released",
-    "answer: tab_returned",
-    "answer: tab_taken",
-    "answer: timeout",
-    "answer: url_refused",
+/// Every state of the extension's links, sessions, tabs, calls and pages that lasts from one step to
+/// the next. Three do not: a tab that is `floor: mending`, or leaves `until mended`, is in order
+/// within the step in which it is restored, and the turn of a `call: homeless` ends with its tab.
+const LASTING: &[&str] = &[
+    "link: connecting",
+    "link: greeted",
+    "link: proving",
+    "link: open",
+    "session: connected",
+    "session: orphaned",
+    "session: ending",
+    "session: standby",
+    "session: two sockets present it",
+    "tab: a session's",
+    "tab: free",
+    "tab: the person's",
+    "tab: undetermined",
+    "tab: has a dialog",
+    "tab: lets go by itself",
+    "floor: making",
+    "floor: idle",
+    "floor: turn",
+    "floor: leaving",
+    "floor: closing",
+    "leaving: until made",
+    "leaving: until the turn ends",
+    "leaving: until cleared",
+    "goes to: the first claim",
+    "goes to: a session",
+    "goes to: the person",
+    "goes to: its end",
+    "current: never had one",
+    "current: a tab",
+    "current: lost",
+    "current: gone",
+    "current: taken",
+    "current: released",
+    "current: returned",
+    "current: not made",
+    "call: queued",
+    "call: claims",
+    "call: runs",
+    "call: stops",
+    "call: waits for Chrome",
+    "debugger: detached",
+    "debugger: looking",
+    "debugger: leaving",
+    "debugger: attaching",
+    "debugger: enabling",
+    "debugger: ready",
+    "debugger: detaching",
+    "page: waits for the debugger",
+    "page: acts",
+    "page: settles",
+    "page: lost the debugger",
 ];
+
+/// Bounds that are reached, in the words of the answers.
+const BOUNDS: &[&str] = &[
+    "bound: The limit of 64 open calls is reached.",
+    "bound: The limit of 64 claims on one tab is reached.",
+    "bound: The limit of 100 tabs of one session is reached.",
+];
+
+/// What answers say beside error codes.
+const ANSWERS: &[&str] = &["answer: ok", "answer: progress"];
+
+/// Who is given an error code here; for one that the parts so far cannot give, why.
+fn told(code: ErrorCode) -> Result<&'static str, &'static str> {
+    match code {
+        ErrorCode::SessionRequired => Err("only a request over HTTP can name no session"),
+        ErrorCode::PolicyRefused => Err("there are no policies yet"),
+        ErrorCode::Internal => Err("a fault of ours, which fails the run"),
+        // A server of one session says its name in every command; only one that speaks in
+        // another's name is told so.
+        ErrorCode::SessionUnknown => Ok("told a server"),
+        ErrorCode::BadArguments
+        | ErrorCode::SessionEnded
+        | ErrorCode::NotConnected
+        | ErrorCode::NotPaired
+        | ErrorCode::BrowserGone
+        | ErrorCode::TabOwned
+        | ErrorCode::ClaimTimeout
+        | ErrorCode::Deadlock
+        | ErrorCode::TabOfPerson
+        | ErrorCode::TabReturned
+        | ErrorCode::TabTaken
+        | ErrorCode::TabReleased
+        | ErrorCode::TabGone
+        | ErrorCode::TabsLost
+        | ErrorCode::StoppedByUser
+        | ErrorCode::UrlRefused
+        | ErrorCode::NavigationFailed
+        | ErrorCode::NoEarlierPage
+        | ErrorCode::StaleRef
+        | ErrorCode::NotActionable
+        | ErrorCode::DialogOpen
+        | ErrorCode::PageError
+        | ErrorCode::PageCrashed
+        | ErrorCode::PageBlockedByExtension
+        | ErrorCode::Timeout
+        | ErrorCode::Cancelled
+        | ErrorCode::OutcomeUnknown
+        | ErrorCode::ResultTooLarge
+        | ErrorCode::LimitReached => Ok("answer"),
+    }
+}
 
 fn play(seeds: impl IntoIterator<Item = u64>) -> Report {
     let mut report = Report::default();
@@ -130,9 +225,15 @@ fn three_agents_in_a_calm_world() {
 fn every_fault_state_and_answer_is_met() {
     let mut report = play(100..106);
     report.add(&play(200..216));
-    for wanted in [FAULTS, STATES, ANSWERS] {
+    for wanted in [FAULTS, STATES, LASTING, BOUNDS, ANSWERS] {
         let missing = report.missing(wanted);
         assert!(missing.is_empty(), "never met: {missing:?}");
+    }
+    for code in ErrorCode::ALL {
+        match told(*code) {
+            Ok(whom) => assert!(report.of(&format!("{whom}: {code}")) > 0, "no {code}"),
+            Err(why) => assert_eq!(report.of(&format!("answer: {code}")), 0, "{why}"),
+        }
     }
 }
 

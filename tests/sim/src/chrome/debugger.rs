@@ -1,6 +1,6 @@
 //! The debugger: let in, thrown off, and its commands, which hang behind dialogs and scripts.
 
-use super::{ATTACHED_ALREADY, Chrome, error, no_tab};
+use super::{ATTACHED_ALREADY, Chrome, elements, error, no_tab};
 use crate::chance::Chance;
 use crate::chrome::Outcome;
 use extension_core::input::{BrowserEvent, ChromeError, DetachReason};
@@ -149,7 +149,7 @@ impl Chrome {
                 return;
             }
             "Runtime.callFunctionOn" => {
-                self.evaluate(ticket, tab, &text("functionDeclaration"), None, chance);
+                self.call_on(ticket, tab, params);
                 return;
             }
             "Page.navigate" => self.navigate(tab, &text("url")),
@@ -179,14 +179,8 @@ impl Chrome {
                 );
                 Ok(json!({}))
             }
-            "DOMSnapshot.captureSnapshot" => Ok(json!({
-                "strings": ["BUTTON", "aria-label", "Go", "visible"],
-                "documents": [{
-                    "nodes": {"parentIndex": [-1, 0], "nodeType": [9, 1], "nodeName": [-1, 0],
-                        "attributes": [[], [1, 2]], "backendNodeId": [1, 2]},
-                    "layout": {"nodeIndex": [0, 1], "styles": [[], [3]]},
-                }],
-            })),
+            "DOMSnapshot.captureSnapshot" => Ok(elements::document()),
+            "DOM.resolveNode" => elements::resolve(params),
             _ => Ok(json!({})),
         };
         self.answer(ticket, outcome, chance);

@@ -44,6 +44,13 @@ impl Chrome {
         let value = numbers(script, "act(")
             .first()
             .map_or(json!(7), |number| json!(number));
+        let value = match numbers(script, "big(").first() {
+            Some(length) => {
+                self.met.push("chrome: large result");
+                json!("x".repeat(usize::try_from(*length).unwrap_or_default()))
+            }
+            None => value,
+        };
         let result = json!({"result": {"type": "number", "value": value}});
         let work = self.next_work;
         self.next_work += 1;

@@ -5,12 +5,14 @@ use crate::agents::never_began;
 use extension_core::extension::{Census, Trace};
 use extension_core::tabs::{Owner, TabEvent};
 use extension_core::view::InstanceState;
-use protocol::{SessionId, TabId, limits};
+use protocol::{ErrorCode, SessionId, TabId, limits};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Tabs that Chrome has closed and the extension has not heard of yet.
 const CLOSED_UNHEARD_MAX: usize = 64;
+/// In a crowd every look costs as much as many steps, and shows nothing new.
+const LOOK_SERVERS_MAX: usize = 12;
 /// Questions to Chrome for each tab: grouping, unloading, closing, and its answer on the way.
 const ASKED_PER_TAB_MAX: usize = 8;
 
@@ -20,6 +22,14 @@ impl World {
         self.note(trace);
         self.remember(trace);
         self.model.follow(trace)?;
+        if let Trace::Tab(TabEvent::OwnerChanged {
+            tab,
+            from: _,
+            to: Owner::Session(to),
+        }) = trace
+        {
+            self.held.entry(to.clone()).or_default().insert(*tab);
+        }
         match trace {
             Trace::Tab(TabEvent::OwnerChanged {
                 tab,
@@ -28,6 +38,8 @@ impl World {
             }) => self.check_cleared(*tab, from),
             Trace::Ended { session } => {
                 self.untold.remove(session);
+                let held = self.held.remove(session).unwrap_or_default();
+                self.parted.entry(session.clone()).or_default().extend(held);
                 self.ended.push(session.clone());
                 Ok(())
             }
@@ -47,6 +59,15 @@ impl World {
                 "invariant 7: the debugger of {from} is still on {tab}, which changes hands"
             )),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Counts the states of the extension's machines.
+    pub(super) fn look_at_states(&mut self) {
+        if self.plan.servers <= LOOK_SERVERS_MAX {
+            let states = &mut self.states;
+            let mut met = |state| *states.entry(state).or_default() += 1;
+            self.extension.name_states(&mut met);
         }
     }
 
@@ -125,6 +146,18 @@ impl World {
         self.storage.iter().filter_map(owner).collect()
     }
 
+    /// Which tabs a session lost and was not told of yet, as the store says it.
+    pub(super) fn stored_losses(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
+        let losses = |(key, record): (&String, &Value)| {
+            let session = SessionId::new(key.strip_prefix("seat/")?).ok()?;
+            let lost = record.pointer("/e/lost")?.as_array()?;
+            let tabs = lost.iter().filter_map(|one| one.get("tabId")?.as_u64());
+            let tabs = tabs.filter_map(|tab| Some(TabId(u32::try_from(tab).ok()?)));
+            Some((session, tabs.collect()))
+        };
+        self.storage.iter().filter_map(losses).collect()
+    }
+
     /// Which tabs are on their way to whom, as the store says it.
     pub(super) fn stored_gifts(&self) -> BTreeMap<TabId, SessionId> {
         let gift = |(key, record): (&String, &Value)| {
@@ -142,8 +175,16 @@ impl World {
         answer: &server_core::Answer,
     ) -> Result<(), String> {
         let untold = self.untold.entry(session.clone()).or_default();
+        let parted = self.parted.entry(session.clone()).or_default();
         for lost in &answer.lost {
-            if !untold.remove(&lost.tab_id) {
+            if let Some(held) = self.held.get_mut(session) {
+                held.remove(&lost.tab_id);
+            }
+            self.told
+                .entry(session.clone())
+                .or_default()
+                .insert(lost.tab_id);
+            if !untold.remove(&lost.tab_id) && !parted.remove(&lost.tab_id) {
                 return Err(format!(
                     "invariant 6: {session} is told again, or in vain, that it lost {}",
                     lost.tab_id
@@ -151,7 +192,8 @@ impl World {
             }
             self.report.count("state: told of a lost tab");
         }
-        if answer.outcome.is_ok() && !untold.is_empty() {
+        // An answer of a former life, on its way or kept, knows nothing of what came after it.
+        if self.news && answer.outcome.is_ok() && !untold.is_empty() {
             return Err(format!(
                 "invariant 6: {session} goes on and knows nothing of {untold:?}"
             ));
@@ -189,11 +231,16 @@ impl World {
             if *times > 1 {
                 return Err(format!("invariant 3: act {} ran twice", act.number));
             }
-            let Some((session, life)) = self.askers.get(&act.number) else {
+            if self.forged_acts.contains(&act.number) {
+                return Err(format!(
+                    "invariant 5: act {} ran, asked for in another's name",
+                    act.number
+                ));
+            }
+            let Some(session) = self.askers.get(&act.number) else {
                 return Err(format!("invariant 3: nobody asked for act {}", act.number));
             };
-            // What a former life of the worker sent may run on: its successor waits for it.
-            if *life == self.life && self.model.owner(act.tab) != Some(session) {
+            if self.model.owner(act.tab) != Some(session) {
                 return Err(format!(
                     "invariant 1: act {} of {session} ran in {} of {:?}",
                     act.number,
@@ -209,13 +256,18 @@ impl World {
     pub(super) fn check_all_found(&mut self) -> Result<(), String> {
         let view = self.extension.view(self.now);
         for node in self.nodes.iter().filter(|node| node.core.is_some()) {
-            let found = view.instances.iter().any(|instance| {
-                instance.state == InstanceState::Connected
-                    && node
-                        .identity
-                        .as_ref()
-                        .is_some_and(|id| id.session_id == instance.session_id)
-            });
+            let Some(own) = &node.identity else { continue };
+            // One that belongs to a browser that is no more stands by in this one.
+            let elsewhere = own.browser.as_ref().map(|bound| &bound.name) != Some(&view.browser);
+            let wanted = if elsewhere {
+                InstanceState::Standby
+            } else {
+                InstanceState::Connected
+            };
+            let found = view
+                .instances
+                .iter()
+                .any(|instance| instance.state == wanted && instance.session_id == own.session_id);
             if !found {
                 return Err(format!(
                     "invariant 8: the server on {} is up since {} and not connected",
@@ -293,6 +345,11 @@ impl World {
         let session = node.identity.as_ref().map(|own| own.session_id.clone());
         if let Some(session) = session {
             self.check_told(&session, answer)?;
+        }
+        if let Err(error) = &answer.outcome
+            && error.code == ErrorCode::Internal
+        {
+            return Err(format!("a fault of ours: {error}"));
         }
         let Some(act) = asked.act else { return Ok(()) };
         let times = self.done.get(&act).copied().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What goes wrong, about twice a second.
 
-use super::{Due, World, extension};
+use super::{Due, World};
 use extension_core::input::{DetachReason, SocketId};
 use extension_core::view::InstanceState;
 use extension_core::{Input, PersonAction};
@@ -21,7 +21,7 @@ impl World {
         if self.chance.hits(faults.lose_connection)
             && let Some(socket) = self.any_socket()
         {
-            self.report.count("fault: connection lost");
+            self.remember_fault("fault: connection lost");
             self.lose(socket);
         }
         if self.chance.hits(faults.half_open)
@@ -29,14 +29,14 @@ impl World {
             && let Some(pipe) = self.pipes.get_mut(&socket)
         {
             pipe.half_open = true;
-            self.report.count("fault: half-open socket");
+            self.remember_fault("fault: half-open socket");
         }
         if self.chance.hits(faults.half_open)
             && let Some(socket) = self.any_socket()
             && let Some(pipe) = self.pipes.get_mut(&socket)
         {
             pipe.deaf = true;
-            self.report.count("fault: server that stops reading");
+            self.remember_fault("fault: server that stops reading");
         }
         if self.chance.hits(faults.stale_word) {
             self.say_stale()?;
@@ -46,17 +46,33 @@ impl World {
             let server = self.chance.below(self.nodes.len() as u64);
             let server = usize::try_from(server).unwrap_or_default();
             if self.chance.hits(300) {
-                self.report.count("fault: server ended by its client");
+                self.remember_fault("fault: server ended by its client");
                 self.tell_server(server, server_core::Input::End)?;
             } else {
-                self.report.count("fault: server killed");
+                self.remember_fault("fault: server killed");
                 self.stop_server(server)?;
             }
             let back = Duration::from_millis(100 + self.chance.below(20_000));
             self.later(back, Due::Start { server });
         }
+        if self.chance.hits(faults.move_server) {
+            self.move_server()?;
+        }
         if self.chance.hits(faults.kill_worker) {
-            self.kill_worker()?;
+            self.kill_worker(0)?;
+        }
+        if self.chance.hits(faults.close_while_dead) {
+            let tabs = 1 + self.chance.below(3);
+            self.kill_worker(usize::try_from(tabs).unwrap_or_default())?;
+        }
+        if self.chance.hits(faults.replace_browser) {
+            self.replace_browser()?;
+        }
+        if self.chance.hits(faults.rotate_secret) {
+            self.rotate_secret()?;
+        }
+        if self.chance.hits(faults.rush) {
+            self.rush()?;
         }
         self.step_person()?;
         self.take_from_chrome();
@@ -94,10 +110,14 @@ impl World {
             self.chrome.dragging = 1 + u32::try_from(self.chance.below(8)).unwrap_or_default();
         }
         if self.chance.hits(faults.cancel) {
-            self.report.count("person: pressed Cancel");
+            self.remember_fault("person: pressed Cancel");
             self.chrome.cancel_debugging();
             let pause = Duration::from_millis(500 + self.chance.below(4_000));
             self.later(pause, Due::Resume);
+        }
+        if self.chance.hits(faults.clean_up) {
+            self.remember_fault("person: ends all sessions");
+            self.ask_as_person(PersonAction::CleanUp)?;
         }
         if self.chance.hits(faults.give_and_take)
             && let Some(action) = self.any_gift()
@@ -124,12 +144,17 @@ impl World {
             .map(|instance| instance.session_id)
             .collect();
         let session_id = self.chance.pick(&sessions)?.clone();
-        Some(match self.chance.below(6) {
+        if self.chance.hits(50) {
+            self.report.count("person: gives to nobody");
+            let session_id = SessionId::new("nobody").ok()?;
+            return Some(PersonAction::Give { tab_id, session_id });
+        }
+        Some(match self.chance.below(7) {
             0..=2 => {
                 self.report.count("person: gives");
                 PersonAction::Give { tab_id, session_id }
             }
-            3 => {
+            3 | 6 => {
                 self.report.count("person: takes");
                 PersonAction::TakeBack { tab_id }
             }
@@ -146,47 +171,6 @@ impl World {
 
     pub(super) fn resume_person(&mut self) -> Result<(), String> {
         self.ask_as_person(PersonAction::Resume)
-    }
-
-    /// The worker dies at this instant; the next one starts from what is on disk.
-    fn kill_worker(&mut self) -> Result<(), String> {
-        self.report.count("fault: worker killed");
-        self.life += 1;
-        let sockets: Vec<SocketId> = self.pipes.keys().copied().collect();
-        for socket in sockets {
-            self.lose(socket);
-        }
-        self.land_writes();
-        // Its successor counts its sockets anew.
-        self.stale.clear();
-        self.untold.clear();
-        let kept = self.stored_owners();
-        self.plant_in_store();
-        let seed = self.chance.seed();
-        self.extension = extension(&self.plan, seed, &self.storage, &self.chrome, self.now);
-        let owners = self.check_reborn(&kept)?;
-        self.model.reborn(owners, self.stored_gifts());
-        self.carry()
-    }
-
-    /// What the dying worker has sent to the disk lands in order, up to some point, before its
-    /// successor reads; the rest is lost.
-    fn land_writes(&mut self) {
-        let of_store = |due: &Due| matches!(due, Due::Stored { .. });
-        let keys: Vec<_> = self
-            .agenda
-            .iter()
-            .filter(|(_, due)| of_store(due))
-            .map(|(key, _)| *key)
-            .collect();
-        let lands = self.chance.below(keys.len() as u64 + 1);
-        for (index, key) in (0..).zip(keys) {
-            if let Some(Due::Stored { set, remove, .. }) = self.agenda.remove(&key)
-                && index < lands
-            {
-                self.land(set, &remove);
-            }
-        }
     }
 
     /// A socket that is no more speaks once more, or closes again.

@@ -2,10 +2,12 @@
 //! each must be found. See [`Plant`] for what they do.
 
 use super::World;
+use crate::network::Pipe;
 use crate::plan::Plant;
 use extension_core::extension::Trace;
 use extension_core::input::{CallId, SocketId};
 use extension_core::tabs::TabEvent;
+use protocol::SessionId;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,6 +45,7 @@ impl World {
                 | Plant::EntityLost
                 | Plant::DebuggerStays
                 | Plant::ProbeLies
+                | Plant::TrustsNames
                 | Plant::Entropy,
             )
             | None => vec![trace],
@@ -98,6 +101,12 @@ impl World {
             self.struck += 1;
             return vec![trace, kept];
         }
+        // Of one session none overtakes another.
+        if let (Trace::Call { session, .. }, Trace::Call { session: other, .. }) = (&kept, &trace)
+            && session == other
+        {
+            return vec![kept, trace];
+        }
         match (about(&kept), &trace) {
             (Some(call), Trace::Tab(TabEvent::Progress { call: other, .. })) if call == *other => {
                 self.kept_back = Some(kept);
@@ -138,6 +147,24 @@ impl World {
         frame.as_object_mut()?.insert("wireId".into(), id);
         self.struck += 1;
         Some(frame.to_string())
+    }
+
+    /// The socket by which a core that trusts names takes a command: that of the session which the
+    /// command names.
+    pub(super) fn plant_in_name(&mut self, socket: SocketId, session: &SessionId) -> SocketId {
+        if !self.has(Plant::TrustsNames) {
+            return socket;
+        }
+        let of = |node: &super::Node| {
+            let own = node.identity.as_ref();
+            own.is_some_and(|own| own.session_id == *session)
+        };
+        let named = self.nodes.iter().position(of);
+        let carrier = |pipe: &Pipe| Some(pipe.server) == named;
+        let found = self.pipes.iter().find(|(_, pipe)| carrier(pipe));
+        let found = found.map(|(socket, _)| *socket);
+        self.struck += u64::from(found.is_some());
+        found.unwrap_or(socket)
     }
 
     /// The socket on which a broken core sends an answer.

@@ -1,11 +1,12 @@
 //! Servers and their agents: their starts and ends, what they are told, what they ask.
 
 use super::Node;
-use super::{Due, SECRET, World};
+use super::{Due, FRAME_MAX, World, secret};
 use crate::network::Pipe;
 use extension_core::Input;
 use extension_core::input::SocketId;
-use protocol::pairing::Secret;
+use protocol::ErrorCode;
+use protocol::frame::Limits;
 use server_core::{Config, ConnId, Server, SessionKey};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ impl World {
         let config = Config {
             range: self.plan.range,
             label: Some(format!("agent {server}")),
+            limits: Limits {
+                frame_max: FRAME_MAX,
+            },
             ..Config::default()
         };
         let now = self.now;
@@ -101,8 +105,14 @@ impl World {
                 if let Some(socket) = self.socket(server, life, conn) {
                     let mut texts = self.mangle(text, "fault: garbage frame to the extension");
                     let again = texts.last().and_then(|text| self.plant_in_command(text));
+                    let forged = texts.last().cloned();
+                    let forged = forged.and_then(|text| self.forge(server, &text));
                     texts.extend(again);
                     for text in texts {
+                        self.arrive_at_extension(socket, Input::SocketText { socket, text });
+                    }
+                    if let Some((name, text)) = forged {
+                        let socket = self.plant_in_name(socket, &name);
                         self.arrive_at_extension(socket, Input::SocketText { socket, text });
                     }
                 }
@@ -114,13 +124,14 @@ impl World {
                 }
             }
             server_core::Effect::ReadSecret { conn } => {
-                let secret = Ok(Secret::new(SECRET));
+                let secret = Ok(secret(self.secret));
                 let input = Box::new(server_core::Input::Secret { conn, secret });
                 self.later(
                     Duration::from_millis(1),
                     Due::Server {
                         server,
                         life,
+                        said_in: self.life,
                         input,
                     },
                 );
@@ -132,6 +143,11 @@ impl World {
                     .err()
                     .map_or("ok", |error| error.code.as_str());
                 self.report.count(format!("answer: {code}"));
+                if let Err(error) = &answer.outcome
+                    && error.code == ErrorCode::LimitReached
+                {
+                    self.report.count(format!("bound: {}", error.message));
+                }
                 self.check_answer(server, call.0, &answer)?;
             }
             server_core::Effect::Progress { .. } => self.report.count("answer: progress"),
@@ -170,8 +186,12 @@ impl World {
         node.agent.open.clear();
         if let Some(own) = &node.identity {
             // Who could be told is no more.
-            self.untold.remove(&own.session_id);
+            let untold = self.untold.remove(&own.session_id).unwrap_or_default();
+            // … but the next may be.
+            self.parted.insert(own.session_id.clone(), untold);
+            self.told.remove(&own.session_id);
         }
+        node.agent.moves = false;
         self.timers.clear(&server);
         let mine = |pipe: &Pipe| pipe.server == server;
         let sockets: Vec<SocketId> = self
@@ -214,14 +234,27 @@ impl World {
                 },
             );
         }
+        if self.chance.hits(self.plan.faults.flood) {
+            self.report.count("agent: asks too much at once");
+            return self.flood(&[server], None);
+        }
+        let moves = self.nodes.get(server).is_some_and(|node| node.agent.moves);
+        let browser = if moves {
+            self.extension.view(self.now).browser
+        } else {
+            String::new()
+        };
+        let Some(node) = self.nodes.get_mut(server) else {
+            return Ok(());
+        };
         let Node {
             agent, identity, ..
         } = node;
-        let Some(request) = agent.ask(call, act, &others, &mut self.chance) else {
+        let Some(request) = agent.ask(call, act, &others, &browser, &mut self.chance) else {
             return Ok(());
         };
         if let Some(own) = identity {
-            self.askers.insert(act, (own.session_id.clone(), self.life));
+            self.askers.insert(act, own.session_id.clone());
         }
         self.report.count(format!("asked: {}", request.name));
         let input = server_core::Input::Call {

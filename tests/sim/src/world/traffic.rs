@@ -1,15 +1,15 @@
 //! What the cores ask of the world, and how it travels.
 
-use super::{Due, SECRET, World};
+use super::{Due, World, secret};
 use crate::chrome::Outcome;
 use crate::network::{GARBAGE, Pipe, Stranger};
 use extension_core::extension::Trace;
 use extension_core::input::{ProbeAnswer, SocketId};
 use extension_core::tabs::TabEvent;
 use extension_core::{Effect, Input};
+use protocol::ErrorCode;
 use protocol::Instant;
-use protocol::frame::Frame;
-use protocol::pairing::Secret;
+use protocol::frame::{Body, Frame};
 use server_core::ConnId;
 use std::time::Duration;
 
@@ -54,20 +54,13 @@ impl World {
                 );
             }
             Effect::ReadSecret => {
-                self.tell_later(
-                    2,
-                    Input::SecretRead {
-                        secret: Some(Secret::new(SECRET)),
-                    },
-                );
+                let secret = Some(secret(self.paired));
+                self.tell_later(2, Input::SecretRead { secret });
             }
             Effect::Reply { ask: _, outcome } => {
-                let what = if outcome.is_ok() {
-                    "person: answered"
-                } else {
-                    "person: refused"
-                };
-                self.report.count(what);
+                let code = outcome.as_ref().err();
+                let code = code.map_or("ok", |error| error.code.as_str());
+                self.report.count(format!("told a person: {code}"));
             }
             Effect::Badge(badge) => {
                 if badge.text.chars().count() > 4 {
@@ -191,6 +184,19 @@ impl World {
         else {
             return Ok(());
         };
+        if let Some(impostor) = self.forged.get(&envelope.wire_id) {
+            return match &envelope.body {
+                Body::Error(error)
+                    if error.code == ErrorCode::SessionUnknown && *impostor == server =>
+                {
+                    self.report.count("told a server: session_unknown");
+                    Ok(())
+                }
+                body @ (Body::Payload(_) | Body::Data(_) | Body::Error(_)) => Err(format!(
+                    "invariant 5: a command in another's name was answered {body:?}"
+                )),
+            };
+        }
         let own = self
             .nodes
             .get(server)
@@ -259,6 +265,7 @@ impl World {
             Due::Server {
                 server,
                 life,
+                said_in: self.life,
                 input: Box::new(input),
             },
         );
