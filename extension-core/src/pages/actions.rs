@@ -4,6 +4,7 @@
 mod click;
 mod console;
 mod evaluate;
+mod front;
 mod hover;
 mod keyboard;
 mod navigate;

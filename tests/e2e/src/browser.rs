@@ -354,9 +354,45 @@ impl ExtensionPage {
             .unwrap_or_default())
     }
 
+    /// Gives any tab of the person's to the first agent, as the popup gives the one in front.
+    pub async fn gives(&self, tab: i64) -> Result<()> {
+        let give = format!(
+            "new Promise((done) => {{
+                const port = chrome.runtime.connect({{ name: 'popup' }});
+                port.onMessage.addListener(({{ view, answer, error }}) => {{
+                    if (answer) done(error ?? 'given');
+                    else if (view?.instances.length) port.postMessage({{ ask: 1, action:
+                        {{ action: 'give', tabId: {tab}, sessionId: view.instances[0].sessionId }} }});
+                }});
+            }})"
+        );
+        let said = self.evaluate(&give).await?;
+        if said == "given" {
+            return Ok(());
+        }
+        bail!("tab {tab} was not given: {said}");
+    }
+
     /// Closes a tab as the person would.
     pub async fn close_tab(&self, id: i64) -> Result<()> {
         self.evaluate(&format!("chrome.tabs.remove({id})"))
+            .await
+            .map(drop)
+    }
+
+    /// Shows the page as large as a popup of `height` pixels, in the light or the dark.
+    pub async fn shows_as_popup(&self, height: u32, dark: bool) -> Result<()> {
+        /// The popup's own width.
+        const WIDTH: u32 = 360;
+        let scheme = if dark { "dark" } else { "light" };
+        let size =
+            json!({"width": WIDTH, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.target
+            .call("Emulation.setDeviceMetricsOverride", size)
+            .await?;
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.target
+            .call("Emulation.setEmulatedMedia", media)
             .await
             .map(drop)
     }

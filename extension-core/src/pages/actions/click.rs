@@ -2,9 +2,8 @@
 //! moved, pressed and released, and the page is given time to answer: one painted frame, and the
 //! navigation that it began.
 
-use super::keyboard;
 use super::pointer::Spot;
-use super::{cast_off, cast_on, painted, ready, settle};
+use super::{cast_off, cast_on, front, keyboard, painted, ready, settle};
 use crate::pages::element::Element;
 use crate::pages::poller::Page;
 use protocol::Fault;
@@ -21,7 +20,9 @@ pub(super) async fn run(page: &Page, click: Click) -> Result<PageResult, Fault> 
     cast_on(page).await;
     let spot = Spot::of(page, &element, true).await?;
     page.waiting_for("the page to take the click");
+    let front = front::at_risk(page).await;
     press(page, &click, spot).await?;
+    front::give_back(page, front).await;
     element.release();
     painted(page).await;
     cast_off(page);

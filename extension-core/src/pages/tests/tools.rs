@@ -50,6 +50,7 @@ fn a_click_warms_the_tab_up_waits_for_the_element_and_presses_where_it_is() {
         "Runtime.callFunctionOn",
         json!({"result": {"value": {"x": 10.5, "y": 20, "mac": false}}}),
     );
+    chrome.serve();
     let events = chrome.all("Input.dispatchMouseEvent");
     let kinds: Vec<&str> = events.iter().filter_map(|e| e["type"].as_str()).collect();
     assert_eq!(kinds, ["mouseMoved", "mousePressed", "mouseReleased"]);
@@ -88,6 +89,43 @@ fn an_element_that_stays_covered_is_not_actionable_and_nothing_is_pressed() {
     let (fault, settled) = chrome.fault();
     assert_eq!(fault.code(), protocol::ErrorCode::NotActionable);
     assert!(settled, "the screencast is stopped: {:?}", chrome.asks);
+}
+
+/// The tab is in front in window 2, the person in window 1.
+#[test]
+fn a_click_gives_the_front_back_to_the_window_that_it_takes_it_from() {
+    for (active, theirs, given_back) in [(true, 1, true), (true, 2, false), (false, 1, false)] {
+        let mut chrome = Chrome::attached();
+        chrome.tab["active"] = json!(active);
+        chrome.tab["windowId"] = json!(2);
+        chrome.begin("browser_click", json!({"target": reference(5)}));
+        resolved(&mut chrome);
+        warmed(&mut chrome);
+        chrome.deaf.insert("Input.dispatchMouseEvent");
+        chrome.answer(
+            "Runtime.callFunctionOn",
+            json!({"result": {"value": {"x": 1, "y": 1}}}),
+        );
+        chrome.serve();
+        let asked = chrome.asks.iter();
+        let asks = |call: &ChromeCall| matches!(call, ChromeCall::LastFocusedWindow);
+        let front = asked
+            .filter(|(_, call)| asks(call))
+            .map(|(id, _)| *id)
+            .next();
+        assert_eq!(front.is_some(), active);
+        if let Some(front) = front {
+            chrome.asks.remove(&front);
+            let window = json!({"id": theirs, "focused": true});
+            chrome.pages.handle_done(front, Ok(window), chrome.now);
+        }
+        chrome.drain();
+        assert!(!chrome.all("Input.dispatchMouseEvent").is_empty());
+        chrome.deaf.clear();
+        chrome.serve();
+        let back = ChromeCall::FocusWindow { window: 1 };
+        assert_eq!(chrome.asks.values().any(|call| *call == back), given_back);
+    }
 }
 
 #[test]
@@ -314,6 +352,7 @@ fn a_double_click_is_two_clicks_with_the_button_that_was_asked_for() {
     warmed(&mut chrome);
     let place = json!({"result": {"value": {"x": 1, "y": 2, "mac": false}}});
     chrome.answer("Runtime.callFunctionOn", place);
+    chrome.serve();
     let events = chrome.all("Input.dispatchMouseEvent");
     let events: Vec<Value> = events
         .iter()
