@@ -118,7 +118,9 @@ pub enum ChromeCall {
         /// Which one.
         window: i64,
     },
-    /// `tabs.remove`.
+    /// `tabs.discard`, then `tabs.remove`: a page that wants to be asked before it is left would put
+    /// its question over the person's windows, and its tab would stay until they answer. A tab in
+    /// front cannot be discarded, and is removed as it is.
     RemoveTab {
         /// Which one.
         tab: TabId,

@@ -72,6 +72,8 @@ extern "C" {
     pub(super) fn tab(tab: u32) -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = update, catch)]
     pub(super) fn update_tab(tab: u32, properties: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = discard, catch)]
+    pub(super) fn discard_tab(tab: u32) -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = remove, catch)]
     pub(super) fn remove_tab(tab: u32) -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = group, catch)]

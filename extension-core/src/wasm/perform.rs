@@ -84,7 +84,7 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
             number(window),
             &js(&json!({"focused": true})),
         )),
-        ChromeCall::RemoveTab { tab } => Asked::Plain(chrome::remove_tab(tab.0)),
+        ChromeCall::RemoveTab { tab } => Asked::Remove(tab),
         ChromeCall::GetTab { tab } => Asked::Plain(chrome::tab(tab.0)),
         ChromeCall::WindowTabs { window } => {
             Asked::Plain(chrome::query_tabs(&js(&json!({"windowId": window}))))
@@ -122,6 +122,7 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
     async move {
         let outcome = match begun {
             Asked::Plain(begun) => settled(begun).await,
+            Asked::Remove(tab) => remove_tab(tab).await,
             Asked::Group(tab, group, title, color) => group_tab(tab, group, &title, color).await,
         };
         match outcome {
@@ -131,10 +132,19 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
     }
 }
 
-/// Most answers are one call; a group takes several.
+/// Most answers are one call; an end and a group take several.
 enum Asked {
     Plain(Begun),
+    Remove(TabId),
     Group(TabId, Option<i64>, String, &'static str),
+}
+
+/// Chrome may give a discarded tab another id.
+async fn remove_tab(tab: TabId) -> Result<JsValue, JsValue> {
+    let discarded = settled(chrome::discard_tab(tab.0)).await.ok();
+    let id = discarded.and_then(|tab| convert::to_json(&tab)["id"].as_u64());
+    let id = id.and_then(|id| u32::try_from(id).ok()).unwrap_or(tab.0);
+    settled(chrome::remove_tab(id)).await
 }
 
 /// Groups where the tab is: without a window Chrome would move it into the current one.
