@@ -231,6 +231,11 @@ impl Pages {
         self.on_known(tab, now, |tab, out| tab.committed(out, url));
     }
 
+    /// The person, or whoever may, has brought the tab to the front of its window.
+    pub fn handle_shown(&mut self, tab: TabId, now: Instant) {
+        self.on_known(tab, now, Tab::shown);
+    }
+
     /// The running call of `opener` opened a tab, for its `new_tabs`.
     pub fn new_tab_opened(&mut self, opener: TabId, tab: TabId) {
         if let Some(known) = self.tabs.get_mut(&opener) {

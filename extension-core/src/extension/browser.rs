@@ -43,6 +43,7 @@ impl Extension {
                     facts.active = facts.tab() == Some(tab);
                 }
                 self.house.handle_activated(tab, window);
+                self.pages.handle_shown(tab, now);
             }
             BrowserEvent::NavigationTarget {
                 source,

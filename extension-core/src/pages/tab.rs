@@ -30,8 +30,14 @@ const DETACH_EVENT_MAX: Duration = Duration::from_millis(500);
 /// Handling a dialog is the browser process's work.
 const DIALOG_MAX: Duration = Duration::from_secs(5);
 
+/// The size given to a tab that never had one, in CSS pixels: what a person's screen often shows.
+const SIZE: (u32, u32) = (1280, 720);
+
+/// Lasts until the person shows the tab, which then is as large as their window.
+const GIVE_SIZE: &str = "Emulation.setDeviceMetricsOverride";
+
 /// The enable burst: strictly one after another, because events overtake results.
-const BURST: [&str; 7] = [
+const BURST: [&str; 8] = [
     // A crashed page says so, instead of never answering the rest.
     "Inspector.enable",
     "Page.enable",
@@ -41,6 +47,8 @@ const BURST: [&str; 7] = [
     // From the start: what a page asked for while it was loaded cannot be learnt later.
     "Network.enable",
     "Emulation.setFocusEmulationEnabled",
+    // Only where the tab has no size: nothing in it could be seen or clicked.
+    GIVE_SIZE,
 ];
 
 /// Where the debugger stands.
@@ -155,6 +163,8 @@ pub(super) struct Tab {
     clearing: bool,
     /// The page had crashed before the debugger came: its navigation must begin without one.
     revive: bool,
+    /// It was loaded again after it was unloaded, and not shown since.
+    sizeless: bool,
 }
 
 impl Tab {
@@ -168,6 +178,7 @@ impl Tab {
             off: false,
             clearing: false,
             revive: false,
+            sizeless: false,
         }
     }
 
@@ -322,6 +333,14 @@ impl Tab {
         out.timers.clear(&(self.id, Timer::Attachment));
         if self.clearing {
             out.event(PageEvent::Cleared { tab: self.id });
+        }
+    }
+
+    /// The person sees it: from here on it has a size of its own.
+    pub(super) fn shown(&mut self, out: &mut Out) {
+        if std::mem::take(&mut self.sizeless) && matches!(self.attachment, Attachment::Ready) {
+            let method = "Emulation.clearDeviceMetricsOverride";
+            self.command(out, method, json!({}), Purpose::End);
         }
     }
 

@@ -600,6 +600,46 @@ fn a_page_that_crashed_before_the_debugger_came_is_led_back_to_life_by_a_reload(
 }
 
 #[test]
+fn a_discarded_page_is_loaded_again_before_the_debugger_comes() {
+    let mut chrome = Chrome::new();
+    chrome.tab["discarded"] = json!(true);
+    chrome.begin("browser_snapshot", json!({}));
+    chrome.serve();
+    assert!(!chrome.is_asked("attach"));
+    chrome.answer("go", Value::Null);
+    chrome.pages.handle_committed(TAB, PAGE, chrome.now);
+    chrome.serve();
+    assert!(
+        chrome.is_asked("DOMSnapshot.captureSnapshot"),
+        "{:?}",
+        chrome.asks
+    );
+}
+
+#[test]
+fn a_tab_without_a_size_gets_one_and_no_other_is_resized() {
+    for (width, sized) in [(0, true), (1200, false)] {
+        let mut chrome = Chrome::new();
+        chrome.tab["width"] = json!(width);
+        chrome.deaf.insert("Emulation.setDeviceMetricsOverride");
+        chrome.begin("browser_snapshot", json!({}));
+        chrome.serve();
+        assert_eq!(chrome.is_asked("Emulation.setDeviceMetricsOverride"), sized);
+        if sized {
+            chrome.answer("Emulation.setDeviceMetricsOverride", json!({}));
+            chrome.serve();
+        }
+        assert!(chrome.is_asked("DOMSnapshot.captureSnapshot"));
+        // The person's window has one for it.
+        chrome.deaf.insert("Emulation.clearDeviceMetricsOverride");
+        chrome.pages.handle_shown(TAB, chrome.now);
+        chrome.drain();
+        let cleared = chrome.is_asked("Emulation.clearDeviceMetricsOverride");
+        assert_eq!(cleared, sized);
+    }
+}
+
+#[test]
 fn a_call_that_is_stopped_stops_the_navigation_that_holds_its_commands_back() {
     let mut chrome = Chrome::attached();
     chrome.begin("browser_snapshot", json!({}));

@@ -37,7 +37,10 @@ impl Tab {
             | Command::Session => None,
         });
         let elsewhere = matches!(to, Some(Navigate::To(_)));
-        let revive = std::mem::take(&mut self.revive) && to.is_some();
+        // Thrown out of memory, it has nothing to attach to before it is loaded again.
+        let discarded = facts["discarded"] == true;
+        self.sizeless = facts["width"] == 0;
+        let revive = std::mem::take(&mut self.revive) && to.is_some() || discarded;
         match forbidden {
             Some(_) if elsewhere => self.leave(out, "about:blank"),
             Some(forbidden) => {
@@ -105,7 +108,8 @@ impl Tab {
     }
 
     pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
-        let Some(method) = BURST.get(step).copied() else {
+        let method = BURST.get(step).copied();
+        let Some(method) = method.filter(|step| self.sizeless || *step != GIVE_SIZE) else {
             self.attachment = Attachment::Ready;
             out.timers.clear(&(self.id, Timer::Attachment));
             return;
@@ -119,6 +123,9 @@ impl Tab {
             // Nobody asks for bodies: Chrome shall not keep them, and not tell those of requests.
             "Network.enable" => json!({
                 "maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1,
+            }),
+            GIVE_SIZE => json!({
+                "width": SIZE.0, "height": SIZE.1, "deviceScaleFactor": 0, "mobile": false,
             }),
             _ => json!({}),
         };

@@ -104,6 +104,8 @@ impl Chrome {
             | "Log.enable"
             | "Network.enable"
             | "Emulation.setFocusEmulationEnabled"
+            | "Emulation.setDeviceMetricsOverride"
+            | "Emulation.clearDeviceMetricsOverride"
             | "Page.stopLoading"
             | "Page.startScreencast"
             | "Page.stopScreencast"
