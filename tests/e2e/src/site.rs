@@ -137,7 +137,7 @@ async fn answer(mut socket: TcpStream, log: Arc<Mutex<Vec<Request>>>) {
     tokio::time::sleep(Duration::from_millis(request.number("delay"))).await;
     let page = pages::page(&request);
     let head = format!(
-        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\n\
          Connection: close\r\n{}\r\n",
         page.status,
         page.kind,

@@ -67,6 +67,29 @@ pub(super) fn page(request: &Request) -> Page {
              <script>onload=()=>{alert('from onload');say('closed')}</script>",
         ),
         "/paint" => Page::html(&format!("Paint {name}"), &paint(&safe, request)),
+        "/leaving" => Page::html(
+            "Leaving",
+            "<h1>Leaving</h1><button>Touch</button> <output></output><script>\
+             addEventListener('beforeunload',(event)=>event.preventDefault());\
+             document.querySelector('button').onclick=()=>say('touched')</script>",
+        ),
+        "/unfinished" => Page::html(
+            "Unfinished",
+            &format!("<img src='/slow?delay=600000' alt=''>{}", counter(&safe)),
+        ),
+        "/prerender" => Page::html(
+            "Prerender",
+            &format!(
+                "<a href='/counter?name={safe}'>Go on</a><script type=speculationrules>\
+                 {{\"prerender\":[{{\"urls\":[\"/counter?name={safe}\"],\
+                 \"eagerness\":\"immediate\"}}]}}</script>"
+            ),
+        ),
+        "/closing" => Page::html(
+            "Closing",
+            "<button onclick=\"window.open('/closing?who=child')\">Open</button>\
+             <button onclick='window.close()'>Close</button>",
+        ),
         "/edge" => Page::html(
             "Edge",
             "<button style='position:fixed;bottom:0;left:9rem;padding:0;height:1.2rem' \
