@@ -10,6 +10,7 @@
 mod actions;
 mod element;
 mod facts;
+mod frames;
 mod poller;
 mod tab;
 
@@ -198,7 +199,7 @@ impl Pages {
         }
     }
 
-    /// `debugger.onEvent`.
+    /// `debugger.onEvent`; `session` is a child's.
     pub fn handle_debugger(
         &mut self,
         tab: TabId,
@@ -207,10 +208,10 @@ impl Pages {
         params: &Value,
         now: Instant,
     ) {
-        // Child sessions are not attached by us.
-        if session.is_none() {
-            self.on_known(tab, now, |tab, out| tab.debugger(out, method, params));
-        }
+        let session = session.map(Into::into);
+        self.on_known(tab, now, |tab, out| {
+            tab.debugger(out, &session, method, params);
+        });
     }
 
     /// `debugger.onDetach`.

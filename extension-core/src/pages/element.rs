@@ -2,7 +2,9 @@
 //! element's `backendNodeId` and a mark of its document; there is no table to lose. A ref of
 //! another document is stale, never another element.
 
+use super::facts::frames::World;
 use super::facts::text;
+use super::frames::{self, Hop, Place};
 use super::poller::Page;
 use crate::input::ChromeError;
 use protocol::{Fault, Target};
@@ -10,22 +12,63 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// Characters of a document's mark: 36⁴ marks, and the `backendNodeId` must exist as well.
+/// Characters of the page's mark: 36⁴ marks, and the `backendNodeId` must exist as well.
 const MARK_LEN: usize = 4;
+/// Characters of a frame's mark, which also says which of all frames it is.
+const FRAME_MARK_LEN: usize = 6;
 /// Our own functions on an element work for microseconds between two frames.
 const OURS_MAX: Duration = Duration::from_secs(2);
 /// Elements held for one call; released together at its end.
 const GROUP: &str = "interlock";
 
-/// The mark of the document that `loader` (a `loaderId`) names: `[a-z0-9]{4}`.
+/// From a place in a frame to the same place in the document around it. `this` holds the frame,
+/// `r` is `{x, y, width, height}` in the frame's view of `{w, h}`. Gives the same around it, with
+/// `why` when the middle of it cannot be clicked there, and `out` when scrolling could help; a
+/// `why` of further in stays.
+const OUTWARDS: &str = "function (r) {
+  if (!this.isConnected) return { gone: true };
+  const box = this.getBoundingClientRect(), style = getComputedStyle(this);
+  const pad = (side) => parseFloat(style['padding' + side]) || 0;
+  // The view fills the content box, which transforms may have scaled.
+  const sx = box.width / this.offsetWidth || 0, sy = box.height / this.offsetHeight || 0;
+  const kx = (this.clientWidth - pad('Left') - pad('Right')) * sx / r.w;
+  const ky = (this.clientHeight - pad('Top') - pad('Bottom')) * sy / r.h;
+  const spot = {
+    x: box.left + (this.clientLeft + pad('Left')) * sx + r.x * kx,
+    y: box.top + (this.clientTop + pad('Top')) * sy + r.y * ky,
+    width: r.width * kx, height: r.height * ky,
+    w: innerWidth, h: innerHeight, scrollX, scrollY,
+  };
+  if (r.why) return { ...spot, why: r.why, out: r.out };
+  if (!kx || !ky || style.visibility !== 'visible') return { ...spot, why: 'its frame is not visible' };
+  const x = spot.x + spot.width / 2, y = spot.y + spot.height / 2;
+  if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) {
+    return { ...spot, out: true, why: 'its frame is outside of what can be seen' };
+  }
+  const hit = this.getRootNode().elementFromPoint(x, y);
+  if (hit === this) return spot;
+  const name = hit ? '<' + hit.localName + (hit.id ? '#' + hit.id : '') + '>' : 'nothing';
+  return { ...spot, out: true, why: 'its frame is covered by ' + name };
+}";
+
+/// The mark of the page's document, which `loader` (a `loaderId`) names: `[a-z0-9]{4}`.
 pub(super) fn mark(loader: &str) -> String {
+    digits(loader, MARK_LEN)
+}
+
+/// The mark of a document in a frame: `[a-z0-9]{6}`.
+pub(super) fn frame_mark(loader: &str) -> String {
+    digits(loader, FRAME_MARK_LEN)
+}
+
+fn digits(loader: &str, count: usize) -> String {
     const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let digest = Sha256::digest(loader.as_bytes());
     let digit = |byte: &u8| char::from(DIGITS[usize::from(*byte) % DIGITS.len()]);
-    digest.iter().take(MARK_LEN).map(digit).collect()
+    digest.iter().take(count).map(digit).collect()
 }
 
-/// `e12_k3x9`: an element of the top document.
+/// `e12_k3x9`: an element of the page; `e12_k3x9ab`: one of a document in a frame.
 pub(super) fn name(backend_node: i64, mark: &str) -> String {
     format!("e{backend_node}_{mark}")
 }
@@ -38,9 +81,14 @@ fn parse(target: &Target) -> Option<(i64, &str)> {
 /// An element found again, for as long as its call runs.
 #[derive(Debug)]
 pub(super) struct Element<'a> {
-    page: &'a Page,
+    /// Speaks to the frame that it is in.
+    page: Page,
     object: Value,
     target: &'a Target,
+    /// The frame, when it is not the page itself.
+    frame: Option<String>,
+    /// From its frame outwards to the page.
+    way: Vec<Hop>,
 }
 
 impl<'a> Element<'a> {
@@ -48,7 +96,7 @@ impl<'a> Element<'a> {
     ///
     /// # Errors
     /// `stale_ref`; `bad_arguments` for what is no ref at all.
-    pub(super) async fn find(page: &'a Page, target: &'a Target) -> Result<Self, Fault> {
+    pub(super) async fn find(page: &Page, target: &'a Target) -> Result<Self, Fault> {
         let Some((node, of)) = parse(target) else {
             return Err(Fault::BadArguments {
                 what: format!(
@@ -58,17 +106,27 @@ impl<'a> Element<'a> {
             });
         };
         let here = mark(&page.facts().loader);
-        if of != here {
-            return Err(stale(target));
-        }
-        let params = json!({"backendNodeId": node, "objectGroup": GROUP});
-        let found = page.command("DOM.resolveNode", params).await;
-        // "No node with given id found", "Node with given id does not belong to the document"
-        let found = found.map_err(|_| stale(target))?;
+        let place = if of.len() == FRAME_MARK_LEN {
+            frames::find(page, of).await
+        } else {
+            None
+        };
+        let (page, frame, way) = match place {
+            Some(Place {
+                session,
+                frame,
+                way,
+            }) => (page.of(&session), Some(frame), way),
+            None if of == here => (page.clone(), None, Vec::new()),
+            None => return Err(stale(target)),
+        };
+        let object = resolve(&page, node).await.ok_or_else(|| stale(target))?;
         Ok(Self {
             page,
-            object: found["object"]["objectId"].clone(),
+            object,
             target,
+            frame,
+            way,
         })
     }
 
@@ -78,24 +136,99 @@ impl<'a> Element<'a> {
     /// # Errors
     /// `stale_ref` when it gives `{gone: true}` or its document went away.
     pub(super) async fn call(&self, function: &str, arguments: Value) -> Result<Value, Fault> {
+        self.call_on(&self.page, &self.object, function, arguments)
+            .await
+    }
+
+    /// From `{x, y, width, height, w, h}` in its frame's view to the same in the page's, with
+    /// `why` and `out` where its frame is in the way (see [`OUTWARDS`]); as it is in the page.
+    ///
+    /// # Errors
+    /// `stale_ref` when a frame around it went away.
+    pub(super) async fn outwards(&self, place: Value) -> Result<Value, Fault> {
+        let mut place = place;
+        for hop in &self.way {
+            let page = self.page.of(&hop.session);
+            let params = json!({"frameId": hop.frame});
+            let holder = page.command("DOM.getFrameOwner", params).await;
+            let holder = holder.map_err(|_| stale(self.target))?;
+            let holder = holder["backendNodeId"].as_i64().unwrap_or_default();
+            let holder = resolve(&page, holder).await;
+            let holder = holder.ok_or_else(|| stale(self.target))?;
+            let within = json!([place]);
+            place = self.call_on(&page, &holder, OUTWARDS, within).await?;
+        }
+        Ok(place)
+    }
+
+    /// Where the scripts of its frame run; none for the page itself.
+    ///
+    /// # Errors
+    /// `stale_ref` when the frame's document is going.
+    pub(super) fn world(&self) -> Result<Option<World>, Fault> {
+        let Some(frame) = &self.frame else {
+            return Ok(None);
+        };
+        let facts = self.page.facts();
+        let world = facts.frames.world_of(self.page.session(), frame);
+        world.cloned().map(Some).ok_or_else(|| stale(self.target))
+    }
+
+    /// Whether it is in a frame of the page.
+    pub(super) fn is_framed(&self) -> bool {
+        self.frame.is_some()
+    }
+
+    /// Speaks to the frame that it is in.
+    pub(super) fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// Its call needs it no more. Not waited for.
+    pub(super) fn release(&self) {
+        let mut sessions = vec![self.page.session()];
+        for hop in &self.way {
+            if !sessions.contains(&&hop.session) {
+                sessions.push(&hop.session);
+            }
+        }
+        for session in sessions {
+            let params = json!({"objectGroup": GROUP});
+            let page = self.page.of(session);
+            drop(page.aside("Runtime.releaseObjectGroup", params));
+        }
+    }
+
+    /// What keeps it from being acted on.
+    pub(super) fn not_actionable(&self, why: &str) -> Fault {
+        Fault::NotActionable {
+            target: self.target.0.clone(),
+            why: super::facts::clip(why, 300),
+        }
+    }
+
+    async fn call_on(
+        &self,
+        page: &Page,
+        object: &Value,
+        function: &str,
+        arguments: Value,
+    ) -> Result<Value, Fault> {
         let arguments = arguments.as_array().cloned().unwrap_or_default();
         let arguments: Vec<Value> = arguments
             .into_iter()
             .map(|value| json!({"value": value}))
             .collect();
         let params = json!({
-            "objectId": self.object,
+            "objectId": object,
             "functionDeclaration": function,
             "arguments": arguments,
             "returnByValue": true,
             "awaitPromise": true,
             "userGesture": true,
         });
-        let answer = self
-            .page
-            .script("Runtime.callFunctionOn", params, OURS_MAX)
-            .await;
-        let mut answer = answer.map_err(|error| self.lost(&error))?;
+        let answer = page.script("Runtime.callFunctionOn", params, OURS_MAX);
+        let mut answer = answer.await.map_err(|error| self.lost(&error))?;
         if let Some(details) = answer.get("exceptionDetails") {
             let what = text(&details["exception"], "description");
             return Err(Fault::PageError {
@@ -109,31 +242,25 @@ impl<'a> Element<'a> {
         Ok(value)
     }
 
-    /// Its call needs it no more. Not waited for.
-    pub(super) fn release(&self) {
-        let params = json!({"objectGroup": GROUP});
-        drop(self.page.aside("Runtime.releaseObjectGroup", params));
-    }
-
-    /// What keeps it from being acted on.
-    pub(super) fn not_actionable(&self, why: &str) -> Fault {
-        Fault::NotActionable {
-            target: self.target.0.clone(),
-            why: super::facts::clip(why, 300),
-        }
-    }
-
     fn lost(&self, error: &ChromeError) -> Fault {
         let said = error.message.as_str();
         if super::actions::is_navigated(error)
             || said.starts_with("Could not find object")
             || said.starts_with("Cannot find context")
+            || said.starts_with("Session with given id")
         {
             stale(self.target)
         } else {
             error.clone().into()
         }
     }
+}
+
+/// None for "No node with given id found", "Node with given id does not belong to the document".
+async fn resolve(page: &Page, node: i64) -> Option<Value> {
+    let params = json!({"backendNodeId": node, "objectGroup": GROUP});
+    let found = page.command("DOM.resolveNode", params).await.ok()?;
+    Some(found["object"]["objectId"].clone())
 }
 
 fn stale(target: &Target) -> Fault {
@@ -162,5 +289,6 @@ mod tests {
     #[test]
     fn two_documents_have_two_marks() {
         assert_ne!(mark("812B5935E4A178E8"), mark("812B5935E4A178E9"));
+        assert_ne!(mark("L1"), frame_mark("L1"));
     }
 }

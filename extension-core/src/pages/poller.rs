@@ -4,6 +4,7 @@
 //! is polled when something of its tab happened, and cancelled by dropping it.
 
 use super::facts::Facts;
+use super::facts::frames::Session;
 use crate::effect::ChromeCall;
 use crate::input::ChromeError;
 use protocol::{Fault, Instant, TabId};
@@ -38,6 +39,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) effect: EffectId,
+    /// Whose answer ends with that session.
+    pub(super) session: Session,
     pub(super) call: ChromeCall,
     pub(super) kind: Kind,
 }
@@ -77,10 +80,23 @@ pub(super) struct Page {
     desk: Rc<RefCell<Desk>>,
     facts: Rc<RefCell<Facts>>,
     tab: TabId,
+    session: Session,
     nonce: Rc<str>,
 }
 
 impl Page {
+    /// The same page by way of another session: commands go to the frames that it has.
+    pub(super) fn of(&self, session: &Session) -> Self {
+        Self {
+            session: session.clone(),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Asks for a debugger command, at once; the answer may be awaited later, or never.
     pub(super) fn command(&self, method: &'static str, params: Value) -> Answer {
         self.debugger(method, params, Kind::Command)
@@ -100,7 +116,7 @@ impl Page {
     fn debugger(&self, method: &'static str, params: Value, kind: Kind) -> Answer {
         let call = ChromeCall::Command {
             tab: self.tab,
-            session: None,
+            session: self.session.as_deref().map(str::to_owned),
             method,
             params,
         };
@@ -115,7 +131,13 @@ impl Page {
     fn want(&self, call: ChromeCall, kind: Kind) -> Answer {
         let mut desk = self.desk.borrow_mut();
         let effect = desk.number();
-        desk.wanted.push_back(Wanted { effect, call, kind });
+        let session = self.session.clone();
+        desk.wanted.push_back(Wanted {
+            effect,
+            session,
+            call,
+            kind,
+        });
         Answer {
             desk: Rc::clone(&self.desk),
             effect,
@@ -311,6 +333,7 @@ impl<T> Procedure<T> {
             desk: Rc::new(RefCell::new(desk)),
             facts,
             tab,
+            session: None,
             nonce: nonce.into(),
         };
         Self {

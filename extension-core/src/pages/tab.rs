@@ -4,8 +4,10 @@
 
 mod attachment;
 mod call;
+mod children;
 mod news;
 
+use super::facts::frames::Session;
 use super::facts::{Facts, Going, News};
 use super::poller::{EffectId, Held, Kind, Procedure, Wanted};
 use super::{Out, PageEvent, actions};
@@ -29,27 +31,6 @@ const ENDING_MAX: Duration = Duration::from_secs(2);
 const DETACH_EVENT_MAX: Duration = Duration::from_millis(500);
 /// Handling a dialog is the browser process's work.
 const DIALOG_MAX: Duration = Duration::from_secs(5);
-
-/// The size given to a tab that never had one, in CSS pixels: what a person's screen often shows.
-const SIZE: (u32, u32) = (1280, 720);
-
-/// Lasts until the person shows the tab, which then is as large as their window.
-const GIVE_SIZE: &str = "Emulation.setDeviceMetricsOverride";
-
-/// The enable burst: strictly one after another, because events overtake results.
-const BURST: [&str; 8] = [
-    // A crashed page says so, instead of never answering the rest.
-    "Inspector.enable",
-    "Page.enable",
-    "Page.getFrameTree",
-    "Runtime.enable",
-    "Log.enable",
-    // From the start: what a page asked for while it was loaded cannot be learnt later.
-    "Network.enable",
-    "Emulation.setFocusEmulationEnabled",
-    // Only where the tab has no size: nothing in it could be seen or clicked.
-    GIVE_SIZE,
-];
 
 /// Where the debugger stands.
 #[derive(Debug)]
@@ -81,12 +62,21 @@ enum Purpose {
     Detach,
     Effect {
         effect: EffectId,
+        /// Whose frames it concerns.
+        session: Session,
         kind: Kind,
+    },
+    /// A step of a child session's own burst.
+    Child {
+        session: Rc<str>,
+        step: usize,
     },
     /// Stops at a call's end, and a blind dismissal.
     End,
-    /// Shows that the page answers again.
-    Probe,
+    /// Shows that the page answers again, or a frame of another process.
+    Probe {
+        session: Session,
+    },
     /// A dialog dismissed by us.
     Dismiss {
         dialog: u64,
@@ -350,7 +340,13 @@ impl Tab {
         }
     }
 
-    pub(super) fn debugger(&mut self, out: &mut Out, method: &str, params: &Value) {
+    pub(super) fn debugger(
+        &mut self,
+        out: &mut Out,
+        session: &Session,
+        method: &str,
+        params: &Value,
+    ) {
         match &self.attachment {
             Attachment::Attaching
             | Attachment::Enabling { .. }
@@ -358,13 +354,20 @@ impl Tab {
             | Attachment::Detaching => {}
             Attachment::Detached | Attachment::Looking | Attachment::Leaving => return,
         }
-        let news = self.facts.borrow_mut().event(method, params);
+        // Of another attachment, or of a frame where no agent may be.
+        let stranger = |child: &Rc<str>| !self.facts.borrow().frames.is_child(child);
+        if session.as_ref().is_some_and(stranger) {
+            return;
+        }
+        let news = self.facts.borrow_mut().event(session, method, params);
         match news {
             News::None => {}
             News::Moved { url } => self.moved(out, &url),
             News::DialogOpened(dialog) => self.dialog_opened(out, dialog),
             News::DialogClosed => self.dialog_closed(out),
             News::Crashed => self.crashed(out),
+            News::ChildAttached(child) => self.enable_child(out, child, 0),
+            News::ChildDetached => self.child_detached(out),
         }
         self.run(out);
         self.advance(out);
@@ -434,8 +437,12 @@ impl Tab {
             Purpose::Attach => self.attached(out, outcome),
             Purpose::Enable => self.enabled(out, outcome),
             Purpose::Detach => self.is_off(out, Off::Ours),
-            Purpose::Effect { effect, kind: _ } => match outcome {
-                Err(error) if is_detached(&error) => {
+            Purpose::Effect {
+                effect,
+                session,
+                kind: _,
+            } => match outcome {
+                Err(error) if session.is_none() && is_detached(&error) => {
                     let at = out.now + DETACH_EVENT_MAX;
                     out.timers.set((self.id, Timer::Attachment), at);
                 }
@@ -446,16 +453,18 @@ impl Tab {
                     }
                 }
             },
+            Purpose::Child { session, step } => self.child_enabled(out, session, step),
             Purpose::End => {}
-            Purpose::Probe => {
+            Purpose::Probe { session: answers } => {
                 // The page answers: no script of this call runs any more.
                 self.forget(out, |purpose| {
                     matches!(
                         purpose,
                         Purpose::Effect {
                             kind: Kind::Script { .. },
+                            session,
                             ..
-                        }
+                        } if *session == answers
                     )
                 });
             }

@@ -1,6 +1,7 @@
 //! The pages against a scripted Chrome: it answers when told, out of order, or never.
 
 mod acting;
+mod frames;
 mod rig;
 mod tools;
 
@@ -17,11 +18,14 @@ fn the_first_call_attaches_and_enables_one_step_after_another() {
     chrome.answer("attach", Value::Null);
     for (method, answer) in [
         ("Inspector.enable", json!({})),
+        ("Target.setAutoAttach", json!({})),
+        ("Runtime.disable", json!({})),
         ("Page.enable", json!({})),
         (
             "Page.getFrameTree",
             json!({"frameTree": {"frame": {"id": "F", "loaderId": "L", "url": PAGE}}}),
         ),
+        ("Target.setAutoAttach", json!({})),
         ("Runtime.enable", json!({})),
         ("Log.enable", json!({})),
         ("Network.enable", json!({})),

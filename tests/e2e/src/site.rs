@@ -6,6 +6,7 @@
 //! request, whoever asks. What is on the pages stands in `site/pages.rs`.
 
 mod controls;
+mod frames;
 mod pages;
 
 use anyhow::{Context, Result};
@@ -67,6 +68,12 @@ impl Site {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The same by another name: another site, which Chromium draws in a process of its own.
+    #[must_use]
+    pub fn other_url(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.port)
     }
 
     /// The port it listens on.

@@ -1,9 +1,10 @@
-//! `browser_evaluate`: runs the caller's script in the page's own world and brings home what it
-//! gives as JSON. A function is called, an expression is taken as it is; statements run as they
+//! `browser_evaluate`: runs the caller's script in the page's own world, or with an element in that
+//! of its frame, and brings home what it gives as JSON. A function is called, an expression is taken as it is; statements run as they
 //! would at a console, or in a function of their own when they `return` or `await`.
 
 use super::{is_navigated, ready, settle};
 use crate::pages::element::Element;
+use crate::pages::facts::frames::World;
 use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
 use crate::pages::tab::seconds;
@@ -21,8 +22,7 @@ const THROWN_MAX: usize = 2_000;
 /// Puts the element where only the script that follows looks for it.
 const PUT: &str = "function (name) {
   if (!this.isConnected) return { gone: true };
-  // The script runs in the page, the element may be in a frame.
-  Object.defineProperty(window.top, name, { value: this, configurable: true, enumerable: false });
+  Object.defineProperty(window, name, { value: this, configurable: true, enumerable: false });
   return {};
 }";
 
@@ -37,37 +37,42 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
         .map_or(limits::SCRIPT_MAX_DEFAULT, Duration::from_millis);
     page.waiting_for("the script");
     let name = format!("__{}", page.nonce());
-    let argument = if let Some(target) = &evaluate.target {
+    let (argument, place) = if let Some(target) = &evaluate.target {
         let element = Element::find(page, target).await?;
         element.call(PUT, json!([name])).await?;
         element.release();
         // Read and deleted before the script runs.
-        format!("((it) => (delete globalThis.{name}, it))(globalThis.{name})")
+        let argument = format!("((it) => (delete globalThis.{name}, it))(globalThis.{name})");
+        let (page, world) = (element.page().clone(), element.world()?);
+        (argument, Place { page, world })
     } else {
-        String::new()
+        let (page, world) = (page.clone(), None);
+        (String::new(), Place { page, world })
     };
     let text = evaluate.function.trim().trim_end_matches(';').trim_end();
     let called = format!(
         "(() => {{ const it = (\n{text}\n); return typeof it === 'function' ? it({argument}) : it; }})()"
     );
-    let mut answer = run_script(page, &called, false, limit).await?;
-    if is_syntax_error(&answer) && !compiles(page, &called).await? {
+    let mut answer = place.run(&called, false, limit).await?;
+    if is_syntax_error(&answer) && !place.compiles(&called).await? {
         // Nothing has run. A script may throw a `SyntaxError` by itself, and must not run twice:
         // Chrome is asked to compile what is tried next, without running it.
         let function = &evaluate.function;
         let awaited = format!("(async (element) => (\n{text}\n))({argument})");
         let body = format!("(async (element) => {{\n{function}\n}})({argument})");
-        if compiles(page, function).await? {
+        if place.compiles(function).await? {
             let unused = if argument.is_empty() {
                 String::new()
             } else {
                 format!("delete globalThis.{name};\n")
             };
-            answer = run_script(page, &format!("{unused}{function}"), true, limit).await?;
-        } else if compiles(page, &awaited).await? {
-            answer = run_script(page, &awaited, false, limit).await?;
-        } else if compiles(page, &body).await? {
-            answer = run_script(page, &body, false, limit).await?;
+            answer = place
+                .run(&format!("{unused}{function}"), true, limit)
+                .await?;
+        } else if place.compiles(&awaited).await? {
+            answer = place.run(&awaited, false, limit).await?;
+        } else if place.compiles(&body).await? {
+            answer = place.run(&body, false, limit).await?;
         }
     }
     result.value = Some(value(answer)?);
@@ -75,59 +80,74 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
     Ok(result)
 }
 
-/// `statements`: names may be declared again, as at a console.
-async fn run_script(
-    page: &Page,
-    expression: &str,
-    statements: bool,
-    limit: Duration,
-) -> Result<Value, Fault> {
-    let limit = limit.min(page.left(Duration::ZERO));
-    let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
-    let began = page.now();
-    let params = json!({
-        "expression": expression,
-        "returnByValue": true,
-        "awaitPromise": true,
-        "userGesture": true,
-        "timeout": millis,
-        "replMode": statements,
-    });
-    let answer = page.script("Runtime.evaluate", params, limit).await;
-    answer.map_err(|error| {
-        let said = error.message.as_str();
-        let took = page.now().since(began);
-        if is_navigated(&error) {
-            return page_error("The page navigated away before the script was done.");
+/// Where a script runs: the page, or the frame that its element is in.
+struct Place {
+    page: Page,
+    world: Option<World>,
+}
+
+impl Place {
+    /// `statements`: names may be declared again, as at a console.
+    async fn run(
+        &self,
+        expression: &str,
+        statements: bool,
+        limit: Duration,
+    ) -> Result<Value, Fault> {
+        let page = &self.page;
+        let limit = limit.min(page.left(Duration::ZERO));
+        let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
+        let began = page.now();
+        let mut params = json!({
+            "expression": expression,
+            "returnByValue": true,
+            "awaitPromise": true,
+            "userGesture": true,
+            "timeout": millis,
+            "replMode": statements,
+        });
+        if let Some(world) = &self.world {
+            params["uniqueContextId"] = json!(world.name);
         }
-        if said.contains("reference chain is too long") {
-            return page_error("The script's result cannot be turned into JSON: it is too deep or refers to itself. Return plain values.");
+        let answer = page.script("Runtime.evaluate", params, limit).await;
+        answer.map_err(|error| {
+            let said = error.message.as_str();
+            let took = page.now().since(began);
+            if is_navigated(&error) || said.contains("uniqueContextId not found") {
+                return page_error("The page navigated away before the script was done.");
+            }
+            if said.contains("reference chain is too long") {
+                return page_error("The script's result cannot be turned into JSON: it is too deep or refers to itself. Return plain values.");
+            }
+            if said.contains("could not be cloned") || said.contains("couldn't be returned") {
+                return page_error("The script's result cannot be turned into JSON.");
+            }
+            // Chrome's word for a script that it ended.
+            if said.contains("Internal error") && took + Duration::from_millis(50) >= limit {
+                return Fault::Timeout {
+                    after_s: seconds(took),
+                    waiting_for: format!("the script's synchronous work, ended after {millis} ms"),
+                };
+            }
+            error.into()
+        })
+    }
+
+    /// Whether this is a script at all. Runs nothing.
+    async fn compiles(&self, source: &str) -> Result<bool, Fault> {
+        let mut params = json!({"expression": source, "sourceURL": "", "persistScript": false});
+        if let Some(world) = &self.world {
+            params["executionContextId"] = json!(world.id);
         }
-        if said.contains("could not be cloned") || said.contains("couldn't be returned") {
-            return page_error("The script's result cannot be turned into JSON.");
-        }
-        // Chrome's word for a script that it ended.
-        if said.contains("Internal error") && took + Duration::from_millis(50) >= limit {
-            return Fault::Timeout {
-                after_s: seconds(took),
-                waiting_for: format!("the script's synchronous work, ended after {millis} ms"),
-            };
-        }
-        error.into()
-    })
+        let compiled = self.page.command("Runtime.compileScript", params).await?;
+        Ok(compiled.get("exceptionDetails").is_none())
+    }
 }
 
 /// One that the parser may have found; one that a script threw has a stack.
 fn is_syntax_error(answer: &Value) -> bool {
     let details = &answer["exceptionDetails"];
     text(&details["exception"], "className") == "SyntaxError" && details.get("stackTrace").is_none()
-}
-
-/// Whether this is a script at all. Runs nothing.
-async fn compiles(page: &Page, source: &str) -> Result<bool, Fault> {
-    let params = json!({"expression": source, "sourceURL": "", "persistScript": false});
-    let compiled = page.command("Runtime.compileScript", params).await?;
-    Ok(compiled.get("exceptionDetails").is_none())
 }
 
 fn value(mut answer: Value) -> Result<Value, Fault> {

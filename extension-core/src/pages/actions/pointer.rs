@@ -6,9 +6,11 @@ use crate::pages::element::Element;
 use crate::pages::poller::Page;
 use protocol::Fault;
 use serde_json::{Value, json};
+use std::time::Duration;
 
-/// Looks once a frame until the mouse can get at the element, and if `acts` it can be acted on:
-/// `{x, y, mac}`, or after `ms` `{why}`, or `{gone: true}`. A frame is one of the page's, or 50 ms in a page that paints none.
+/// Looks once a frame until the mouse can get at the element within its document, and if `acts` it
+/// can be acted on: `{x, y, width: 0, height: 0, w, h, mac}` in a view of `{w, h}`, or after `ms`
+/// `{why}`, or `{gone: true}`. A frame is one of the page's, or 50 ms in a page that paints none.
 const READY: &str = "async function (ms, acts) {
   const el = this.nodeType === 1 ? this : this.parentElement;
   const start = performance.now();
@@ -30,19 +32,6 @@ const READY: &str = "async function (ms, acts) {
     const left = Math.max(rect.left, 0), right = Math.min(rect.right, innerWidth);
     const top = Math.max(rect.top, 0), bottom = Math.min(rect.bottom, innerHeight);
     return { x: (left + right) / 2, y: (top + bottom) / 2, out: right - left < 1 || bottom - top < 1 };
-  };
-  // From this frame to the page: where it is, and whether it is what is there.
-  const outer = (x, y) => {
-    for (let w = window; w !== w.top; w = w.parent) {
-      const frame = w.frameElement;
-      if (!frame) return { why: 'it is in a frame of another site' };
-      const r = frame.getBoundingClientRect();
-      x += r.left + frame.clientLeft;
-      y += r.top + frame.clientTop;
-      const hit = frame.ownerDocument.elementFromPoint(x, y);
-      if (hit !== frame) return { why: 'its frame is covered by ' + told(hit) };
-    }
-    return { x, y };
   };
   let last = null, why = 'it does not hold still', scrolled = false;
   for (;;) {
@@ -69,9 +58,8 @@ const READY: &str = "async function (ms, acts) {
         }
         const label = hit && hit.closest('label');
         if (inside(hit) || (label && label.control === el)) {
-          const place = outer(spot.x, spot.y);
-          if (!place.why) return { ...place, mac: /Mac/.test(navigator.platform) };
-          why = place.why;
+          const mac = /Mac/.test(navigator.platform);
+          return { x: spot.x, y: spot.y, width: 0, height: 0, w: innerWidth, h: innerHeight, mac };
         } else {
           why = 'it is covered by ' + told(hit);
         }
@@ -86,8 +74,16 @@ const READY: &str = "async function (ms, acts) {
   }
 }";
 
+/// Scrolls whatever can be scrolled, around its frame too.
+const CENTER: &str = "function () {
+  this.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+  return {};
+}";
+/// Between two looks at an element whose frame is in the way, or moves.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// A place in the page, in CSS pixels from the corner of what is in view.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spot {
     x: f64,
     y: f64,
@@ -101,18 +97,34 @@ impl Spot {
     /// # Errors
     /// `stale_ref`; `not_actionable`, saying what is in the way.
     pub(super) async fn of(page: &Page, element: &Element<'_>, acts: bool) -> Result<Self, Fault> {
-        let wait = ACT_MAX.min(page.left(ANSWER_TIME));
-        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        let spot = element.call(READY, json!([millis, acts])).await?;
-        if let Some(why) = spot["why"].as_str() {
-            return Err(element.not_actionable(why));
+        let at = page.now() + ACT_MAX.min(page.left(ANSWER_TIME));
+        let (mut last, mut scrolled) = (None, false);
+        let mut outside = None;
+        loop {
+            let millis = u64::try_from(at.since(page.now()).as_millis()).unwrap_or(u64::MAX);
+            let own = element.call(READY, json!([millis, acts])).await?;
+            if let Some(why) = own["why"].as_str() {
+                // With no time left it cannot be seen to hold still: then it is its frame.
+                return Err(element.not_actionable(outside.as_deref().unwrap_or(why)));
+            }
+            let mac = own["mac"] == true;
+            let place = element.outwards(own).await?;
+            let side = |name: &str| place[name].as_f64().unwrap_or_default();
+            let (x, y) = (side("x"), side("y"));
+            let spot = Self { x, y, mac };
+            match place["why"].as_str() {
+                // A frame may move in the page around it.
+                None if !element.is_framed() || last == Some(spot) => return Ok(spot),
+                None => last = Some(spot),
+                Some(why) if page.now() >= at => return Err(element.not_actionable(why)),
+                Some(_) if place["out"] == true && !scrolled => {
+                    scrolled = true;
+                    element.call(CENTER, json!([])).await?;
+                }
+                Some(why) => (last, outside) = (None, Some(why.to_owned())),
+            }
+            page.sleep_until(page.now() + AGAIN).await;
         }
-        let side = |name: &str| spot[name].as_f64().unwrap_or_default();
-        Ok(Self {
-            x: side("x"),
-            y: side("y"),
-            mac: spot["mac"] == true,
-        })
     }
 
     /// An `Input.dispatchMouseEvent` there; the rest is its caller's.

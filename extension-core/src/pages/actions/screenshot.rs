@@ -19,20 +19,13 @@ const QUALITY: u8 = 80;
 /// The largest picture, in bytes of base64: a frame, less room for what goes around it.
 const IMAGE_MAX: usize = limits::FRAME_MAX - 64 * 1024;
 
-/// Scrolls the element into view and says where it is on the page.
+/// Scrolls the element into view and says where it is in its frame's view.
 const PLACE: &str = "function () {
   const el = this.nodeType === 1 ? this : this.parentElement;
   if (!el || !el.isConnected) return { gone: true };
   el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
-  const r = el.getBoundingClientRect();
-  let x = r.x, y = r.y, w = window;
-  for (; w !== w.top && w.frameElement; w = w.parent) {
-    const frame = w.frameElement.getBoundingClientRect();
-    x += frame.left + w.frameElement.clientLeft;
-    y += frame.top + w.frameElement.clientTop;
-  }
-  if (w !== w.top) return { width: 0, height: 0 };
-  return { x: x + w.scrollX, y: y + w.scrollY, width: r.width, height: r.height, scale: 1 };
+  const { x, y, width, height } = el.getBoundingClientRect();
+  return { x, y, width, height, w: innerWidth, h: innerHeight, scrollX, scrollY };
 }";
 
 /// # Errors
@@ -57,11 +50,17 @@ pub(super) async fn run(page: &Page, shot: Screenshot) -> Result<PageResult, Fau
     }
     if let Some(element) = element {
         let place = element.call(PLACE, json!([])).await?;
+        let place = element.outwards(place).await?;
         element.release();
-        if place["width"].as_f64() == Some(0.0) || place["height"].as_f64() == Some(0.0) {
+        let side = |name: &str| place[name].as_f64().unwrap_or_default();
+        if side("width") == 0.0 || side("height") == 0.0 {
             return Err(element.not_actionable("it is not visible"));
         }
-        params["clip"] = cut(place, &mut result);
+        let clip = json!({
+            "x": side("x") + side("scrollX"), "y": side("y") + side("scrollY"),
+            "width": side("width"), "height": side("height"), "scale": 1,
+        });
+        params["clip"] = cut(clip, &mut result);
     } else if shot.full_page {
         let metrics = page.command("Page.getLayoutMetrics", json!({})).await?;
         let size = &metrics["cssContentSize"];

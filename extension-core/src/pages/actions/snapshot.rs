@@ -1,19 +1,23 @@
 //! `browser_snapshot`: the page as people and their helpers meet it, as YAML in the style of
 //! Playwright's aria snapshots: roles, names, states, words. What nobody can see is left out; what
 //! can be acted on carries a ref. It is made from `DOMSnapshot.captureSnapshot`, which costs a
-//! tenth of Chrome's accessibility tree and also knows what listens for clicks.
+//! tenth of Chrome's accessibility tree and also knows what listens for clicks. What frames show
+//! stands in them, whoever draws them; nothing is read from a frame where no agent may be.
 
 mod document;
+mod picture;
 mod role;
 
 use super::ready;
 use crate::pages::element;
+use crate::pages::frames;
 use crate::pages::poller::Page;
-use document::Documents;
+use document::Document;
+use picture::Picture;
 use protocol::Fault;
 use protocol::command::PageResult;
 use role::Role;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt::Write;
 
 /// The longest snapshot, in bytes. More floods a model's context; it is cut at a line, and says so.
@@ -32,16 +36,23 @@ pub(super) async fn run(page: &Page) -> Result<PageResult, Fault> {
     loop {
         ready(page).await;
         page.waiting_for("a snapshot of the page");
+        frames::settled(page).await;
         let loader = page.facts().loader.clone();
-        let params = json!({"computedStyles": document::STYLES});
-        let answer = page.command("DOMSnapshot.captureSnapshot", params).await?;
+        let taken = picture::take_all(page).await?;
         // A commit between the question and the answer: whose tree it is, nobody knows.
         if page.facts().loader == loader {
-            let origin = origin(&page.facts().url).to_owned();
-            return Ok(PageResult {
-                snapshot: Some(render(&answer, &element::mark(&loader), &origin)),
+            let pictures = Picture::read_all(&taken, &element::mark(&loader));
+            let mut result = PageResult {
+                snapshot: Some(render(&pictures, origin(&page.facts().url))),
                 ..PageResult::default()
-            });
+            };
+            let missing = taken.missing + page.facts().frames.lost;
+            if missing > 0 {
+                result.notes.push(format!(
+                    "{missing} frames of other sites did not answer, or are too many, and are left out."
+                ));
+            }
+            return Ok(result);
         }
     }
 }
@@ -81,15 +92,11 @@ impl Item {
     }
 }
 
-fn render(answer: &Value, mark: &str, origin: &str) -> String {
-    let documents = Documents::read(answer);
-    let tree = Tree {
-        documents: &documents,
-        mark,
-        origin,
-    };
+/// The first picture is the page's; the others hang in frames.
+fn render(pictures: &[Picture<'_>], origin: &str) -> String {
+    let tree = Tree { pictures, origin };
     let mut items = Vec::new();
-    tree.collect(0, 0, 0, &mut items);
+    tree.collect(Of::default(), 0, 0, &mut items);
     let mut out = String::new();
     let mut lost = 0;
     for item in &items {
@@ -107,15 +114,43 @@ fn render(answer: &Value, mark: &str, origin: &str) -> String {
     out
 }
 
+/// Which document a node is of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Of {
+    picture: usize,
+    document: usize,
+}
+
 struct Tree<'a> {
-    documents: &'a Documents<'a>,
-    mark: &'a str,
+    pictures: &'a [Picture<'a>],
     origin: &'a str,
 }
 
-impl Tree<'_> {
-    fn children(&self, of: usize, node: usize, depth: usize, into: &mut Vec<Item>) {
-        let Some(document) = self.documents.get(of) else {
+impl<'a> Tree<'a> {
+    /// None for what may not be read, and for what is not there.
+    fn document(&self, of: Of) -> Option<&'a Document<'a>> {
+        self.pictures.get(of.picture)?.document(of.document)
+    }
+
+    /// The document in a frame.
+    fn content(&self, of: Of, node: usize) -> Option<Of> {
+        let picture = self.pictures.get(of.picture)?;
+        let document = picture.document(of.document)?;
+        if let Some(inner) = document.content(node) {
+            return Some(Of {
+                document: inner,
+                ..of
+            });
+        }
+        let picture = picture.hung_in(document.backend(node)?)?;
+        Some(Of {
+            picture,
+            document: 0,
+        })
+    }
+
+    fn children(&self, of: Of, node: usize, depth: usize, into: &mut Vec<Item>) {
+        let Some(document) = self.document(of) else {
             return;
         };
         for child in document.children(node) {
@@ -124,8 +159,8 @@ impl Tree<'_> {
     }
 
     /// Adds what a node shows: itself, or its children when it only wraps them.
-    fn collect(&self, of: usize, node: usize, depth: usize, into: &mut Vec<Item>) {
-        let Some(document) = self.documents.get(of).filter(|_| depth <= DEPTH_MAX) else {
+    fn collect(&self, of: Of, node: usize, depth: usize, into: &mut Vec<Item>) {
+        let Some(document) = self.document(of).filter(|_| depth <= DEPTH_MAX) else {
             return;
         };
         if document.is_text(node) {
@@ -143,7 +178,7 @@ impl Tree<'_> {
         }
         let mut children = Vec::new();
         self.children(of, node, depth, &mut children);
-        if let Some(inner) = document.content(node) {
+        if let Some(inner) = self.content(of, node) {
             self.collect(inner, 0, depth + 1, &mut children);
         }
         self.place(of, node, role, clickable, children, into);
@@ -154,14 +189,14 @@ impl Tree<'_> {
     #[inline(never)]
     fn place(
         &self,
-        of: usize,
+        of: Of,
         node: usize,
         role: Role,
         mut clickable: bool,
         mut children: Vec<Item>,
         into: &mut Vec<Item>,
     ) {
-        let Some(document) = self.documents.get(of) else {
+        let Some(document) = self.document(of) else {
             return;
         };
         if document.tag(node) == "LABEL"
@@ -216,10 +251,13 @@ impl Tree<'_> {
         into.extend(tidy(item, children));
     }
 
-    fn reference(&self, of: usize, node: usize) -> String {
-        match self.documents.get(of).and_then(|it| it.backend(node)) {
-            Some(id) => element::name(id, self.mark),
-            None => String::new(),
+    fn reference(&self, of: Of, node: usize) -> String {
+        let picture = self.pictures.get(of.picture);
+        let mark = picture.and_then(|picture| picture.mark(of.document));
+        let backend = self.document(of).and_then(|it| it.backend(node));
+        match (backend, mark) {
+            (Some(id), Some(mark)) => element::name(id, mark),
+            (Some(_) | None, _) => String::new(),
         }
     }
 }

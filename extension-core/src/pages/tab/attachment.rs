@@ -3,6 +3,60 @@
 
 use super::*;
 
+/// The parameters of a step.
+pub(super) type Parameters = fn() -> Value;
+
+/// The enable burst: strictly one after another, because events overtake results.
+const BURST: [(&str, Parameters); 11] = [
+    // A crashed page says so, instead of never answering the rest.
+    ("Inspector.enable", none),
+    // What Chrome told a former life of the worker, it tells again only after these two.
+    ("Target.setAutoAttach", unfollowed),
+    ("Runtime.disable", none),
+    ("Page.enable", none),
+    ("Page.getFrameTree", none),
+    ("Target.setAutoAttach", followed),
+    ("Runtime.enable", none),
+    ("Log.enable", none),
+    // From the start: what a page asked for while it was loaded cannot be learnt later.
+    ("Network.enable", without_bodies),
+    ("Emulation.setFocusEmulationEnabled", focused),
+    // Only where the tab has no size: nothing in it could be seen or clicked.
+    (GIVE_SIZE, sized),
+];
+
+/// Lasts until the person shows the tab, which then is as large as their window.
+const GIVE_SIZE: &str = "Emulation.setDeviceMetricsOverride";
+
+pub(super) fn none() -> Value {
+    json!({})
+}
+
+fn unfollowed() -> Value {
+    json!({"autoAttach": false, "waitForDebuggerOnStart": false, "flatten": true})
+}
+
+pub(super) fn followed() -> Value {
+    json!({
+        "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true,
+        "filter": [{"type": "iframe"}],
+    })
+}
+
+/// Nobody asks for bodies: Chrome shall not keep them, and not tell those of requests.
+pub(super) fn without_bodies() -> Value {
+    json!({"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1})
+}
+
+fn focused() -> Value {
+    json!({"enabled": true})
+}
+
+/// In CSS pixels: what a person's screen often shows.
+fn sized() -> Value {
+    json!({"width": 1280, "height": 720, "deviceScaleFactor": 0, "mobile": false})
+}
+
 impl Tab {
     pub(super) fn look(&mut self, out: &mut Out) {
         self.attachment = Attachment::Looking;
@@ -108,8 +162,8 @@ impl Tab {
     }
 
     pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
-        let method = BURST.get(step).copied();
-        let Some(method) = method.filter(|step| self.sizeless || *step != GIVE_SIZE) else {
+        let due = BURST.get(step).copied();
+        let Some((method, params)) = due.filter(|due| self.sizeless || due.0 != GIVE_SIZE) else {
             self.attachment = Attachment::Ready;
             out.timers.clear(&(self.id, Timer::Attachment));
             return;
@@ -118,18 +172,7 @@ impl Tab {
             step,
             rescued: false,
         };
-        let params = match method {
-            "Emulation.setFocusEmulationEnabled" => json!({"enabled": true}),
-            // Nobody asks for bodies: Chrome shall not keep them, and not tell those of requests.
-            "Network.enable" => json!({
-                "maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1,
-            }),
-            GIVE_SIZE => json!({
-                "width": SIZE.0, "height": SIZE.1, "deviceScaleFactor": 0, "mobile": false,
-            }),
-            _ => json!({}),
-        };
-        self.command(out, method, params, Purpose::Enable);
+        self.command(out, method, params(), Purpose::Enable);
         self.arm_attachment(out, ENABLE_MAX);
     }
 
@@ -139,7 +182,8 @@ impl Tab {
         };
         match outcome {
             Ok(result) => {
-                if BURST.get(step) == Some(&"Page.getFrameTree") {
+                let done = BURST.get(step).map(|(method, _)| *method);
+                if done == Some("Page.getFrameTree") {
                     self.facts.borrow_mut().frame_tree(&result);
                     let url = self.facts.borrow().url.clone();
                     self.moved(out, &url);

@@ -2,6 +2,7 @@
 //! comes when the browser has settled the last of its commands.
 
 use super::*;
+use std::collections::BTreeSet;
 
 impl Tab {
     pub(super) fn start(&mut self, out: &mut Out) {
@@ -45,8 +46,19 @@ impl Tab {
             wanted.push(next);
         }
         let (held, at) = (procedure.held(), procedure.poll_timeout());
-        for Wanted { effect, call, kind } in wanted {
-            self.ask(out, call, Purpose::Effect { effect, kind });
+        for wanted in wanted {
+            let Wanted {
+                effect,
+                session,
+                call,
+                kind,
+            } = wanted;
+            let purpose = Purpose::Effect {
+                effect,
+                session,
+                kind,
+            };
+            self.ask(out, call, purpose);
         }
         match (outcome, at) {
             (Some(outcome), _) => {
@@ -127,14 +139,15 @@ impl Tab {
         if cast {
             self.command(out, "Page.stopScreencast", json!({}), Purpose::End);
         }
-        let script = self
+        let scripts: Vec<(Session, Instant)> = self
             .asked
             .values()
             .filter_map(|purpose| match purpose {
                 Purpose::Effect {
                     kind: Kind::Script { until },
+                    session,
                     ..
-                } => Some(*until),
+                } => Some((session.clone(), *until)),
                 Purpose::Effect {
                     kind: Kind::Command | Kind::Aside,
                     ..
@@ -144,17 +157,26 @@ impl Tab {
                 | Purpose::Attach
                 | Purpose::Enable
                 | Purpose::Detach
+                | Purpose::Child { .. }
                 | Purpose::End
-                | Purpose::Probe
+                | Purpose::Probe { .. }
                 | Purpose::Dismiss { .. }
                 | Purpose::Dialog { .. }
                 | Purpose::Lost => None,
             })
-            .max();
-        if script.is_some() {
-            let params = json!({"expression": "0"});
-            self.command(out, "Runtime.evaluate", params, Purpose::Probe);
+            .collect();
+        let sessions: BTreeSet<&Session> = scripts.iter().map(|(session, _)| session).collect();
+        for session in sessions {
+            let call = ChromeCall::Command {
+                tab: self.id,
+                session: session.as_deref().map(str::to_owned),
+                method: "Runtime.evaluate",
+                params: json!({"expression": "0"}),
+            };
+            let session = session.clone();
+            self.ask(out, call, Purpose::Probe { session });
         }
+        let script = scripts.iter().map(|(_, until)| *until).max();
         let from = script.unwrap_or(out.now).max(out.now);
         out.timers.set((self.id, Timer::Ending), from + ENDING_MAX);
         self.check_ended(out);
@@ -167,7 +189,7 @@ impl Tab {
                 ..
             }
             | Purpose::End
-            | Purpose::Probe
+            | Purpose::Probe { .. }
             | Purpose::Dismiss { .. } => true,
             Purpose::Effect {
                 kind: Kind::Aside, ..
@@ -177,6 +199,7 @@ impl Tab {
             | Purpose::Attach
             | Purpose::Enable
             | Purpose::Detach
+            | Purpose::Child { .. }
             | Purpose::Dialog { .. }
             | Purpose::Lost => false,
         });

@@ -107,7 +107,10 @@ impl Tab {
         self.forget(out, |purpose| {
             matches!(
                 purpose,
-                Purpose::Effect { .. } | Purpose::End | Purpose::Probe | Purpose::Dismiss { .. }
+                Purpose::Effect { .. }
+                    | Purpose::End
+                    | Purpose::Probe { .. }
+                    | Purpose::Dismiss { .. }
             )
         });
         // Its dialog went with it.

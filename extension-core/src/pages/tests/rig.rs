@@ -101,6 +101,8 @@ impl Chrome {
             "Inspector.enable"
             | "Page.enable"
             | "Runtime.enable"
+            | "Runtime.disable"
+            | "Target.setAutoAttach"
             | "Log.enable"
             | "Network.enable"
             | "Emulation.setFocusEmulationEnabled"
@@ -147,6 +149,41 @@ impl Chrome {
             }
         });
         calls.collect()
+    }
+
+    /// The open commands of this name, in order.
+    pub(super) fn requests(&self, name: &str) -> Vec<u64> {
+        let calls = self.asks.iter().filter(|(_, call)| named(call) == name);
+        calls.map(|(request, _)| *request).collect()
+    }
+
+    /// The child session of an open command.
+    pub(super) fn session_at(&self, request: u64) -> Option<String> {
+        match &self.asks[&request] {
+            ChromeCall::Command { session, .. } => session.clone(),
+            _ => None,
+        }
+    }
+
+    /// The child session of all open commands of this name.
+    pub(super) fn session_of(&self, name: &str) -> Option<String> {
+        let requests = self.requests(name).into_iter();
+        let mut sessions: Vec<_> = requests.map(|one| self.session_at(one)).collect();
+        sessions.dedup();
+        assert_eq!(sessions.len(), 1, "{name} in {:?}", self.asks);
+        sessions.remove(0)
+    }
+
+    /// As [`Chrome::answer`], for the open command of one session.
+    pub(super) fn answer_in(&mut self, session: Option<&str>, name: &str, answer: Value) {
+        let requests = self.requests(name).into_iter();
+        let mut found = requests.filter(|one| self.session_at(*one).as_deref() == session);
+        let first = found.next();
+        assert!(found.next().is_none(), "{name} twice in {:?}", self.asks);
+        let request = first.unwrap_or_else(|| panic!("no {name} in {:?}", self.asks));
+        self.asks.remove(&request);
+        self.pages.handle_done(request, Ok(answer), self.now);
+        self.drain();
     }
 
     pub(super) fn answer(&mut self, name: &str, answer: Value) {

@@ -232,6 +232,7 @@ fn a_snapshot_that_a_commit_overtook_is_taken_again() {
         "layout": {"nodeIndex": [0, 1], "styles": [[], [3]]}}]});
     chrome.commit("L2", "http://b.test/");
     chrome.answer("DOMSnapshot.captureSnapshot", tree.clone());
+    chrome.serve();
     chrome.load();
     chrome.answer("DOMSnapshot.captureSnapshot", tree);
     chrome.serve();
@@ -510,7 +511,8 @@ fn the_whole_page_is_taken_beyond_what_is_in_view_up_to_chromes_limit() {
 #[test]
 fn a_picture_of_an_element_shows_its_place_and_nothing_else() {
     let mut chrome = Chrome::attached();
-    let place = json!({"x": 1, "y": 2, "width": 30, "height": 40, "scale": 1});
+    let place = json!({"x": 1, "y": 2, "width": 30, "height": 40, "scrollX": 5, "scrollY": 600});
+    let clip = json!({"x": 6.0, "y": 602.0, "width": 30.0, "height": 40.0, "scale": 1});
     let unseen = json!({"width": 0, "height": 0});
     for (at, code) in [
         (&place, None),
@@ -529,7 +531,7 @@ fn a_picture_of_an_element_shows_its_place_and_nothing_else() {
             assert_eq!(chrome.fault().0.code(), code);
             continue;
         }
-        assert_eq!(chrome.params("Page.captureScreenshot")["clip"], place);
+        assert_eq!(chrome.params("Page.captureScreenshot")["clip"], clip);
         chrome.answer("Page.captureScreenshot", json!({"data": "QUJD"}));
         chrome.serve();
         chrome.result();

@@ -2,7 +2,7 @@
 //!
 //! `name` (or `who`) tells copies of a page apart: it stands in title, heading and counters.
 
-use super::{Request, controls};
+use super::{Request, controls, frames};
 use std::fmt::Write as _;
 
 pub(super) struct Page {
@@ -105,6 +105,15 @@ pub(super) fn page(request: &Request) -> Page {
         "/keys" => Page::html("Keys", controls::KEYS),
         "/menu" => Page::html("Menu", controls::MENU),
         "/lists" => Page::html("Lists", controls::LISTS),
+        "/frames" => Page::html("Frames", &frames::outer(request)),
+        "/frame" => Page::html(name, &frames::inner(&safe, request)),
+        "/tall-frame" => Page::html("Tall", &frames::tall(&safe)),
+        "/paper" => Page::html("Paper", frames::PAPER),
+        "/paper.pdf" => Page {
+            kind: "application/pdf",
+            body: frames::PDF.into(),
+            ..Page::html("", "")
+        },
         "/asks" => Page::html("Asks", controls::ASKS),
         "/loud" => Page::html("Loud", controls::LOUD),
         "/style.css" => Page {
@@ -227,7 +236,7 @@ fn links(to: &str) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('"', "&quot;")

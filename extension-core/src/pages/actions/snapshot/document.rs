@@ -31,6 +31,10 @@ impl<'a> Documents<'a> {
     pub(super) fn get(&self, index: usize) -> Option<&Document<'a>> {
         self.0.get(index)
     }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Document<'a>> {
+        self.0.iter()
+    }
 }
 
 /// How a node is laid out.
@@ -45,6 +49,8 @@ struct Layout<'a> {
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     strings: &'a [Value],
+    /// Its frame's id.
+    frame: &'a str,
     kinds: &'a [Value],
     names: &'a [Value],
     values: &'a [Value],
@@ -84,6 +90,7 @@ impl<'a> Document<'a> {
             .collect();
         let mut read = Self {
             strings,
+            frame: string(strings, document.get("frameId")),
             kinds: list(&nodes["nodeType"]),
             names: list(&nodes["nodeName"]),
             values: list(&nodes["nodeValue"]),
@@ -111,6 +118,10 @@ impl<'a> Document<'a> {
             }
         }
         read
+    }
+
+    pub(super) fn frame(&self) -> &'a str {
+        self.frame
     }
 
     pub(super) fn children(&self, node: usize) -> &[usize] {

@@ -1,6 +1,7 @@
 //! Documents as Chrome tells them, cut down to what is read.
 
 use super::*;
+use serde_json::json;
 
 /// Builds an answer of `DOMSnapshot.captureSnapshot` node by node.
 #[derive(Default)]
@@ -88,7 +89,7 @@ impl Dom {
             },
             "layout": {"nodeIndex": nodes, "styles": styles},
         }]});
-        render(&answer, "k3x9", "http://a.test")
+        render(&Picture::of_page(&answer, "k3x9"), "http://a.test")
     }
 }
 
@@ -267,6 +268,7 @@ fn an_answer_without_sense_is_an_empty_page_and_no_panic() {
         json!({"documents": [{}], "strings": 7}),
         json!({"documents": [{"nodes": {"parentIndex": [5, -1, 0, 99], "nodeType": [1]}}]}),
     ] {
-        assert!(render(&answer, "k3x9", "").starts_with('#'));
+        let pictures = Picture::of_page(&answer, "k3x9");
+        assert!(render(&pictures, "").starts_with('#'));
     }
 }
