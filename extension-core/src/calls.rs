@@ -179,6 +179,14 @@ impl Calls {
             .copied()
     }
 
+    /// A session's calls in flight that no queue of a tab knows: they handle dialogs.
+    pub fn without_turn(&self, session: &SessionId) -> Vec<CallId> {
+        let dialogs = |call: &Call| matches!(call.command, Command::HandleDialog(_));
+        let open = self.open.iter();
+        let own = open.filter(|(_, call)| call.session == *session && dialogs(call));
+        own.map(|(id, _)| *id).collect()
+    }
+
     /// How many calls are in flight.
     #[must_use]
     pub fn len(&self) -> usize {

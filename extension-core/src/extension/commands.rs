@@ -283,15 +283,17 @@ impl Extension {
                         },
                     );
                 }
-                if self.sessions.get(&session).is_none() {
+                let ended = self.sessions.get(&session).is_none();
+                if ended {
                     // Nobody will ever ask for it again.
                     for wire_id in self.calls.forget(&session) {
                         self.store.delete(call_key(&session, &wire_id));
                     }
                 }
                 match connected {
-                    // What changed hands must have done so after a death too.
-                    Some(socket) if quick => {
+                    // What changed hands must have done so after a death too; but of a session that
+                    // has ended the socket is closed by then.
+                    Some(socket) if quick && !ended => {
                         self.hold(Held::Answer { socket, envelope }, self.now);
                     }
                     Some(socket) => self.send_response(socket, *envelope),

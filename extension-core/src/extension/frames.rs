@@ -168,6 +168,9 @@ impl Extension {
             session: id.clone(),
         });
         self.tabs.end_session(id, now);
+        for call in self.calls.without_turn(id) {
+            self.answer(call, Err(Fault::SessionEnded.into()));
+        }
         self.house.forget(id);
         for wire_id in self.calls.forget(id) {
             self.store.delete(call_key(id, &wire_id));

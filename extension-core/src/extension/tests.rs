@@ -341,6 +341,21 @@ fn a_session_that_is_ended_has_its_calls_answered_and_its_socket_closed() {
 }
 
 #[test]
+fn a_dialog_that_is_being_handled_is_answered_when_its_session_ends() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.extension.tabs.give(TabId(7), &id(), START).unwrap();
+    peer.tell(Input::Tick);
+    peer.write();
+    let accept = json!({"accept": true});
+    peer.command("w", "browser_handle_dialog", accept);
+    assert_eq!(peer.answers(), [] as [&str; 0], "begun is not on disk");
+    let (ask, action) = (crate::input::AskId(1), crate::PersonAction::CleanUp);
+    peer.tell(Input::Person { ask, action });
+    assert_eq!(peer.code("w"), Some(ErrorCode::SessionEnded));
+}
+
+#[test]
 fn an_answer_above_the_peers_limit_is_an_error_in_its_place() {
     // The least that a server may take, and more tabs than can be told in it.
     let frame_max = protocol::limits::HANDSHAKE_FRAME_MAX;
