@@ -16,7 +16,7 @@ fn find(plant: Plant, invariant: u8) {
             Plant::ClaimOvertakes => {
                 let calm = Plan::calm(300 + seed, 4);
                 let faults = Faults {
-                    rush: 50,
+                    rush: 150,
                     ..calm.faults
                 };
                 Plan { faults, ..calm }
