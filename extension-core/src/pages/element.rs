@@ -7,7 +7,7 @@ use super::facts::text;
 use super::frames::{self, Hop, Place};
 use super::poller::Page;
 use crate::input::ChromeError;
-use protocol::{Fault, Target};
+use protocol::{Fault, Instant, Target};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 const MARK_LEN: usize = 4;
 /// Characters of a frame's mark, which also says which of all frames it is.
 const FRAME_MARK_LEN: usize = 6;
-/// Our own functions on an element work for microseconds between two frames.
+/// Our own functions on an element work for microseconds at a time.
 const OURS_MAX: Duration = Duration::from_secs(2);
 /// Elements held for one call; released together at its end.
 const GROUP: &str = "interlock";
@@ -138,6 +138,31 @@ impl<'a> Element<'a> {
     pub(super) async fn call(&self, function: &str, arguments: Value) -> Result<Value, Fault> {
         self.call_on(&self.page, &self.object, function, arguments)
             .await
+    }
+
+    /// Calls one of our own functions that looks until it can act, as `function (ms, again, what)`,
+    /// until `at`. It changes the page before its first await only; what it finds possible later,
+    /// it answers `{again: true}` to, and is called again. So what is left of it when its call has
+    /// ended only looks.
+    ///
+    /// # Errors
+    /// As [`Element::call`].
+    pub(super) async fn act(
+        &self,
+        function: &str,
+        at: Instant,
+        what: Value,
+    ) -> Result<Value, Fault> {
+        let mut again = false;
+        loop {
+            let left = at.since(self.page.now());
+            let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            let outcome = self.call(function, json!([millis, again, what])).await?;
+            again = outcome["again"] == true;
+            if !again {
+                return Ok(outcome);
+            }
+        }
     }
 
     /// From `{x, y, width, height, w, h}` in its frame's view to the same in the page's, with

@@ -100,3 +100,46 @@ async fn a_slow_page_is_waited_for_before_the_next_call_looks() -> Result<()> {
     assert_eq!(value_in(&reading.answer().await?)?, "arrived");
     world.close().await
 }
+
+/// A list that lacks `Blue`, a field that is read-only, a button far below.
+const UNREADY: &str = "document.body.innerHTML = '<select aria-label=Colour><option>Red</option></select>\
+    <input aria-label=Name value=old readonly>\
+    <div style=\"height: 5000px\"></div><button>Deep</button>'";
+
+/// Without it the button is in no snapshot.
+const HIDE: &str = "document.querySelector('button').style.visibility = 'hidden'";
+
+/// Now all of them can be acted on.
+const READY: &str = "(document.querySelector('select').add(new Option('Blue')), \
+    document.querySelector('input').readOnly = false, \
+    document.querySelector('button').style.visibility = 'visible')";
+
+const SEEN: &str = "[document.querySelector('select').value, document.querySelector('input').value, \
+    document.activeElement.localName, scrollY].join()";
+
+#[tokio::test]
+async fn a_cancelled_action_that_waited_for_its_element_changes_nothing_later() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/slow?name=late")).await?;
+    let list = ["combobox", "Colour"];
+    let (field, button) = (["textbox", "Name"], ["button", "Deep"]);
+    for (tool, words, argument, value) in [
+        ("browser_select_option", list, "values", json!(["Blue"])),
+        ("browser_type", field, "text", json!("new")),
+        ("browser_click", button, "button", json!("left")),
+    ] {
+        one.read(tab, UNREADY).await?;
+        let mut arguments = one.aim(tab, &words).await?;
+        arguments[argument] = value;
+        one.read(tab, HIDE).await?;
+        let acting = one.begin(tool, arguments).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        acting.cancel().await?;
+        // The turn is over, as another's may begin, while the time to wait is not.
+        one.read(tab, READY).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(one.read(tab, SEEN).await?, "Red,old,body,0", "{tool}");
+    }
+    world.close().await
+}

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 /// Looks once a frame until the mouse can get at the element within its document, and if `acts` it
 /// can be acted on: `{x, y, width: 0, height: 0, w, h, mac}` in a view of `{w, h}`, or after `ms`
-/// `{why}`, or `{gone: true}`. A frame is one of the page's, or 50 ms in a page that paints none.
-const READY: &str = "async function (ms, acts) {
+/// `{why}`, or `{again}` to scroll, or `{gone}` (see [`Element::act`]). A frame is one of the page's,
+/// or 50 ms in a page that paints none.
+const READY: &str = "async function (ms, again, acts) {
   const el = this.nodeType === 1 ? this : this.parentElement;
   const start = performance.now();
   const frame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 50); });
@@ -33,8 +34,8 @@ const READY: &str = "async function (ms, acts) {
     const top = Math.max(rect.top, 0), bottom = Math.min(rect.bottom, innerHeight);
     return { x: (left + right) / 2, y: (top + bottom) / 2, out: right - left < 1 || bottom - top < 1 };
   };
-  let last = null, why = 'it does not hold still', scrolled = false;
-  for (;;) {
+  let last = null, why = 'it does not hold still';
+  for (let fresh = true; ; fresh = false) {
     if (!el || !el.isConnected) return { gone: true };
     let spot = at();
     if (spot.why) {
@@ -42,9 +43,10 @@ const READY: &str = "async function (ms, acts) {
     } else if (acts && (el.matches(':disabled') || el.closest('[aria-disabled=\"true\"]'))) {
       why = 'it is disabled';
     } else {
-      if (spot.out || (scrolled === 'again')) {
+      if (spot.out || (fresh && again)) {
+        if (!fresh) return { again: true };
         el.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
-        scrolled = true;
+        again = true;
         spot = at();
       }
       if (spot.out) {
@@ -63,13 +65,13 @@ const READY: &str = "async function (ms, acts) {
         } else {
           why = 'it is covered by ' + told(hit);
         }
-        if (!scrolled) scrolled = 'again';
+        if (!again) return { again: true };
       } else {
         why = 'it does not hold still';
       }
       last = spot;
     }
-    if (performance.now() - start > ms) return { why };
+    if (performance.now() - start >= ms) return { why };
     await frame();
   }
 }";
@@ -101,8 +103,7 @@ impl Spot {
         let (mut last, mut scrolled) = (None, false);
         let mut outside = None;
         loop {
-            let millis = u64::try_from(at.since(page.now()).as_millis()).unwrap_or(u64::MAX);
-            let own = element.call(READY, json!([millis, acts])).await?;
+            let own = element.act(READY, at, json!(acts)).await?;
             if let Some(why) = own["why"].as_str() {
                 // With no time left it cannot be seen to hold still: then it is its frame.
                 return Err(element.not_actionable(outside.as_deref().unwrap_or(why)));

@@ -9,8 +9,9 @@ use protocol::command::{PageResult, SelectOption};
 use serde_json::json;
 
 /// Looks once a frame until all of `values` can be chosen, and chooses them: `{}`, or after `ms`
-/// `{why}`, or `{gone: true}`. A name that two entries have is the first one's that is enabled.
-const SELECT: &str = "async function (ms, values) {
+/// `{why}`, or `{again}` or `{gone}` (see [`Element::act`]). A name that two entries have is the
+/// first one's that is enabled.
+const SELECT: &str = "async function (ms, again, values) {
   let el = this.nodeType === 1 ? this : this.parentElement;
   const start = performance.now();
   const frame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 50); });
@@ -22,7 +23,7 @@ const SELECT: &str = "async function (ms, values) {
     if (!shown) return 'it has no entry that can be chosen';
     return 'it has ' + shown + (names.length > 20 ? ' and ' + (names.length - 20) + ' more' : '');
   };
-  for (;;) {
+  for (let fresh = true; ; fresh = false) {
     if (!el || !el.isConnected) return { gone: true };
     if (el.localName === 'option') el = el.closest('select') ?? el;
     if (el.localName === 'label' && el.control) el = el.control;
@@ -42,6 +43,7 @@ const SELECT: &str = "async function (ms, values) {
       if (why) break;
     }
     if (!why) {
+      if (!fresh) return { again: true };
       el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
       el.focus();
       if (el.multiple) for (const o of el.options) o.selected = chosen.includes(o);
@@ -50,7 +52,7 @@ const SELECT: &str = "async function (ms, values) {
       el.dispatchEvent(new Event('change', { bubbles: true }));
       return {};
     }
-    if (performance.now() - start > ms) return { why };
+    if (performance.now() - start >= ms) return { why };
     await frame();
   }
 }";
@@ -64,8 +66,8 @@ pub(super) async fn run(page: &Page, select: SelectOption) -> Result<PageResult,
     let element = Element::find(page, &select.target).await?;
     cast_on(page).await;
     let wait = ACT_MAX.min(page.left(ANSWER_TIME));
-    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    let chosen = element.call(SELECT, json!([millis, select.values])).await?;
+    let values = json!(select.values);
+    let chosen = element.act(SELECT, page.now() + wait, values).await?;
     element.release();
     if let Some(why) = chosen["why"].as_str() {
         return Err(element.not_actionable(why));

@@ -10,8 +10,9 @@ use protocol::command::{Chord, PageResult, Type};
 use serde_json::json;
 
 /// Waits until the field can be written, focuses it and selects what stands in it: `{}`, or
-/// `{empty: true}` when nothing does, `{done: true}` when it was set, `{why}`, `{gone: true}`.
-const EDIT: &str = "async function (ms, text) {
+/// `{empty: true}` when nothing does, `{done: true}` when it was set, after `ms` `{why}`, or
+/// `{again}` or `{gone}` (see [`Element::act`]).
+const EDIT: &str = "async function (ms, again, text) {
   let el = this.nodeType === 1 ? this : this.parentElement;
   const start = performance.now();
   const frame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 50); });
@@ -21,7 +22,7 @@ const EDIT: &str = "async function (ms, text) {
     el.dispatchEvent(new Event('change', { bubbles: true }));
     return { done: true };
   };
-  for (;;) {
+  for (let fresh = true; ; fresh = false) {
     if (!el || !el.isConnected) return { gone: true };
     if (!el.matches(fields) && !el.isContentEditable) {
       const inner = el.control ?? (el.querySelectorAll(fields).length === 1 ? el.querySelector(fields) : null);
@@ -32,8 +33,9 @@ const EDIT: &str = "async function (ms, text) {
     if (el.getClientRects().length === 0 || getComputedStyle(el).visibility !== 'visible') why = 'it is not visible';
     else if (el.matches(':disabled') || el.closest('[aria-disabled=\"true\"]')) why = 'it is disabled';
     else if (el.readOnly) why = 'it is read-only';
+    if (!why && !fresh) return { again: true };
     if (!why) break;
-    if (performance.now() - start > ms) return { why };
+    if (performance.now() - start >= ms) return { why };
     await frame();
   }
   el.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
@@ -76,8 +78,8 @@ pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
     let element = Element::find(page, &typed.target).await?;
     cast_on(page).await;
     let wait = ACT_MAX.min(page.left(ANSWER_TIME));
-    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    let field = element.call(EDIT, json!([millis, typed.text])).await?;
+    let text = json!(typed.text);
+    let field = element.act(EDIT, page.now() + wait, text).await?;
     element.release();
     if let Some(why) = field["why"].as_str() {
         return Err(element.not_actionable(why));
