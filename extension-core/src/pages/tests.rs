@@ -686,3 +686,34 @@ fn a_debugger_that_chrome_took_off_a_forbidden_page_is_a_refusal() {
     chrome.serve();
     assert_eq!(chrome.fault().0.code(), protocol::ErrorCode::UrlRefused);
 }
+
+#[test]
+fn a_late_look_at_a_tab_that_lost_its_debugger_answers_no_later_call() {
+    let mut chrome = Chrome::attached();
+    evaluate(&mut chrome);
+    chrome.asks.clear();
+    let thrown_off = DetachReason::TargetClosed;
+    chrome.pages.handle_detached(TAB, thrown_off, chrome.now);
+    chrome.drain();
+    let look = chrome.asked("get");
+    chrome.asks.remove(&look);
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.drain();
+    assert!(chrome.settled());
+    chrome.begin_as(
+        CallId(2),
+        "browser_evaluate",
+        json!({"function": "() => 1"}),
+    );
+    let tab = chrome.tab.clone();
+    chrome.pages.handle_done(look, Ok(tab), chrome.now);
+    chrome.serve();
+    assert!(chrome.told().is_empty(), "it goes on");
+    chrome.answer("Runtime.evaluate", number(1));
+    chrome.serve();
+    let told = chrome.told();
+    let PageEvent::Answer { call, outcome } = &told[0] else {
+        panic!("{told:?}");
+    };
+    assert!(*call == CallId(2) && outcome.is_ok(), "{told:?}");
+}

@@ -212,8 +212,10 @@ impl Tab {
 
     pub(super) fn settle(&mut self, out: &mut Out) {
         if let Some(running) = self.running.take() {
-            // What is still open is of its procedure, which is no more.
-            self.forget(out, |purpose| matches!(purpose, Purpose::Effect { .. }));
+            // What is still open is of its procedure, which is no more, or would answer for it.
+            self.forget(out, |purpose| {
+                matches!(purpose, Purpose::Effect { .. } | Purpose::Lost)
+            });
             for timer in [Timer::Call, Timer::Procedure, Timer::Ending] {
                 out.timers.clear(&(self.id, timer));
             }
