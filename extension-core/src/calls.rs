@@ -279,6 +279,22 @@ impl Calls {
         kept.chain(running).collect()
     }
 
+    /// Replaces the copy of an answer that learnt something after it was kept; whether there is one.
+    pub fn keep_again(&mut self, envelope: &Envelope) -> bool {
+        let kept = self.kept.get_mut(&envelope.session_id);
+        let same = |kept: &&mut Kept| kept.wire_id == envelope.wire_id;
+        let Some(kept) = kept.and_then(|all| all.iter_mut().find(same)) else {
+            return false;
+        };
+        match &mut kept.state {
+            KeptState::Ended(copy) => {
+                **copy = envelope.clone();
+                true
+            }
+            KeptState::TooLarge { .. } | KeptState::Lost { .. } => false,
+        }
+    }
+
     /// Takes a record out of the store: a call that had begun when the worker died.
     pub fn restore(&mut self, session: SessionId, wire_id: WireId, record: CallRecord) {
         let state = match (record.response, record.ended) {

@@ -28,7 +28,7 @@ use crate::store::Store;
 use crate::tabs::{Slot, TabEvent, Tabs};
 use crate::view::View;
 use protocol::frame::Outcome;
-use protocol::{Envelope, Frame, Instant, SessionId, TabId, limits};
+use protocol::{Envelope, Instant, SessionId, TabId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -355,9 +355,9 @@ impl Extension {
                 mut envelope,
             } => {
                 if self.sessions.carries(socket, &envelope.session_id) {
-                    envelope.lost = self.tabs.take_lost(&envelope.session_id);
+                    self.tell_lost(&mut envelope);
                 }
-                self.links.send(socket, &Frame::Response(*envelope));
+                self.send_response(socket, *envelope);
             }
             Held::Reply(Reply { ask, outcome }) => {
                 self.effects.push_back(Effect::Reply { ask, outcome });

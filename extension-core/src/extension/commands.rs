@@ -270,18 +270,8 @@ impl Extension {
                 }
             }
             AnswerBody::Envelope(envelope) => {
-                if let (Some(tab), Caller::Server { wire_id, .. }) = (acted_on, &caller) {
-                    let key = call_key(&session, wire_id);
-                    let response = self.calls.kept_answer(&session, wire_id).cloned();
-                    let response = response.map(Box::new);
-                    self.store.put(
-                        key,
-                        &CallRecord {
-                            tab,
-                            response,
-                            ended: true,
-                        },
-                    );
+                if let Caller::Server { wire_id, .. } = &caller {
+                    self.store_answer(&session, wire_id, acted_on);
                 }
                 let ended = self.sessions.get(&session).is_none();
                 if ended {
@@ -303,18 +293,44 @@ impl Extension {
         }
     }
 
+    /// Adds the tabs that its session lost to an answer that waited for the disk, and to its copy.
+    pub(super) fn tell_lost(&mut self, envelope: &mut Envelope) {
+        envelope.lost = self.tabs.take_lost(&envelope.session_id);
+        if !envelope.lost.is_empty() && self.calls.keep_again(envelope) {
+            self.store_answer(&envelope.session_id, &envelope.wire_id, envelope.tab_id);
+        }
+    }
+
+    /// Stores what became of a call that acted on a tab.
+    fn store_answer(&mut self, session: &SessionId, wire_id: &WireId, acted_on: Option<TabId>) {
+        let Some(tab) = acted_on else {
+            return;
+        };
+        let response = self.calls.kept_answer(session, wire_id).cloned();
+        let record = CallRecord {
+            tab,
+            response: response.map(Box::new),
+            ended: true,
+        };
+        self.store.put(call_key(session, wire_id), &record);
+    }
+
     /// Sends an answer, or that it is too large to send.
-    fn send_response(&mut self, socket: SocketId, envelope: Envelope) {
-        let frame = Frame::Response(envelope);
-        match self.links.send(socket, &frame) {
-            Sent::Yes | Sent::Gone => {}
-            Sent::TooLarge { bytes, limit } => {
-                if let Frame::Response(mut envelope) = frame {
-                    envelope.body = Body::Error(Fault::ResultTooLarge { bytes, limit }.into());
-                    self.links.send(socket, &Frame::Response(envelope));
+    pub(super) fn send_response(&mut self, socket: SocketId, envelope: Envelope) {
+        let mut frame = Frame::Response(envelope);
+        // What is left of an answer when it is too large, and what when that is too large as well.
+        for whole in [true, false] {
+            let Sent::TooLarge { bytes, limit } = self.links.send(socket, &frame) else {
+                return;
+            };
+            if let Frame::Response(envelope) = &mut frame {
+                envelope.body = Body::Error(Fault::ResultTooLarge { bytes, limit }.into());
+                if !whole {
+                    envelope.lost.iter_mut().for_each(|lost| lost.url.clear());
                 }
             }
         }
+        self.links.send(socket, &frame);
     }
 
     /// A claim's place in its queue, for the caller that waits.

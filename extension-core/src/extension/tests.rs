@@ -114,6 +114,8 @@ struct Peer {
     now: Instant,
     heard: Vec<Frame>,
     writes: Vec<WriteId>,
+    /// What was last written, by key.
+    stored: BTreeMap<String, Value>,
     replies: usize,
     probes: Vec<u16>,
 }
@@ -131,6 +133,7 @@ impl Peer {
             now: START,
             heard: Vec::new(),
             writes: Vec::new(),
+            stored: BTreeMap::new(),
             replies: 0,
             probes: Vec::new(),
         };
@@ -190,7 +193,10 @@ impl Peer {
                     self.heard
                         .push(Frame::parse(&text, protocol::limits::FRAME_MAX).unwrap());
                 }
-                Effect::Write { write, .. } => self.writes.push(write),
+                Effect::Write { write, set, .. } => {
+                    self.writes.push(write);
+                    self.stored.extend(set);
+                }
                 Effect::Reply { .. } => self.replies += 1,
                 Effect::Probe { port } => self.probes.push(port),
                 _ => {}
@@ -226,6 +232,12 @@ impl Peer {
     fn person(&mut self, action: crate::PersonAction) {
         let ask = crate::input::AskId(1);
         self.tell(Input::Person { ask, action });
+    }
+
+    /// Asks to release tab 7.
+    fn release(&mut self, wire_id: &str) {
+        let arguments = json!({"action": "release", "tabId": 7});
+        self.command(wire_id, "browser_tabs", arguments);
     }
 
     fn answers(&self) -> Vec<&str> {
@@ -475,34 +487,53 @@ fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
     assert_eq!(told(extension.tabs.take_lost(&id())), expected);
 }
 
-#[test]
-fn lost_tabs_are_told_with_the_answer_that_leaves_first() {
+/// A session that has lost tab 9, and asks as `held` to release tab 7: the answer waits for the disk.
+fn with_a_loss(limits: Limits, url: &str) -> Peer {
     let token = protocol::pairing::to_hex(&<[u8; 32]>::from(Sha256::digest("t")));
     let session = json!({"alias": "a1", "label": "one", "token": token, "port": 8765});
-    let mut peer = Peer::connected_with(
-        Limits::default(),
-        boot(
-            stored(&[
-                ("session/s", session),
-                ("seat/s", json!({"current": {"tab": 9}, "had": true})),
-                ("tab/9", json!({"owner": {"session": ["s", "made"]}})),
-            ]),
-            vec![facts(7)],
-        ),
-    );
+    let lost = json!({"owner": {"session": ["s", "made"]}, "url": url});
+    let entities = stored(&[
+        ("session/s", session),
+        ("seat/s", json!({"current": {"tab": 9}, "had": true})),
+        ("tab/9", lost),
+    ]);
+    let mut peer = Peer::connected_with(limits, boot(entities, vec![facts(7)]));
     peer.write();
-    let given = peer.extension.tabs.give(TabId(7), &id(), START);
-    given.unwrap();
+    peer.extension.tabs.give(TabId(7), &id(), START).unwrap();
     peer.tell(Input::Tick);
-    peer.command(
-        "held",
-        "browser_tabs",
-        json!({"action": "release", "tabId": 7}),
-    );
+    peer.release("held");
+    peer
+}
+
+#[test]
+fn lost_tabs_are_told_with_the_answer_that_leaves_first() {
+    let mut peer = with_a_loss(Limits::default(), "https://a.test/");
     peer.command("quick", "browser_session", json!({}));
     assert_eq!(peer.answers(), ["quick"]);
     assert_eq!(peer.told_by(), ["quick"]);
     peer.write();
     assert_eq!(peer.answers(), ["quick", "held"]);
     assert_eq!(peer.told_by(), ["quick"], "once");
+}
+
+#[test]
+fn an_answer_that_waited_and_told_of_lost_tabs_tells_it_again_when_it_is_asked_for_again() {
+    let mut peer = with_a_loss(Limits::default(), "https://a.test/");
+    peer.write();
+    assert_eq!(peer.told_by(), ["held"]);
+    peer.release("held");
+    assert_eq!(peer.told_by(), ["held", "held"]);
+    // After a death too.
+    let kept = &peer.stored["call/s/held"]["e"];
+    assert_eq!(kept["response"]["lost"][0]["tabId"], 9);
+}
+
+#[test]
+fn lost_tabs_whose_urls_are_too_large_to_send_are_told_without() {
+    let frame_max = protocol::limits::HANDSHAKE_FRAME_MAX;
+    let url = format!("https://a.test/{}", "x".repeat(frame_max));
+    let mut peer = with_a_loss(Limits { frame_max }, &url);
+    peer.write();
+    assert_eq!(peer.told_by(), ["held"]);
+    assert_eq!(peer.code("held"), Some(ErrorCode::ResultTooLarge));
 }
