@@ -159,9 +159,10 @@ impl Chrome {
 
     /// The child session of an open command.
     pub(super) fn session_at(&self, request: u64) -> Option<String> {
-        match &self.asks[&request] {
-            ChromeCall::Command { session, .. } => session.clone(),
-            _ => None,
+        if let ChromeCall::Command { session, .. } = &self.asks[&request] {
+            session.clone()
+        } else {
+            None
         }
     }
 
