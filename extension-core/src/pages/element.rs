@@ -224,8 +224,9 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// What keeps it from being acted on.
+    /// What keeps it from being acted on. Its call needs it no more.
     pub(super) fn not_actionable(&self, why: &str) -> Fault {
+        self.release();
         Fault::NotActionable {
             target: self.target.0.clone(),
             why: super::facts::clip(why, 300),

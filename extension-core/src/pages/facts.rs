@@ -33,7 +33,7 @@ pub(super) enum Going {
 
 /// The debugger's events that mean something here; the others are not worth their reading. A page
 /// of 200 pictures makes 1,400 events of the network, 800 KB with all cookies; 400 are heard.
-const HEARD: [&str; 26] = [
+const HEARD: [&str; 27] = [
     "Inspector.targetCrashed",
     "Inspector.targetReloadedAfterCrash",
     "Log.entryAdded",
@@ -60,6 +60,7 @@ const HEARD: [&str; 26] = [
     "Runtime.executionContextsCleared",
     "Target.attachedToTarget",
     "Target.detachedFromTarget",
+    "Target.targetInfoChanged",
 ];
 
 /// Whether a debugger event of this name need be told at all.
@@ -154,13 +155,14 @@ impl Facts {
 
     /// Takes a debugger event, of the tab's own session or of a child's.
     pub(super) fn event(&mut self, session: &Session, method: &str, params: &Value) -> News {
-        self.console.event(method, params);
-        self.network.event(method, params);
         match self.frames.event(session, method, params) {
             FrameNews::Attached(child) => return News::ChildAttached(child),
             FrameNews::Detached => return News::ChildDetached,
+            FrameNews::None if !self.frames.is_heard(session) => return News::None,
             FrameNews::None => {}
         }
+        self.console.event(method, params);
+        self.network.event(method, params);
         match session {
             // A frame moves, crashes and loads for itself.
             Some(_) => News::None,

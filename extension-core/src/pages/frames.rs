@@ -8,6 +8,9 @@ use super::facts::text;
 use super::poller::{Answer, Page};
 use crate::input::ChromeError;
 use serde_json::{Value, json};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 /// A frame of another process tells its children within milliseconds. One that is busy for longer
@@ -65,8 +68,10 @@ impl Frame {
 /// Waits until the frames that other processes draw are known, or until one of them is too slow.
 pub(super) async fn settled(page: &Page) {
     let at = page.now() + SETTLE_MAX.min(page.left(Duration::ZERO));
-    page.until(at, |facts| facts.frames.settled().then_some(()))
-        .await;
+    let seen = page.until(at, |facts| facts.frames.settled().then_some(()));
+    if seen.await.is_none() {
+        page.change_facts(|facts| facts.frames.give_up());
+    }
 }
 
 /// The tab's session and those of its children.
@@ -79,26 +84,52 @@ pub(super) fn sessions(page: &Page) -> Vec<Session> {
 
 /// The document whose mark this is, if it is still in a frame that may be read.
 pub(super) async fn find(page: &Page, mark: &str) -> Option<Place> {
+    if let Some(found) = look_for(page, mark).await {
+        return Some(found);
+    }
+    if page.facts().frames.settled() {
+        return None;
+    }
     settled(page).await;
-    let asked: Vec<(Session, Answer)> = sessions(page)
+    look_for(page, mark).await
+}
+
+/// Asks all sessions for their frames, and does not wait for those that are not needed.
+async fn look_for(page: &Page, mark: &str) -> Option<Place> {
+    let mut asked: Vec<(Session, Answer)> = sessions(page)
         .into_iter()
         .map(|session| {
             let answer = page.of(&session).aside("Page.getFrameTree", json!({}));
             (session, answer)
         })
         .collect();
-    let at = page.now() + ANSWER_MAX;
+    let mut late = pin!(page.sleep_until(page.now() + ANSWER_MAX));
     let mut all = Vec::new();
-    for (session, answer) in asked {
-        all.extend(read(&session, page.within(at, answer).await));
-    }
-    let own = all
-        .iter()
-        .find(|it| it.may_be_read() && it.mark() == mark)?;
+    poll_fn(|context| {
+        asked.retain_mut(|(session, answer)| match Pin::new(answer).poll(context) {
+            Poll::Ready(outcome) => {
+                all.extend(read(session, Some(outcome)));
+                false
+            }
+            Poll::Pending => true,
+        });
+        let found = place(&all, mark);
+        if found.is_some() || asked.is_empty() || late.as_mut().poll(context).is_ready() {
+            return Poll::Ready(found);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// None when the document, or a frame around it, is not among them.
+fn place(all: &[Frame], mark: &str) -> Option<Place> {
+    let mut all_read = all.iter().filter(|it| it.may_be_read());
+    let own = all_read.find(|it| it.mark() == mark)?;
     Some(Place {
         session: own.session.clone(),
         frame: own.id.clone(),
-        way: way(&all, own)?,
+        way: way(all, own)?,
     })
 }
 

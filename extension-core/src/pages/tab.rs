@@ -437,12 +437,8 @@ impl Tab {
             Purpose::Attach => self.attached(out, outcome),
             Purpose::Enable => self.enabled(out, outcome),
             Purpose::Detach => self.is_off(out, Off::Ours),
-            Purpose::Effect {
-                effect,
-                session,
-                kind: _,
-            } => match outcome {
-                Err(error) if session.is_none() && is_detached(&error) => {
+            Purpose::Effect { effect, .. } => match outcome {
+                Err(error) if is_detached(&error) => {
                     let at = out.now + DETACH_EVENT_MAX;
                     out.timers.set((self.id, Timer::Attachment), at);
                 }

@@ -1,6 +1,7 @@
 //! `browser_evaluate`: runs the caller's script in the page's own world, or with an element in that
-//! of its frame, and brings home what it gives as JSON. A function is called, an expression is taken as it is; statements run as they
-//! would at a console, or in a function of their own when they `return` or `await`.
+//! of its frame, and brings home what it gives as JSON. A function is called, an expression is
+//! taken as it is; statements run as they would at a console, or in a function of their own when
+//! they `return` or `await`.
 
 use super::{is_navigated, ready, settle};
 use crate::pages::element::Element;
@@ -39,11 +40,12 @@ pub(super) async fn run(page: &Page, evaluate: Evaluate) -> Result<PageResult, F
     let name = format!("__{}", page.nonce());
     let (argument, place) = if let Some(target) = &evaluate.target {
         let element = Element::find(page, target).await?;
+        let world = element.world()?;
         element.call(PUT, json!([name])).await?;
         element.release();
         // Read and deleted before the script runs.
         let argument = format!("((it) => (delete globalThis.{name}, it))(globalThis.{name})");
-        let (page, world) = (element.page().clone(), element.world()?);
+        let page = element.page().clone();
         (argument, Place { page, world })
     } else {
         let (page, world) = (page.clone(), None);

@@ -68,10 +68,10 @@ pub(super) async fn run(page: &Page, select: SelectOption) -> Result<PageResult,
     let wait = ACT_MAX.min(page.left(ANSWER_TIME));
     let values = json!(select.values);
     let chosen = element.act(SELECT, page.now() + wait, values).await?;
-    element.release();
     if let Some(why) = chosen["why"].as_str() {
         return Err(element.not_actionable(why));
     }
+    element.release();
     painted(page).await;
     cast_off(page);
     settle(page, &mut result).await;

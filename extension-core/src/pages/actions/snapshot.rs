@@ -46,7 +46,7 @@ pub(super) async fn run(page: &Page) -> Result<PageResult, Fault> {
                 snapshot: Some(render(&pictures, origin(&page.facts().url))),
                 ..PageResult::default()
             };
-            let missing = taken.missing + page.facts().frames.lost;
+            let missing = taken.missing + page.facts().frames.lost();
             if missing > 0 {
                 result.notes.push(format!(
                     "{missing} frames of other sites did not answer, or are too many, and are left out."

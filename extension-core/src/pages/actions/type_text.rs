@@ -80,10 +80,10 @@ pub(super) async fn run(page: &Page, typed: Type) -> Result<PageResult, Fault> {
     let wait = ACT_MAX.min(page.left(ANSWER_TIME));
     let text = json!(typed.text);
     let field = element.act(EDIT, page.now() + wait, text).await?;
-    element.release();
     if let Some(why) = field["why"].as_str() {
         return Err(element.not_actionable(why));
     }
+    element.release();
     page.waiting_for("the page to take the text");
     if field["done"] != true {
         if typed.text.is_empty() {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Child sessions followed in one tab. More frames of other sites than these are advertisements.
-pub(in crate::pages) const CHILDREN_MAX: usize = 64;
+const CHILDREN_MAX: usize = 64;
+/// Child sessions known in one tab, followed or not.
+const KNOWN_MAX: usize = 1_000;
 /// Worlds kept of one tab; a page with more frames is no page to work in.
 const WORLDS_MAX: usize = 1_000;
 
@@ -22,8 +24,35 @@ pub(in crate::pages) struct Child {
     pub(in crate::pages) frame: String,
     /// The session that it hangs on.
     pub(in crate::pages) parent: Session,
+    stage: Stage,
+    /// It was waited for in vain.
+    given_up: bool,
+}
+
+/// How far a child session is. One keeps its session when it goes elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Chrome has not said yet what it shows.
+    Unknown,
+    /// No agent may be there: nothing is asked of it, and nothing that it tells is taken.
+    Forbidden,
+    /// There are too many.
+    Refused,
+    /// Being told to speak.
+    Enabling,
     /// It tells its events, and its own children are known.
-    pub(in crate::pages) enabled: bool,
+    Enabled,
+    /// Its process is gone.
+    Crashed,
+}
+
+impl Child {
+    fn is_heard(&self) -> bool {
+        match self.stage {
+            Stage::Enabling | Stage::Enabled => true,
+            Stage::Unknown | Stage::Forbidden | Stage::Refused | Stage::Crashed => false,
+        }
+    }
 }
 
 /// Where a frame's own scripts run.
@@ -41,8 +70,6 @@ pub(in crate::pages) struct World {
 pub(in crate::pages) struct Frames {
     children: BTreeMap<Rc<str>, Child>,
     worlds: BTreeMap<(Session, i64), World>,
-    /// Children that were not followed for being too many.
-    pub(in crate::pages) lost: usize,
 }
 
 /// What an event means beyond the facts.
@@ -51,7 +78,7 @@ pub(in crate::pages) enum FrameNews {
     None,
     /// A child session that is to be enabled.
     Attached(Rc<str>),
-    /// A child session is no more, nor are those that hung on it.
+    /// A child session is no more or not to be heard, nor are those that hung on it.
     Detached,
 }
 
@@ -68,6 +95,15 @@ impl Frames {
                 self.left(&gone);
                 return FrameNews::Detached;
             }
+            "Target.targetInfoChanged" => return self.shows(&params["targetInfo"]),
+            "Inspector.targetCrashed" => return self.shut(session, Stage::Crashed),
+            // Or whatever else shows that it lives again.
+            "Inspector.targetReloadedAfterCrash" | "Runtime.executionContextCreated"
+                if self.stage(session) == Some(Stage::Crashed) =>
+            {
+                return self.open(session);
+            }
+            _ if !self.is_heard(session) => {}
             "Runtime.executionContextCreated" => self.world(session, &params["context"]),
             "Runtime.executionContextDestroyed" => {
                 let id = params["executionContextId"].as_i64().unwrap_or_default();
@@ -79,25 +115,49 @@ impl Frames {
         FrameNews::None
     }
 
-    /// The children that are known, by session.
+    /// The children that may be asked, by session.
     pub(in crate::pages) fn children(&self) -> impl Iterator<Item = (&Rc<str>, &Child)> {
-        self.children.iter()
+        self.children.iter().filter(|(_, child)| child.is_heard())
     }
 
     pub(in crate::pages) fn is_child(&self, session: &str) -> bool {
         self.children.contains_key(session)
     }
 
+    /// Whether what a session tells is taken; the tab's own always is.
+    pub(in crate::pages) fn is_heard(&self, session: &Session) -> bool {
+        let Some(session) = session else {
+            return true;
+        };
+        self.children.get(session).is_some_and(Child::is_heard)
+    }
+
     /// The child tells its events now.
     pub(in crate::pages) fn enabled(&mut self, session: &str) {
         if let Some(child) = self.children.get_mut(session) {
-            child.enabled = true;
+            child.stage = Stage::Enabled;
         }
     }
 
-    /// Whether all children are known and tell their events.
+    /// Children that are not read though an agent may be there.
+    pub(in crate::pages) fn lost(&self) -> usize {
+        let lost = |child: &&Child| matches!(child.stage, Stage::Refused | Stage::Crashed);
+        self.children.values().filter(lost).count()
+    }
+
+    /// Whether all children tell their events, or were waited for before.
     pub(in crate::pages) fn settled(&self) -> bool {
-        self.children.values().all(|child| child.enabled)
+        self.children.values().all(|child| match child.stage {
+            Stage::Unknown | Stage::Enabling => child.given_up,
+            Stage::Forbidden | Stage::Refused | Stage::Enabled | Stage::Crashed => true,
+        })
+    }
+
+    /// Whoever does not tell its events by now is not waited for again.
+    pub(in crate::pages) fn give_up(&mut self) {
+        for child in self.children.values_mut() {
+            child.given_up = true;
+        }
     }
 
     /// Where the scripts of `frame` run in `session`.
@@ -109,22 +169,75 @@ impl Frames {
 
     fn attached(&mut self, session: &Session, params: &Value) -> FrameNews {
         let target = &params["targetInfo"];
-        // Chrome's own viewers are frames of extensions: nothing of them is asked, ever.
-        if text(target, "type") != "iframe" || !may_be_read(text(target, "url")) {
+        let known = self.children.len() >= KNOWN_MAX || !self.is_heard(session);
+        if text(target, "type") != "iframe" || known {
             return FrameNews::None;
         }
-        if self.children.len() >= CHILDREN_MAX {
-            self.lost += 1;
-            return FrameNews::None;
-        }
-        let own: Rc<str> = text(params, "sessionId").into();
+        let refused = |child: &&Child| child.stage == Stage::Refused;
+        let count = self.children.len() - self.children.values().filter(refused).count();
         let child = Child {
             frame: text(target, "targetId").to_owned(),
             parent: session.clone(),
-            enabled: false,
+            stage: if count < CHILDREN_MAX {
+                Stage::Unknown
+            } else {
+                Stage::Refused
+            },
+            given_up: false,
         };
-        self.children.insert(Rc::clone(&own), child);
-        FrameNews::Attached(own)
+        self.children
+            .insert(text(params, "sessionId").into(), child);
+        self.shows(target)
+    }
+
+    /// What a frame shows now. Chrome says it of one that goes to another process only after that.
+    fn shows(&mut self, target: &Value) -> FrameNews {
+        let (frame, url) = (text(target, "targetId"), text(target, "url"));
+        let mut children = self.children.iter();
+        let Some((session, child)) = children.find(|(_, child)| child.frame == frame) else {
+            return FrameNews::None;
+        };
+        let (session, stage) = (Some(Rc::clone(session)), child.stage);
+        match stage {
+            _ if url.is_empty() => FrameNews::None,
+            Stage::Refused | Stage::Crashed => FrameNews::None,
+            // Chrome's own viewers are frames of extensions: nothing of them is asked, ever.
+            Stage::Unknown | Stage::Enabling | Stage::Enabled if !may_be_read(url) => {
+                self.shut(&session, Stage::Forbidden)
+            }
+            Stage::Unknown | Stage::Forbidden if may_be_read(url) => self.open(&session),
+            Stage::Unknown | Stage::Forbidden | Stage::Enabling | Stage::Enabled => FrameNews::None,
+        }
+    }
+
+    fn stage(&self, session: &Session) -> Option<Stage> {
+        Some(self.children.get(session.as_ref()?)?.stage)
+    }
+
+    /// A child is to be told to speak.
+    fn open(&mut self, session: &Session) -> FrameNews {
+        let Some(own) = session else {
+            return FrameNews::None;
+        };
+        let Some(child) = self.children.get_mut(own) else {
+            return FrameNews::None;
+        };
+        child.stage = Stage::Enabling;
+        child.given_up = false;
+        FrameNews::Attached(Rc::clone(own))
+    }
+
+    /// A child is not heard from here on.
+    fn shut(&mut self, session: &Session, stage: Stage) -> FrameNews {
+        let Some(own) = session else {
+            return FrameNews::None;
+        };
+        let Some(child) = self.children.get_mut(own) else {
+            return FrameNews::None;
+        };
+        child.stage = stage;
+        self.left(own);
+        FrameNews::Detached
     }
 
     /// A session has ended, and with it those that hung on it.
@@ -198,15 +311,82 @@ mod tests {
         assert_eq!(frames.world_of(&Some("b".into()), "Fb"), None);
     }
 
+    fn shows(frames: &mut Frames, session: &str, url: &str) -> FrameNews {
+        let target = json!({"targetInfo": {
+            "type": "iframe", "targetId": format!("F{session}"), "url": url}});
+        frames.event(&None, "Target.targetInfoChanged", &target)
+    }
+
+    const VIEWER: &str = "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai/index.html";
+
+    #[test]
+    fn a_frame_that_goes_to_another_process_is_followed_once_chrome_says_what_it_shows() {
+        let mut frames = Frames::default();
+        assert_eq!(attach(&mut frames, None, "a", ""), FrameNews::None);
+        assert!(!frames.settled() && frames.children().count() == 0);
+        let news = shows(&mut frames, "a", "http://a/");
+        assert_eq!(news, FrameNews::Attached("a".into()));
+        assert!(!frames.settled());
+        frames.enabled("a");
+        assert!(frames.settled());
+        assert_eq!(shows(&mut frames, "a", "http://a/b"), FrameNews::None);
+    }
+
+    #[test]
+    fn a_frame_is_heard_only_while_it_shows_what_an_agent_may_read() {
+        let mut frames = Frames::default();
+        let own: Session = Some("a".into());
+        attach(&mut frames, None, "a", "http://a/");
+        world(&mut frames, &own, 1, "Fa", true);
+        assert_eq!(shows(&mut frames, "a", VIEWER), FrameNews::Detached);
+        world(&mut frames, &own, 2, "Fa", true);
+        assert_eq!(frames.world_of(&own, "Fa"), None);
+        assert!(!frames.is_heard(&own) && frames.settled());
+        let back = shows(&mut frames, "a", "http://a/");
+        assert_eq!(back, FrameNews::Attached("a".into()));
+        assert!(frames.is_heard(&own));
+    }
+
+    #[test]
+    fn a_frame_that_crashed_is_missed_and_heard_again_when_it_lives() {
+        for sign in [
+            "Inspector.targetReloadedAfterCrash",
+            "Runtime.executionContextCreated",
+        ] {
+            let mut frames = Frames::default();
+            let own: Session = Some("a".into());
+            attach(&mut frames, None, "a", "http://a/");
+            frames.enabled("a");
+            let news = frames.event(&own, "Inspector.targetCrashed", &json!({}));
+            assert_eq!(news, FrameNews::Detached);
+            assert_eq!((frames.children().count(), frames.lost()), (0, 1));
+            let news = frames.event(&own, sign, &json!({}));
+            assert_eq!(news, FrameNews::Attached("a".into()), "{sign}");
+            assert_eq!((frames.children().count(), frames.lost()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_does_not_answer_is_waited_for_once() {
+        let mut frames = Frames::default();
+        attach(&mut frames, None, "a", "http://a/");
+        assert!(!frames.settled());
+        frames.give_up();
+        assert!(frames.settled());
+        attach(&mut frames, None, "b", "http://b/");
+        assert!(!frames.settled());
+    }
+
     #[test]
     fn a_frame_of_an_extension_is_never_followed() {
         let mut frames = Frames::default();
-        for url in [
-            "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai/index.html",
-            "file:///etc/passwd",
-            "chrome://settings/",
+        for (session, url) in [
+            ("a", VIEWER),
+            ("b", "file:///etc/passwd"),
+            ("c", "chrome://settings/"),
         ] {
-            assert_eq!(attach(&mut frames, None, "a", url), FrameNews::None);
+            let news = attach(&mut frames, None, session, url);
+            assert_eq!(news, FrameNews::Detached);
         }
         let worker =
             json!({"sessionId": "w", "targetInfo": {"type": "worker", "url": "http://a/"}});
@@ -219,6 +399,7 @@ mod tests {
     fn a_world_is_a_frames_own_until_its_document_goes() {
         let mut frames = Frames::default();
         let child: Session = Some("a".into());
+        attach(&mut frames, None, "a", "http://a/");
         world(&mut frames, &None, 1, "F", false);
         world(&mut frames, &None, 2, "F", true);
         world(&mut frames, &child, 1, "G", true);
@@ -241,7 +422,13 @@ mod tests {
         for number in 0..CHILDREN_MAX + 2 {
             attach(&mut frames, None, &number.to_string(), "http://a/");
         }
-        assert_eq!((frames.children().count(), frames.lost), (CHILDREN_MAX, 2));
+        assert_eq!(
+            (frames.children().count(), frames.lost()),
+            (CHILDREN_MAX, 2)
+        );
+        let gone = json!({"sessionId": CHILDREN_MAX.to_string()});
+        frames.event(&None, "Target.detachedFromTarget", &gone);
+        assert_eq!(frames.lost(), 1);
         for id in 0..2_000 {
             world(&mut frames, &None, id, "F", true);
         }

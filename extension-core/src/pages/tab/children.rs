@@ -6,7 +6,9 @@ use super::*;
 use crate::pages::facts::frames::Session;
 
 /// What a child session is told, strictly one after another.
-const CHILD_BURST: [(&str, Parameters); 4] = [
+const CHILD_BURST: [(&str, Parameters); 5] = [
+    // One that is told to speak again tells its worlds only after this.
+    ("Runtime.disable", none),
     ("Target.setAutoAttach", followed),
     ("Runtime.enable", none),
     ("Log.enable", none),
@@ -30,19 +32,20 @@ impl Tab {
 
     /// A step is done, or refused: a frame that lacks one thing may still be read.
     pub(super) fn child_enabled(&mut self, out: &mut Out, session: Rc<str>, step: usize) {
-        let known = self.facts.borrow().frames.is_child(&session);
-        if known {
+        let heard = self
+            .facts
+            .borrow()
+            .frames
+            .is_heard(&Some(Rc::clone(&session)));
+        if heard {
             self.enable_child(out, session, step + 1);
         }
     }
 
-    /// The frame went away, or to another process: what was asked of it comes to nothing.
+    /// The frame went away, or where it is not heard: what was asked of it comes to nothing.
     pub(super) fn child_detached(&mut self, out: &mut Out) {
         let facts = Rc::clone(&self.facts);
-        let gone = |session: &Session| match session {
-            Some(session) => !facts.borrow().frames.is_child(session),
-            None => false,
-        };
+        let gone = |session: &Session| !facts.borrow().frames.is_heard(session);
         let mut lost = Vec::new();
         for purpose in self.asked.values() {
             if let Purpose::Effect {

@@ -2,9 +2,11 @@
 //! session of the debugger.
 
 use super::*;
+use protocol::ErrorCode;
 
 const CHILD: &str = "S1";
-const BURST: [&str; 4] = [
+const BURST: [&str; 5] = [
+    "Runtime.disable",
     "Target.setAutoAttach",
     "Runtime.enable",
     "Log.enable",
@@ -291,7 +293,7 @@ fn a_frame_that_is_covered_is_scrolled_to_once_and_then_not_actionable() {
     chrome.serve();
     assert_eq!(scrolls, 1);
     let (fault, _) = chrome.fault();
-    assert_eq!(fault.code(), protocol::ErrorCode::NotActionable);
+    assert_eq!(fault.code(), ErrorCode::NotActionable);
     assert!(fault.message().contains("covered by <div>"));
 }
 
@@ -327,6 +329,66 @@ fn a_frame_that_goes_away_under_a_call_makes_its_ref_stale_and_leaves_the_debugg
     assert_eq!(chrome.fault(), (Fault::StaleRef { target }, true));
     chrome.pass(10);
     assert!(!chrome.is_asked("detach"));
+}
+
+#[test]
+fn a_frame_that_crashes_under_a_call_makes_its_ref_stale() {
+    let mut chrome = with_child();
+    chrome.deaf.insert("Page.getFrameTree");
+    let target = reference(5, "L2");
+    chrome.begin("browser_click", json!({"target": target.clone()}));
+    found(&mut chrome);
+    assert_eq!(chrome.session_of("DOM.resolveNode").as_deref(), Some(CHILD));
+    told(&mut chrome, CHILD, "Inspector.targetCrashed", json!({}));
+    chrome.serve();
+    assert_eq!(chrome.fault(), (Fault::StaleRef { target }, true));
+}
+
+#[test]
+fn a_debugger_that_goes_while_a_frame_works_is_told_as_such() {
+    let detached = "Detached while handling command.";
+    for (reason, code) in [
+        (DetachReason::CanceledByUser, ErrorCode::StoppedByUser),
+        (DetachReason::TargetClosed, ErrorCode::OutcomeUnknown),
+    ] {
+        let mut chrome = with_child();
+        chrome.deaf.insert("Page.getFrameTree");
+        chrome.begin("browser_hover", json!({"target": reference(5, "L2")}));
+        found(&mut chrome);
+        resolved(&mut chrome, Some(CHILD), "O");
+        chrome.serve();
+        chrome.answer("Page.captureScreenshot", json!({"data": "AA=="}));
+        chrome.refuse("Runtime.callFunctionOn", detached);
+        assert!(chrome.told.is_empty());
+        chrome.pages.handle_detached(TAB, reason, chrome.now);
+        chrome.serve();
+        assert_eq!(chrome.fault().0.code(), code);
+    }
+}
+
+#[test]
+fn a_ref_in_one_frame_waits_for_no_other() {
+    let mut chrome = with_child();
+    // One that hangs while it is told to speak.
+    attach_child(&mut chrome, "S9", "N", "http://hangs.test/");
+    chrome.deaf.insert("Page.getFrameTree");
+    chrome.begin("browser_click", json!({"target": reference(5, "L2")}));
+    found(&mut chrome);
+    assert_eq!(chrome.session_of("DOM.resolveNode").as_deref(), Some(CHILD));
+}
+
+#[test]
+fn a_page_that_does_not_tell_its_frames_is_shown_without_them_and_says_so() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Page.getFrameTree");
+    chrome.begin("browser_snapshot", json!({}));
+    let own = picture(&[("F", 5), ("H", 6)], None);
+    chrome.answer("DOMSnapshot.captureSnapshot", own);
+    chrome.pass(2);
+    chrome.serve();
+    let (result, _) = chrome.result();
+    assert!(!result.snapshot.unwrap().contains("in H"));
+    assert_eq!(result.notes.len(), 1, "{:?}", result.notes);
 }
 
 #[test]
@@ -422,7 +484,7 @@ fn nothing_of_a_tabs_frames_is_left_when_its_owner_changes() {
     chrome.answer("detach", Value::Null);
     assert!(chrome.pages.tabs.is_empty());
     // What the child was being told comes home to nobody.
-    chrome.answer_in(Some(CHILD), "Target.setAutoAttach", json!({}));
+    chrome.answer_in(Some(CHILD), "Runtime.disable", json!({}));
     assert!(chrome.pages.tabs.is_empty() && chrome.asks.is_empty());
 }
 

@@ -51,6 +51,7 @@ pub(super) struct Document<'a> {
     strings: &'a [Value],
     /// Its frame's id.
     frame: &'a str,
+    url: &'a str,
     kinds: &'a [Value],
     names: &'a [Value],
     values: &'a [Value],
@@ -91,6 +92,7 @@ impl<'a> Document<'a> {
         let mut read = Self {
             strings,
             frame: string(strings, document.get("frameId")),
+            url: string(strings, document.get("documentURL")),
             kinds: list(&nodes["nodeType"]),
             names: list(&nodes["nodeName"]),
             values: list(&nodes["nodeValue"]),
@@ -118,6 +120,11 @@ impl<'a> Document<'a> {
             }
         }
         read
+    }
+
+    /// What it shows.
+    pub(super) fn url(&self) -> &'a str {
+        self.url
     }
 
     pub(super) fn frame(&self) -> &'a str {

@@ -3,7 +3,7 @@
 
 use super::document::{self, Document, Documents};
 use crate::input::ChromeError;
-use crate::pages::facts::frames::{Child, Session};
+use crate::pages::facts::frames::{Child, Session, may_be_read};
 use crate::pages::frames::{self, ANSWER_MAX, Frame};
 use crate::pages::poller::{Answer, Page};
 use protocol::Fault;
@@ -25,7 +25,7 @@ struct Taken {
 #[derive(Debug)]
 pub(super) struct AllTaken {
     taken: Vec<Taken>,
-    /// Frames that did not answer.
+    /// Sessions that did not answer.
     pub(super) missing: usize,
 }
 
@@ -60,12 +60,16 @@ pub(super) async fn take_all(page: &Page) -> Result<AllTaken, Fault> {
         }],
         missing: 0,
     };
+    if all.taken[0].frames.is_empty() {
+        // What the page's own process draws in frames is not told apart then.
+        all.missing += 1;
+    }
     for asked in asked {
         let session = Some(asked.session);
         let frames = frames::read(&session, page.within(at, asked.tree).await);
         let look = page.within(at, asked.look).await;
         let holder = page.within(at, asked.holder).await;
-        let (Some(Ok(look)), Some(holder)) = (look, node(holder)) else {
+        let (Some(Ok(look)), Some(holder), false) = (look, node(holder), frames.is_empty()) else {
             all.missing += 1;
             continue;
         };
@@ -146,7 +150,9 @@ impl<'a> Picture<'a> {
         let documents = Documents::read(look);
         let mark = |document: &Document<'_>| {
             let mut found = frames.iter().filter(|it| it.id == document.frame());
-            found.next().filter(|it| it.may_be_read()).map(Frame::mark)
+            // It may have gone elsewhere since its frames were told.
+            let read = |it: &&Frame| it.may_be_read() && may_be_read(document.url());
+            found.next().filter(read).map(Frame::mark)
         };
         Self {
             marks: documents.iter().map(mark).collect(),
