@@ -111,26 +111,30 @@ impl Roots {
         Ok((folder, file.into()))
     }
 
-    /// None when it is not the user's own: a link, or another user's folder.
+    /// None when it is not the user's own: a link, or another user's folder, which then keeps its
+    /// mode.
     fn private_output(&self) -> Option<PathBuf> {
-        if fs::symlink_metadata(&self.output).is_ok_and(|found| found.is_symlink()) {
+        if let Ok(found) = fs::symlink_metadata(&self.output)
+            && (found.is_symlink() || !is_own(&found))
+        {
             return None;
         }
         make_private(&self.output).ok()?;
         let output = fs::canonicalize(&self.output).ok()?;
-        is_own(&output).then_some(output)
+        // It may have been made meanwhile.
+        let found = fs::metadata(&output).ok()?;
+        is_own(&found).then_some(output)
     }
 }
 
 /// A root's server may enter and close everybody's folder, and yet its owner may open it again.
 #[cfg(unix)]
-fn is_own(folder: &Path) -> bool {
-    let owner = fs::metadata(folder).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
-    owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
+fn is_own(folder: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(folder) == rustix::process::geteuid().as_raw()
 }
 
 #[cfg(not(unix))]
-fn is_own(_folder: &Path) -> bool {
+fn is_own(_folder: &fs::Metadata) -> bool {
     true
 }
 
@@ -329,14 +333,18 @@ pub(super) mod tests {
     #[test]
     #[cfg(unix)]
     fn an_output_folder_of_another_user_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
         const NOBODY: u32 = 65_534;
         let scratch = Scratch::new();
         let (output, state) = (scratch.folder("output"), scratch.folder("state"));
         let roots = Roots::new(Path::new("/"), None, &[], &output, &state);
+        fs::set_permissions(&output, PermissionsExt::from_mode(0o755)).unwrap();
         // Only root may play the other user.
         if std::os::unix::fs::chown(&output, Some(NOBODY), None).is_ok() {
             refused(roots.write("a.png", &["png"], b"x"));
             assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
+            let mode = fs::metadata(&output).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755, "what is another's is left as it was");
             std::os::unix::fs::chown(&output, Some(0), None).unwrap();
         }
         roots.write("a.png", &["png"], b"x").unwrap();
