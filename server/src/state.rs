@@ -8,8 +8,8 @@ use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The secret's file, 64 hex digits.
 const SECRET: &str = "secret";
@@ -20,6 +20,11 @@ const NEW_SECRET: &str = ".secret-";
 const NEW_SECRET_MAX: Duration = Duration::from_secs(60);
 /// Files looked at for that in one start.
 const SWEEP_MAX: usize = 256;
+/// How long the end of a process waits for a file: a disk needs milliseconds, and with one that is
+/// stuck the client must not be kept waiting.
+const STOP_MAX: Duration = Duration::from_millis(200);
+/// How often it looks whether the file is written.
+const STOP_EVERY: Duration = Duration::from_millis(2);
 
 /// A state folder that exists, private to the user.
 #[derive(Clone, Debug)]
@@ -208,14 +213,23 @@ pub fn writing() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the file that is being written and lets no other be begun. For the last moment of a
-/// process: threads that it does not wait for would leave a file under its passing name.
+/// Waits at most `STOP_MAX` for the file that is being written and lets no other be begun. For the
+/// last moment of a process: threads that it does not wait for would leave a file under its passing
+/// name.
 pub fn stop_writing() {
-    stop(&WRITING);
+    stop(&WRITING, STOP_MAX);
 }
 
-fn stop(writing: &'static Mutex<()>) {
-    std::mem::forget(writing.lock().unwrap_or_else(PoisonError::into_inner));
+fn stop(writing: &'static Mutex<()>, at_most: Duration) {
+    let began = Instant::now();
+    loop {
+        match writing.try_lock() {
+            Ok(guard) => return std::mem::forget(guard),
+            Err(TryLockError::Poisoned(broken)) => return std::mem::forget(broken.into_inner()),
+            Err(TryLockError::WouldBlock) if began.elapsed() >= at_most => return,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(STOP_EVERY),
+        }
+    }
 }
 
 /// Writes a private file so that readers see the old content or the new, nothing between.
@@ -321,12 +335,24 @@ pub(crate) mod tests {
     fn the_end_waits_for_the_file_that_is_being_written_and_lets_no_other_begin() {
         static WRITING: Mutex<()> = Mutex::new(());
         let file = WRITING.lock().unwrap();
-        let ending = std::thread::spawn(|| stop(&WRITING));
+        let ending = std::thread::spawn(|| stop(&WRITING, Duration::from_secs(60)));
         std::thread::sleep(Duration::from_millis(100));
         assert!(!ending.is_finished());
         drop(file);
         ending.join().unwrap();
         assert!(WRITING.try_lock().is_err());
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_disk_that_is_stuck() {
+        static WRITING: Mutex<()> = Mutex::new(());
+        let _stuck = WRITING.lock().unwrap();
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            stop(&WRITING, Duration::from_millis(50));
+            ended.send(())
+        });
+        end.recv_timeout(Duration::from_secs(10)).unwrap();
     }
 
     #[test]
