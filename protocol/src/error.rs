@@ -47,7 +47,8 @@ codes! {
     SessionUnknown = "session_unknown", No, 404;
     /// The session was closed under the call.
     SessionEnded = "session_ended", No, 410;
-    /// No extension within the time that a call waits for one.
+    /// No extension within the time that a call waits for one, or none that could be let in: the
+    /// server cannot read its secret.
     NotConnected = "not_connected", AfterActing, 503;
     /// A pairing proof failed.
     NotPaired = "not_paired", AfterActing, 503;

@@ -76,6 +76,25 @@ fn every_type_of_frame_has_an_example_and_every_example_a_known_type() {
 }
 
 #[test]
+fn an_envelope_needs_its_ids_and_its_content_and_nothing_else() {
+    for (name, needed) in [
+        ("command-navigate", ["wireId", "sessionId", "payload"]),
+        ("response-navigate", ["wireId", "sessionId", "data"]),
+        ("response-error", ["wireId", "sessionId", "error"]),
+    ] {
+        let whole = value(&golden("frame")[name]);
+        let fields = whole.as_object().unwrap();
+        for field in fields.keys().filter(|field| *field != "type") {
+            let mut rest = fields.clone();
+            rest.remove(field);
+            let read = Frame::parse(&Value::from(rest).to_string(), limits::FRAME_MAX);
+            let must = needed.contains(&field.as_str());
+            assert_eq!(read.is_err(), must, "{name} without {field}");
+        }
+    }
+}
+
+#[test]
 fn the_document_holds_each_golden_file_and_no_other_json() {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for folder in ["frame", "other"] {
@@ -127,7 +146,7 @@ fn the_data_of_every_answer_is_of_its_kind() {
             match name.strip_prefix("response-").unwrap() {
                 "tabs" => round_trips::<TabsResult>(&name, data),
                 "session" => round_trips::<SessionResult>(&name, data),
-                "createTab" => assert_eq!(data, &json!({"tabId": 105})),
+                "createTab" => assert_eq!(data, &json!({"success": true, "tabId": 105})),
                 _ => round_trips::<PageResult>(&name, data),
             }
         }
@@ -301,6 +320,10 @@ fn the_table_of_limits_is_the_code() {
         format!("| tabs of one session | {} |", limits::TABS_PER_SESSION_MAX),
         format!("| `label` | {} characters |", limits::LABEL_MAX),
         format!("| `originId` | {} bytes |", limits::ORIGIN_ID_MAX),
+        format!(
+            "`time` (seconds, 0 to {};",
+            s(limits::CALL_DEADLINE_MAX - limits::CALL_DEADLINE)
+        ),
     ] {
         assert!(DOCUMENT.contains(&row), "{row}");
     }

@@ -397,6 +397,20 @@ fn a_session_that_was_not_opened_on_this_socket_is_unknown() {
 }
 
 #[test]
+fn an_answer_that_concerns_no_tab_names_none() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.command("s", "browser_session", json!({}));
+    peer.command("l", "browser_tabs", json!({"action": "list"}));
+    assert_eq!(peer.answers(), ["s", "l"]);
+    for frame in &peer.heard {
+        if let Frame::Response(envelope) = frame {
+            assert_eq!(envelope.tab_id, None);
+        }
+    }
+}
+
+#[test]
 fn what_a_person_does_is_answered_when_it_is_on_disk() {
     use crate::PersonAction as Do;
     let mut peer = Peer::connected();

@@ -284,7 +284,32 @@ fn a_challenge_that_mirrors_our_nonce_is_refused() {
         version: "2.0".into(),
     };
     links.handle_text(socket, &challenge.to_text(), secs(0));
-    assert!(drain(&mut links).contains(&down(socket, PORT, DownReason::Failed)));
+    let code = close_code::BAD_FRAME;
+    assert_eq!(
+        drain(&mut links),
+        [
+            LinkEvent::Close { socket, code },
+            down(socket, PORT, DownReason::Failed)
+        ]
+    );
+}
+
+#[test]
+fn limits_of_a_later_version_are_ignored_in_the_proof_too() {
+    let mut links = links();
+    let socket = links.dial(PORT, secs(0));
+    links.handle_opened(socket, secs(0));
+    let mut server = Server::new(PORT);
+    let hello = sent(&drain(&mut links)).remove(0);
+    let challenge = server.answer(&hello).unwrap();
+    links.handle_text(socket, &challenge.to_text(), secs(0));
+    let said = server.said.unwrap();
+    let limits = Limits::default().canonical();
+    let mac = said.server_mac(&secret(), &[], &limits);
+    let ack = json!({"type": "helloAck", "mac": mac, "features": [],
+        "limits": {"later": 1, "frameMax": Limits::default().frame_max}});
+    links.handle_text(socket, &ack.to_string(), secs(0));
+    assert_eq!(links.open().count(), 1);
 }
 
 #[test]

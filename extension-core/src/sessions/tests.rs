@@ -60,6 +60,21 @@ fn a_wrong_token_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_session_beyond_the_bound_is_refused() {
+    let mut sessions = Sessions::new(Instant(0));
+    for number in 0..limits::SESSIONS_MAX {
+        sessions.open(A, 8765, open(&format!("s{number}"), "t"), Instant(0));
+    }
+    events(&mut sessions);
+    sessions.open(A, 8765, open("x", "t"), Instant(0));
+    let refused = SessionEvent::Refused {
+        id: id("x"),
+        socket: A,
+    };
+    assert_eq!(events(&mut sessions), vec![refused]);
+}
+
+#[test]
 fn an_orphan_resumes_within_its_grace_and_ends_after_it() {
     let mut sessions = connected("x");
     sessions.handle_down(A, None, Instant(1_000));
@@ -110,10 +125,14 @@ fn goodbye_says_how_long_it_may_come_back() {
     for (goodbye, last_alive, ended) in [
         (ending(None), 9_999, 10_000),
         (ending(Some(20)), 19_999, 20_000),
+        (ending(Some(301)), 299_999, 300_000),
     ] {
         let mut sessions = connected("x");
         sessions.handle_down(A, Some(&goodbye), Instant(0));
         events(&mut sessions);
+        for moment in (0..last_alive).step_by(20_000) {
+            sessions.handle_timeout(Instant(moment));
+        }
         sessions.handle_timeout(Instant(last_alive));
         assert_eq!(events(&mut sessions), vec![]);
         sessions.handle_timeout(Instant(ended));
@@ -128,7 +147,7 @@ fn goodbye_says_how_long_it_may_come_back() {
     let mut sessions = connected("x");
     let last = Goodbye {
         reason: GoodbyeReason::Final,
-        grace_s: None,
+        grace_s: Some(10),
         moved_to: None,
     };
     sessions.handle_down(A, Some(&last), Instant(0));
@@ -199,6 +218,28 @@ fn the_newer_takes_over_when_the_older_closes_meanwhile() {
         outcome: Outcome::Resumed,
     };
     assert_eq!(events(&mut sessions), vec![resumed]);
+}
+
+#[test]
+fn a_session_that_stands_by_is_answered_as_often_as_it_says_so() {
+    let standby = SessionOpen {
+        standby: true,
+        ..open("x", "t")
+    };
+    let mut sessions = connected("x");
+    let opened = |outcome| SessionEvent::Opened {
+        id: id("x"),
+        socket: A,
+        outcome,
+    };
+    for (open, outcome) in [
+        (standby.clone(), Outcome::Standby),
+        (standby, Outcome::Standby),
+        (open("x", "t"), Outcome::Resumed),
+    ] {
+        sessions.open(A, 8765, open, Instant(1));
+        assert_eq!(events(&mut sessions), vec![opened(outcome)]);
+    }
 }
 
 #[test]

@@ -200,6 +200,8 @@ fn only_our_own_answer_is_ours() {
     let ours = |daemon| ProbeAnswer::Interlock { daemon };
     assert_eq!(understand(protocol::ports::PROBE_ANSWER), ours(false));
     assert_eq!(understand(protocol::ports::PROBE_ANSWER_DAEMON), ours(true));
+    let later = r#"{"interlock":1,"later":[]}"#;
+    assert_eq!(understand(later), ours(false), "a field of a later version");
     for foreign in ["", "<html>", "{}", r#"{"interlock":2}"#, "1"] {
         assert_eq!(understand(foreign), ProbeAnswer::Foreign, "{foreign}");
     }

@@ -60,6 +60,7 @@ fn a_call_goes_out_with_all_it_names_and_comes_home_once() {
     let (to, command) = rig.commands().remove(0);
     assert_eq!(to, conn);
     assert_eq!(command.name.as_deref(), Some("browser_click"));
+    assert_eq!(command.origin_id, None, "the client's id stays here");
     assert_eq!(
         (command.tab_id, command.wait_ms, command.deadline_ms),
         (Some(TabId(7)), Some(5_000), Some(20_000))
@@ -184,6 +185,12 @@ fn a_failed_proof_explains_why_nobody_is_connected() {
     let call = rig.snapshot(1);
     rig.pass(limits::RECONNECT_WAIT);
     assert_eq!(rig.code(call), Some("not_paired"));
+    for _ in 0..9 {
+        rig.pass(10 * SECOND);
+    }
+    let call = rig.snapshot(2);
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("not_connected"), "it was long ago");
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn a_session_opens_with_its_name_token_and_label_and_binds_the_browser() {
     let open = rig.session_open(conn).unwrap();
     assert_eq!(open.session_id, identity.session_id);
     assert_eq!(open.resume_token, identity.resume_token);
+    assert_eq!(open.label, "agent", "its client has not spoken yet");
     assert!(rig.saved.is_empty(), "not before the browser agreed");
     rig.opened(conn, Outcome::New, vec![]);
     assert_eq!(rig.saved, vec![bound_to("b1")]);
