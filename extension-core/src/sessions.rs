@@ -218,6 +218,12 @@ impl Sessions {
             self.events.push_back(SessionEvent::Refused { id, socket });
             return;
         }
+        let contest = self.contests.get_mut(&id);
+        if let Some(contest) = contest.filter(|contest| contest.newer == socket) {
+            // It waits already, and says anew what it is called.
+            contest.open = open;
+            return;
+        }
         match session.presence {
             Presence::Connected { socket: older } if older == socket => self.relabel(&open, now),
             Presence::Connected { socket: older } if !open.standby => {

@@ -221,6 +221,22 @@ fn the_newer_takes_over_when_the_older_closes_meanwhile() {
 }
 
 #[test]
+fn a_newer_socket_may_say_another_label_while_the_older_is_asked() {
+    let mut sessions = connected("x");
+    let relabelled = SessionOpen {
+        label: "new".into(),
+        ..open("x", "t")
+    };
+    sessions.open(B, 8766, open("x", "t"), Instant(0));
+    sessions.open(B, 8766, relabelled, Instant(1_000));
+    let ping = SessionEvent::Ping { socket: A };
+    assert_eq!(events(&mut sessions), vec![ping], "it is asked once");
+    sessions.handle_timeout(Instant(5_000));
+    assert!(sessions.carries(B, &id("x")));
+    assert_eq!(sessions.get(&id("x")).unwrap().peer.label, "new");
+}
+
+#[test]
 fn a_session_that_stands_by_is_answered_as_often_as_it_says_so() {
     let standby = SessionOpen {
         standby: true,
