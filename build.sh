@@ -127,8 +127,8 @@ bring_wasm_pack() {
   PATH=$tools/bin:$PATH
   if has_wasm_pack; then return; fi
   # The debug profile: it compiles in half the time and only starts other programs.
-  CARGO_TARGET_DIR=$tools/build cargo install wasm-pack --version "$wasm_pack_version" --locked --debug --force --root "$tools"
-  rm -rf "$tools/build"
+  CARGO_TARGET_DIR=$tools/build cargo install wasm-pack --version "$wasm_pack_version" --locked --debug --force --root "$tools" &&
+    rm -rf "$tools/build"
   has_wasm_pack || needs "wasm-pack $wasm_pack_version: cargo install wasm-pack --version $wasm_pack_version --locked"
 }
 
