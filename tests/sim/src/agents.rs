@@ -1,9 +1,11 @@
 //! Agents: what they ask, and what they may expect for an answer.
 
 use crate::chance::Chance;
-use protocol::{ErrorCode, TabId};
+use protocol::command::{TabState, TabsResult};
+use protocol::frame::{Outcome, SessionOpened};
+use protocol::{ErrorCode, TabId, limits};
 use serde_json::{Value, json};
-use server_core::CallRequest;
+use server_core::{Answer, CallRequest};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most calls that an agent has in flight; models ask several at once, rarely more.
@@ -33,6 +35,10 @@ pub struct Agent {
     pub heard: BTreeSet<TabId>,
     /// Aliases of others that it has heard of.
     pub aliases: BTreeSet<String>,
+    /// Its own tabs, as its answers told.
+    own: BTreeSet<TabId>,
+    /// Those that ended with its session: the next answer must tell of them.
+    owed: BTreeSet<TabId>,
     /// Its last answer said that it has no tab any more.
     pub homeless: bool,
     /// Its browser does not come back: it moves to the one that is here, once nothing is open.
@@ -194,6 +200,46 @@ impl Agent {
         request
     }
 
+    /// Its session is open: what it had and the browser no longer knows must be told.
+    pub fn handle_opened(&mut self, opened: &SessionOpened) {
+        match opened.outcome {
+            Outcome::New => self.owed.append(&mut self.own),
+            Outcome::Resumed => self.own = opened.tabs.iter().copied().collect(),
+            Outcome::Refused | Outcome::Standby => {}
+        }
+    }
+
+    /// Its server has ended, and with it whoever could be told.
+    pub fn forget_tabs(&mut self) {
+        self.own.clear();
+        self.owed.clear();
+    }
+
+    /// Follows which tabs are its own. Gives those that this answer had to tell as lost, and whether
+    /// it did of each.
+    pub fn follow_own(&mut self, answer: &Answer) -> Vec<(TabId, bool)> {
+        match (&answer.outcome, answer.tab) {
+            (Ok(data), tab) => {
+                if let Ok(list) = serde_json::from_value::<TabsResult>(data.clone()) {
+                    let yours = list.tabs.iter().filter(|tab| tab.state == TabState::Yours);
+                    self.own = yours.map(|tab| tab.tab_id).collect();
+                } else if self.own.len() < limits::TABS_PER_SESSION_MAX {
+                    self.own.extend(tab);
+                }
+            }
+            (Err(error), Some(tab)) if has_left(error.code) => {
+                self.own.remove(&tab);
+            }
+            (Err(_), _) => {}
+        }
+        let lost: BTreeSet<TabId> = answer.lost.iter().map(|tab| tab.tab_id).collect();
+        self.own.retain(|tab| !lost.contains(tab));
+        let owed = std::mem::take(&mut self.owed);
+        owed.into_iter()
+            .map(|tab| (tab, lost.contains(&tab)))
+            .collect()
+    }
+
     /// Learns from an answer.
     pub fn learn(&mut self, answer: &Result<Value, protocol::WireError>, tab: Option<TabId>) {
         self.heard.extend(tab);
@@ -255,6 +301,14 @@ fn plain(name: &str, payload: Value) -> CallRequest {
         wait_ms: None,
         deadline_ms: None,
     }
+}
+
+/// Whether the tab of an answer is no longer the caller's.
+fn has_left(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::TabGone | ErrorCode::TabTaken | ErrorCode::TabReleased | ErrorCode::TabReturned
+    )
 }
 
 /// Every ref that a snapshot names.

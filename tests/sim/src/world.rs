@@ -18,6 +18,7 @@ use crate::report::Report;
 use extension_core::extension::Trace;
 use extension_core::input::{RequestId, SocketId};
 use extension_core::{Boot, Config, Effect, Extension, Input};
+use protocol::frame::{Frame, SessionOpened};
 use protocol::pairing::Secret;
 use protocol::{Deadlines, Instant, SessionId, TabId, WireId};
 use serde_json::Value;
@@ -318,7 +319,7 @@ impl World {
                 said_in,
                 input,
             } => {
-                self.news = said_in == self.life && !is_opening(&input);
+                self.news = said_in == self.life && opening(&input).is_none();
                 if self.nodes.get(server).is_some_and(|node| node.life == life) {
                     self.tell_server(server, *input)
                 } else {
@@ -430,9 +431,19 @@ impl World {
     }
 }
 
-/// Whether it tells a server that its session is open, with answers that were given before.
-fn is_opening(input: &server_core::Input) -> bool {
-    matches!(input, server_core::Input::Frame { text, .. } if text.contains("\"sessionOpened\""))
+/// What tells a server that its session is open, with answers that were given before.
+fn opening(input: &server_core::Input) -> Option<SessionOpened> {
+    let server_core::Input::Frame { text, .. } = input else {
+        return None;
+    };
+    // Few are, and to read them all would be dear.
+    if !text.contains("\"sessionOpened\"") {
+        return None;
+    }
+    match Frame::parse(text, protocol::limits::FRAME_MAX) {
+        Ok(Frame::SessionOpened(opened)) => Some(opened),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// The secret of a number.

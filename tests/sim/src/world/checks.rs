@@ -342,6 +342,15 @@ impl World {
             ));
         };
         node.agent.learn(&answer.outcome, answer.tab);
+        for (tab, told) in node.agent.follow_own(answer) {
+            if !told {
+                return Err(format!(
+                    "invariant 6: an answer says nothing of {tab}, which ended with its session"
+                ));
+            }
+            self.report
+                .count("state: told of all that ended with its session");
+        }
         let session = node.identity.as_ref().map(|own| own.session_id.clone());
         if let Some(session) = session {
             self.check_told(&session, answer)?;

@@ -1,6 +1,7 @@
 //! What goes wrong, about twice a second.
 
 use super::{Due, World};
+use crate::network::Pipe;
 use extension_core::input::{DetachReason, SocketId};
 use extension_core::view::InstanceState;
 use extension_core::{Input, PersonAction};
@@ -22,6 +23,12 @@ impl World {
             && let Some(socket) = self.any_socket()
         {
             self.remember_fault("fault: connection lost");
+            let arrives = |pipe: &Pipe| pipe.to_server.max(pipe.to_extension);
+            if self.pipes.get(&socket).map(arrives) > Some(self.now) {
+                // They arrive all the same, before the loss is heard of.
+                self.report
+                    .count("fault: connection lost with frames under way");
+            }
             self.lose(socket);
         }
         if self.chance.hits(faults.half_open)

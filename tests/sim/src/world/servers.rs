@@ -1,13 +1,13 @@
 //! Servers and their agents: their starts and ends, what they are told, what they ask.
 
 use super::Node;
-use super::{Due, FRAME_MAX, World, secret};
+use super::{Due, FRAME_MAX, World, opening, secret};
 use crate::network::Pipe;
 use extension_core::Input;
 use extension_core::input::SocketId;
 use protocol::ErrorCode;
 use protocol::frame::Limits;
-use server_core::{Config, ConnId, Server, SessionKey};
+use server_core::{Config, ConnId, Note, Server, SessionKey};
 use std::time::Duration;
 
 impl World {
@@ -80,8 +80,18 @@ impl World {
         let Some(core) = &mut node.core else {
             return Ok(());
         };
+        let opened = opening(&input);
         core.handle_input(input, now);
         let effects: Vec<_> = std::iter::from_fn(|| core.poll_effect()).collect();
+        let is_open = |effect: &server_core::Effect| {
+            matches!(
+                effect,
+                server_core::Effect::Note(Note::SessionOpened { .. })
+            )
+        };
+        if let Some(opened) = opened.filter(|_| effects.iter().any(is_open)) {
+            node.agent.handle_opened(&opened);
+        }
         match core.poll_timeout() {
             Some((at, _)) => self.timers.set(server, at),
             None => {
@@ -184,6 +194,7 @@ impl World {
         };
         node.core = None;
         node.agent.open.clear();
+        node.agent.forget_tabs();
         if let Some(own) = &node.identity {
             // Who could be told is no more.
             let untold = self.untold.remove(&own.session_id).unwrap_or_default();
