@@ -16,11 +16,12 @@ mod tab;
 
 use crate::effect::ChromeCall;
 use crate::input::{CallId, ChromeError, DetachReason};
+use facts::Facts;
 use protocol::command::{Dialog, HandleDialog, PageResult};
 use protocol::{Command, Deadlines, Fault, Instant, TabId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tab::{Tab, Timer};
 
@@ -126,6 +127,8 @@ impl Out {
 #[derive(Debug)]
 pub struct Pages {
     tabs: BTreeMap<TabId, Tab>,
+    /// Made for their owners, and never looked at so far.
+    made: BTreeSet<TabId>,
     out: Out,
 }
 
@@ -135,6 +138,7 @@ impl Pages {
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             tabs: BTreeMap::new(),
+            made: BTreeSet::new(),
             out: Out {
                 events: VecDeque::new(),
                 requests: 0,
@@ -149,7 +153,15 @@ impl Pages {
 
     fn on(&mut self, tab: TabId, now: Instant, act: impl FnOnce(&mut Tab, &mut Out)) {
         self.out.now = now;
-        let known = self.tabs.entry(tab).or_insert_with(|| Tab::new(tab));
+        let made = &mut self.made;
+        let known = self.tabs.entry(tab).or_insert_with(|| {
+            let facts = if made.remove(&tab) {
+                Facts::of_new_tab()
+            } else {
+                Facts::default()
+            };
+            Tab::new(tab, facts)
+        });
         act(known, &mut self.out);
         if known.is_idle() {
             self.tabs.remove(&tab);
@@ -160,6 +172,12 @@ impl Pages {
         if self.tabs.contains_key(&tab) {
             self.on(tab, now, act);
         }
+    }
+
+    /// The tab was made for its owner, or opened by its owner's page: what its page says from the
+    /// start is that owner's to read. Of every other tab it is what was said since we came.
+    pub fn handle_made(&mut self, tab: TabId) {
+        self.made.insert(tab);
     }
 
     /// The call has its turn on the tab, for `deadline` from now. Attaches first if needed.
@@ -194,6 +212,7 @@ impl Pages {
     /// The tab is gone: its call answers `tab_gone` and settles.
     pub fn handle_closed(&mut self, tab: TabId, now: Instant) {
         self.out.now = now;
+        self.made.remove(&tab);
         if let Some(known) = self.tabs.remove(&tab) {
             known.closed(&mut self.out);
         }

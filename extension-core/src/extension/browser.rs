@@ -177,6 +177,9 @@ impl Extension {
     pub(super) fn handle_owner(&mut self, tab: TabId, from: &Owner, to: &Owner, now: Instant) {
         match to {
             Owner::Session(id) => {
+                if *from == Owner::Undetermined {
+                    self.pages.handle_made(tab);
+                }
                 let Some(Session { peer, .. }) = self.sessions.get(id) else {
                     return;
                 };

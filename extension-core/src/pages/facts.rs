@@ -123,6 +123,14 @@ pub(super) enum News {
 }
 
 impl Facts {
+    /// Of a tab that was made for its owner.
+    pub(super) fn of_new_tab() -> Self {
+        Self {
+            console: Console::of_new_tab(),
+            ..Self::default()
+        }
+    }
+
     /// Forgets what an attachment taught; what the tab shows stays known.
     pub(super) fn detached(&mut self) {
         *self = Self {
@@ -186,6 +194,9 @@ impl Facts {
                     "sameDocument" | "historySameDocument" => {}
                     kind => {
                         let history = kind.starts_with("history");
+                        if history {
+                            self.console.expect_again();
+                        }
                         self.going = Some(Going::Started { history });
                     }
                 }
@@ -243,6 +254,7 @@ impl Facts {
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
         self.network.committed(&self.loader);
+        self.console.committed();
         self.url = frame_url(frame);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.commits += 1;

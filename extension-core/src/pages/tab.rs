@@ -158,11 +158,11 @@ pub(super) struct Tab {
 }
 
 impl Tab {
-    pub(super) fn new(id: TabId) -> Self {
+    pub(super) fn new(id: TabId, facts: Facts) -> Self {
         Self {
             id,
             attachment: Attachment::Detached,
-            facts: Rc::default(),
+            facts: Rc::new(RefCell::new(facts)),
             running: None,
             asked: BTreeMap::new(),
             off: false,
@@ -559,6 +559,8 @@ impl Tab {
             Attachment::Detached => {
                 self.off = false;
                 if std::mem::take(&mut self.clearing) {
+                    // What is still owed would keep what is known here for the next owner.
+                    self.forget_asked(out, &no_dialog());
                     out.event(PageEvent::Cleared { tab: self.id });
                 }
             }

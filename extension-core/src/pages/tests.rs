@@ -2,6 +2,7 @@
 
 mod acting;
 mod frames;
+mod past;
 mod rig;
 mod tools;
 
@@ -512,7 +513,7 @@ fn the_console_is_told_once() {
     let mut chrome = Chrome::attached();
     chrome.event(
         "Runtime.consoleAPICalled",
-        json!({"type": "warning", "args": [
+        json!({"type": "warning", "timestamp": 2_000, "args": [
             {"type": "string", "value": "a"}, {"type": "number", "value": 3, "description": "3"}]}),
     );
     for expected in [1, 0] {

@@ -1,20 +1,24 @@
-//! `browser_console_messages`: what the page's console said since the page was loaded, or since
-//! the last reading.
+//! `browser_console_messages`: what the page's console said in its owner's time, or since the last
+//! reading.
 
 use crate::pages::poller::Page;
 use protocol::command::{ConsoleMessages, PageResult};
 
 /// Takes the messages out; they are not told twice.
 pub(super) fn run(page: &Page, wanted: ConsoleMessages) -> PageResult {
-    let (messages, lost) = page.change_facts(|facts| facts.console.take(wanted.level));
+    let reading = page.change_facts(|facts| facts.console.take(wanted.level));
     let mut result = PageResult {
-        console: Some(messages),
+        console: Some(reading.messages),
         ..PageResult::default()
     };
-    if lost > 0 {
-        result
-            .notes
-            .push(format!("{lost} older messages were dropped."));
+    if reading.lost > 0 {
+        let note = format!("{} older messages were dropped.", reading.lost);
+        result.notes.push(note);
+    }
+    if reading.missed {
+        let note = "What the page said before it was watched for you is not told; \
+            browser_navigate {\"action\": \"reload\"} lets it begin anew.";
+        result.notes.push(note.into());
     }
     result
 }

@@ -1,6 +1,11 @@
 //! What a page's console said: calls, uncaught exceptions, and what Chrome itself notes there.
+//!
+//! Chrome tells it all again, from the page's beginning, to every debugger that comes and with
+//! every page that comes back out of the history. Only the time of a line shows what is new, and
+//! what was said while the tab was another's.
 
 use super::{clip, text};
+use protocol::Instant;
 use protocol::command::{ConsoleLevel, ConsoleMessage, Source};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -19,11 +24,62 @@ pub(in crate::pages) struct Console {
     messages: VecDeque<ConsoleMessage>,
     /// Dropped at [`CONSOLE_MAX`] since the last reading.
     lost: usize,
+    /// What was said before is not this owner's to read; none before a debugger came.
+    since: Option<Instant>,
+    /// The page has said something before `since`, and nobody was told so yet.
+    missed: bool,
+    /// When the newest line was said, in milliseconds since 1970 and fractions.
+    newest: f64,
+    /// What was said before is told again.
+    again: f64,
+}
+
+/// What a reading takes out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::pages) struct Reading {
+    /// Oldest first.
+    pub(in crate::pages) messages: Vec<ConsoleMessage>,
+    /// Dropped for their number since the last reading.
+    pub(in crate::pages) lost: usize,
+    /// The page has said something before this owner's time.
+    pub(in crate::pages) missed: bool,
 }
 
 impl Console {
+    /// Of a tab that no other ever had: whatever was said in it is its owner's.
+    pub(super) fn of_new_tab() -> Self {
+        Self {
+            since: Some(Instant::default()),
+            ..Self::default()
+        }
+    }
+
+    /// A debugger comes to the tab, or comes back: for a tab whose past is unknown, time begins.
+    pub(in crate::pages) fn attaching(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+        self.expect_again();
+    }
+
+    /// From here on a page may say again what it has said.
+    pub(super) fn expect_again(&mut self) {
+        self.again = self.newest.next_up();
+    }
+
+    /// Another document took the page's place: nobody misses what the former one said.
+    pub(super) fn committed(&mut self) {
+        self.missed = false;
+    }
+
     /// Takes a debugger event; those that say nothing are passed by.
     pub(super) fn event(&mut self, method: &str, params: &Value) {
+        let said_at = match method {
+            "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" => &params["timestamp"],
+            "Log.entryAdded" => &params["entry"]["timestamp"],
+            _ => return,
+        };
+        if !self.is_new(said_at.as_f64().unwrap_or_default()) {
+            return;
+        }
         match method {
             "Runtime.consoleAPICalled" => {
                 let level = match text(params, "type") {
@@ -57,17 +113,27 @@ impl Console {
         }
     }
 
-    /// Takes out what is at least as severe as `least`, oldest first, and how many messages were
-    /// dropped since the last reading.
-    pub(in crate::pages) fn take(&mut self, least: ConsoleLevel) -> (Vec<ConsoleMessage>, usize) {
+    fn is_new(&mut self, said_at: f64) -> bool {
+        // Far below 2^53: a cast saturates and cannot wrap.
+        if self.since.is_some_and(|since| (said_at as u64) < since.0) {
+            self.missed = true;
+            return false;
+        }
+        self.newest = self.newest.max(said_at);
+        said_at >= self.again
+    }
+
+    /// Takes out what is at least as severe as `least`.
+    pub(in crate::pages) fn take(&mut self, least: ConsoleLevel) -> Reading {
         let wanted = |message: &ConsoleMessage| level(&message.level) <= least;
         let all = std::mem::take(&mut self.messages);
         let (told, kept) = all.into_iter().partition(wanted);
         self.messages = kept;
-        (
-            Vec::from_iter::<VecDeque<_>>(told),
-            std::mem::take(&mut self.lost),
-        )
+        Reading {
+            messages: Vec::from_iter::<VecDeque<_>>(told),
+            lost: std::mem::take(&mut self.lost),
+            missed: std::mem::take(&mut self.missed),
+        }
     }
 
     fn say(&mut self, level: &str, what: &str, source: Option<Source>) {
@@ -164,7 +230,7 @@ mod tests {
     fn told(method: &str, params: Value) -> ConsoleMessage {
         let mut console = Console::default();
         console.event(method, &params);
-        let (mut messages, _) = console.take(ConsoleLevel::Debug);
+        let mut messages = console.take(ConsoleLevel::Debug).messages;
         assert_eq!(messages.len(), 1);
         messages.remove(0)
     }
@@ -227,7 +293,7 @@ mod tests {
             console.event("Runtime.consoleAPICalled", &args);
         }
         let mut words = |least| {
-            let (told, _) = console.take(least);
+            let told = console.take(least).messages;
             told.into_iter().map(|m| m.text).collect::<Vec<_>>()
         };
         let loud = ["warning", "error", "assert"];
@@ -245,7 +311,7 @@ mod tests {
                 {"type": "string", "value": "ä".repeat(5_000)}, {"type": "undefined"}]});
             console.event("Runtime.consoleAPICalled", &args);
         }
-        let (messages, lost) = console.take(ConsoleLevel::Debug);
+        let Reading { messages, lost, .. } = console.take(ConsoleLevel::Debug);
         assert_eq!((messages.len(), lost), (CONSOLE_MAX, 3));
         assert!(messages[0].text.chars().count() <= TEXT_MAX + 1);
     }

@@ -162,6 +162,9 @@ impl Tab {
     }
 
     pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
+        if step == 0 {
+            self.facts.borrow_mut().console.attaching(out.now);
+        }
         let due = BURST.get(step).copied();
         let Some((method, params)) = due.filter(|due| self.sizeless || due.0 != GIVE_SIZE) else {
             self.attachment = Attachment::Ready;

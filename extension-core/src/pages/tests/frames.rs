@@ -128,7 +128,8 @@ fn a_child_session_is_told_to_speak_step_by_step() {
 #[test]
 fn what_frames_say_and_ask_for_is_told_with_the_pages() {
     let mut chrome = with_child();
-    let said = json!({"type": "log", "args": [{"type": "string", "value": "from inside"}]});
+    let said = json!({"type": "log", "timestamp": 2_000,
+        "args": [{"type": "string", "value": "from inside"}]});
     told(&mut chrome, CHILD, "Runtime.consoleAPICalled", said.clone());
     told(&mut chrome, "stranger", "Runtime.consoleAPICalled", said);
     let request = json!({"requestId": "9", "type": "Fetch",
@@ -465,7 +466,7 @@ fn a_debugger_that_comes_again_knows_nothing_of_former_frames() {
     chrome.pages.handle_detached(TAB, thrown_off, chrome.now);
     chrome.serve();
     assert_eq!(chrome.all("DOMSnapshot.captureSnapshot").len(), 1);
-    let said = json!({"type": "log", "args": []});
+    let said = json!({"type": "log", "timestamp": 2_000, "args": []});
     told(&mut chrome, CHILD, "Runtime.consoleAPICalled", said);
     chrome.answer("DOMSnapshot.captureSnapshot", json!({}));
     chrome.serve();
