@@ -133,6 +133,7 @@ impl Facts {
 
     /// Forgets what an attachment taught; what the tab shows stays known.
     pub(super) fn detached(&mut self) {
+        self.network.detached();
         *self = Self {
             url: std::mem::take(&mut self.url),
             commits: self.commits,
@@ -156,6 +157,7 @@ impl Facts {
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
         self.url = frame_url(frame);
+        self.network.shows(&self.loader);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.parsed = true;
         self.loaded = true;
@@ -253,9 +255,9 @@ impl Facts {
         let restored = text(params, "type") == "BackForwardCacheRestore";
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
-        self.network.committed(&self.loader);
         self.console.committed();
         self.url = frame_url(frame);
+        self.network.committed(&self.loader, &self.url);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.commits += 1;
         self.moves += 1;

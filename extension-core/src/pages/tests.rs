@@ -532,6 +532,8 @@ fn the_console_is_told_once() {
 #[test]
 fn requests_are_told_as_often_as_one_asks_and_parts_of_the_page_only_when_wanted() {
     let mut chrome = Chrome::attached();
+    // Seen from its beginning.
+    chrome.commit("L0", "about:blank");
     for (id, kind, status) in [
         ("1", "Script", 200),
         ("2", "Fetch", 500),

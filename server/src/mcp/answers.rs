@@ -299,7 +299,7 @@ fn place(source: &Source) -> String {
 /// `[GET] https://a.test/x => 200 (fetch)`
 fn request_lines(text: &mut String, requests: &[NetworkRequest]) {
     if requests.is_empty() {
-        text.push_str("No such requests since the page was loaded.\n");
+        text.push_str("No such requests.\n");
         return;
     }
     let lines = requests.iter().map(|request| {

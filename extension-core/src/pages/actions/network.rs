@@ -1,5 +1,5 @@
-//! `browser_network_requests`: what the page asked the network for since it was loaded. Reading
-//! takes nothing away.
+//! `browser_network_requests`: what the page asked the network for since it was loaded, as far as it
+//! was seen. Reading takes nothing away.
 
 use crate::pages::poller::Page;
 use protocol::command::{NetworkRequest, NetworkRequests, PageResult};
@@ -25,6 +25,11 @@ pub(super) fn run(page: &Page, wanted: &NetworkRequests) -> PageResult {
             "{parts} successful requests for parts of the page (scripts, styles, images, fonts) \
              are left out; `static` shows them."
         ));
+    }
+    if !facts.network.is_whole() {
+        let note = "Requests of before this page was watched for you were not seen; \
+            browser_navigate {\"action\": \"reload\"} shows all.";
+        result.notes.push(note.into());
     }
     if lost > 0 {
         result

@@ -3,6 +3,7 @@
 
 use super::{clip, text};
 use protocol::command::NetworkRequest;
+use protocol::url::{self, UrlKind};
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -20,6 +21,10 @@ pub(in crate::pages) struct Network {
     requests: VecDeque<(String, NetworkRequest)>,
     /// Dropped at [`REQUESTS_MAX`] since the page was loaded.
     lost: usize,
+    /// `loaderId` of the page; its own request has the same id.
+    loader: String,
+    /// All that the page asked for could be seen, from its own request on.
+    whole: bool,
 }
 
 impl Network {
@@ -54,17 +59,39 @@ impl Network {
         }
     }
 
-    /// A document took the page's place: what was asked before its own request is another page's.
-    pub(super) fn committed(&mut self, loader: &str) {
+    /// A document took the page's place.
+    pub(super) fn committed(&mut self, loader: &str, url: &str) {
+        // A blank page has no request of its own; one out of the history was asked for long ago.
+        self.whole = self.shows(loader) || url::classify(url) != UrlKind::Web;
+    }
+
+    /// The page shows this document, and we know not for how long. If it is another one than
+    /// before, what was asked before its own request is another page's. Gives whether that request
+    /// was seen.
+    pub(super) fn shows(&mut self, loader: &str) -> bool {
         let own = |entry: &(String, NetworkRequest)| entry.0 == loader;
         let first = self.requests.iter().position(own);
-        self.requests.drain(..first.unwrap_or(self.requests.len()));
-        self.lost = 0;
+        if self.loader != loader {
+            loader.clone_into(&mut self.loader);
+            self.requests.drain(..first.unwrap_or(self.requests.len()));
+            self.lost = 0;
+        }
+        first.is_some()
+    }
+
+    /// The debugger is off: from now on requests pass unseen.
+    pub(super) fn detached(&mut self) {
+        self.whole = false;
     }
 
     /// What is kept, oldest first, and how many were dropped.
     pub(in crate::pages) fn requests(&self) -> (impl Iterator<Item = &NetworkRequest>, usize) {
         (self.requests.iter().map(|(_, request)| request), self.lost)
+    }
+
+    /// Whether the page asked for nothing unseen.
+    pub(in crate::pages) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     fn sent(&mut self, id: &str, params: &Value) {
@@ -220,11 +247,11 @@ mod tests {
     fn a_new_document_keeps_its_own_request_and_what_came_after() {
         let mut network = Network::default();
         send(&mut network, "1", "http://a/", "Document");
-        network.committed("1");
+        network.committed("1", "http://a/");
         send(&mut network, "2", "http://a/x", "Fetch");
         send(&mut network, "L2", "http://b/", "Document");
         send(&mut network, "3", "http://b/x", "Script");
-        network.committed("L2");
+        network.committed("L2", "http://b/");
         assert_eq!(
             shown(&network),
             [
@@ -232,7 +259,7 @@ mod tests {
                 "GET http://b/x script None None"
             ]
         );
-        network.committed("from the cache");
+        network.committed("from the cache", "http://a/");
         assert!(shown(&network).is_empty());
     }
 

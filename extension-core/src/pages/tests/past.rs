@@ -137,3 +137,54 @@ fn a_page_that_comes_back_out_of_the_history_says_nothing_again() {
     says(&mut chrome, 1_005, "b");
     assert_eq!(console(&mut chrome), (vec!["b".to_owned()], vec![]));
 }
+
+#[test]
+fn requests_that_nobody_could_see_are_said_to_be_missing_until_the_page_is_loaded_anew() {
+    let mut chrome = Chrome::attached();
+    let partly = |(_, notes): (Vec<String>, Vec<String>)| {
+        notes.iter().filter(|note| note.contains("reload")).count() == 1
+    };
+    assert!(partly(network(&mut chrome)), "the debugger came late");
+    asks_for(&mut chrome, "L2", "http://b.test/");
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    assert_eq!(
+        network(&mut chrome),
+        (vec!["http://b.test/".into()], vec![])
+    );
+    chrome.commit("L3", "about:blank");
+    chrome.load();
+    assert_eq!(
+        network(&mut chrome),
+        (vec![], vec![]),
+        "it asks for nothing"
+    );
+    chrome.commit("L4", "http://cached.test/");
+    chrome.load();
+    assert!(partly(network(&mut chrome)), "out of the history");
+}
+
+#[test]
+fn a_debugger_that_comes_back_to_the_same_page_knows_its_requests_and_says_that_some_may_miss() {
+    let mut chrome = Chrome::attached();
+    asks_for(&mut chrome, "1", "http://a.test/x");
+    lose_debugger(&mut chrome);
+    finish_snapshot(&mut chrome);
+    let (requests, notes) = network(&mut chrome);
+    assert_eq!(
+        (requests.as_slice(), notes.len()),
+        (&["http://a.test/x".into()][..], 1)
+    );
+}
+
+#[test]
+fn a_debugger_that_comes_back_to_another_page_tells_nothing_of_the_former_ones_requests() {
+    let mut chrome = Chrome::attached();
+    asks_for(&mut chrome, "L2", "http://b.test/");
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    // Its frame tree names another document.
+    lose_debugger(&mut chrome);
+    finish_snapshot(&mut chrome);
+    assert!(network(&mut chrome).0.is_empty());
+}

@@ -148,7 +148,8 @@ fn a_request_is_one_line_with_what_came_of_it() {
         [GET] http://a/ z => no answer yet (image)\n";
     assert!(text.contains(lines), "{text}");
     assert!(text.contains(UNTRUSTED), "{text}");
-    assert!(answer(json!([])).contains("No such requests"));
+    // How far back was seen is said by a note.
+    assert!(answer(json!([])).contains("No such requests.\n"));
 }
 
 #[test]
