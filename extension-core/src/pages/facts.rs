@@ -14,6 +14,8 @@ use std::rc::Rc;
 
 /// Downloads kept until a call tells of them; a page may start any number.
 const DOWNLOADS_MAX: usize = 20;
+/// Longest list that one answer tells, in bytes: as much as a snapshot may have.
+const LIST_MAX: usize = 60_000;
 /// Longest dialog text kept, in characters: enough to decide on, too short to flood a context.
 const DIALOG_TEXT_MAX: usize = 2_000;
 
@@ -286,6 +288,19 @@ impl Facts {
 /// A string field, empty when missing.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
+}
+
+/// How many of a list's newest entries one answer may tell, given what each takes, in bytes.
+pub(super) fn newest(sizes: impl DoubleEndedIterator<Item = usize>) -> usize {
+    let mut left = LIST_MAX;
+    let fits = |size: &usize| match left.checked_sub(*size) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    sizes.rev().take_while(fits).count()
 }
 
 /// At most `longest` characters of a text that others wrote.

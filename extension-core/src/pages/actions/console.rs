@@ -11,6 +11,13 @@ pub(super) fn run(page: &Page, wanted: ConsoleMessages) -> PageResult {
         console: Some(reading.messages),
         ..PageResult::default()
     };
+    if reading.left > 0 {
+        let note = format!(
+            "{} older messages are left for the next call; `level` narrows it.",
+            reading.left
+        );
+        result.notes.push(note);
+    }
     if reading.lost > 0 {
         let note = format!("{} older messages were dropped.", reading.lost);
         result.notes.push(note);

@@ -1,8 +1,12 @@
 //! `browser_network_requests`: what the page asked the network for since it was loaded, as far as it
 //! was seen. Reading takes nothing away.
 
+use crate::pages::facts::newest;
 use crate::pages::poller::Page;
 use protocol::command::{NetworkRequest, NetworkRequests, PageResult};
+
+/// What a request takes besides its URL and failure, in bytes: method, status and kind.
+const LINE: usize = 40;
 
 pub(super) fn run(page: &Page, wanted: &NetworkRequests) -> PageResult {
     let facts = page.facts();
@@ -16,10 +20,16 @@ pub(super) fn run(page: &Page, wanted: &NetworkRequests) -> PageResult {
             parts += 1;
         }
     }
+    let older = told.len() - newest(told.iter().map(size));
+    told.drain(..older);
     let mut result = PageResult {
         requests: Some(told),
         ..PageResult::default()
     };
+    if older > 0 {
+        let note = format!("{older} older requests are left out; `filter` narrows it.");
+        result.notes.push(note);
+    }
     if parts > 0 {
         result.notes.push(format!(
             "{parts} successful requests for parts of the page (scripts, styles, images, fonts) \
@@ -37,6 +47,12 @@ pub(super) fn run(page: &Page, wanted: &NetworkRequests) -> PageResult {
             .push(format!("{lost} older requests were dropped."));
     }
     result
+}
+
+/// What a request takes in an answer, in bytes.
+fn size(request: &NetworkRequest) -> usize {
+    let failed = request.failed.as_deref().unwrap_or_default();
+    LINE + request.url.len() + failed.len()
 }
 
 /// One of the many that every page makes and that tell nothing when they succeed.

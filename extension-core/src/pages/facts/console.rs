@@ -4,7 +4,7 @@
 //! every page that comes back out of the history. Only the time of a line shows what is new, and
 //! what was said while the tab was another's.
 
-use super::{clip, text};
+use super::{clip, newest, text};
 use protocol::Instant;
 use protocol::command::{ConsoleLevel, ConsoleMessage, Source};
 use serde_json::Value;
@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 pub(crate) const CONSOLE_MAX: usize = 500;
 /// Longest line kept, in characters (`ConsoleMessage`).
 const TEXT_MAX: usize = 2_000;
+/// What a line takes besides its text and URL, in bytes: level and place.
+const LINE: usize = 40;
 /// Longest URL of a script kept, in characters (`Source`).
 const URL_MAX: usize = 500;
 
@@ -39,6 +41,8 @@ pub(in crate::pages) struct Console {
 pub(in crate::pages) struct Reading {
     /// Oldest first.
     pub(in crate::pages) messages: Vec<ConsoleMessage>,
+    /// Older ones, left for the next reading.
+    pub(in crate::pages) left: usize,
     /// Dropped for their number since the last reading.
     pub(in crate::pages) lost: usize,
     /// The page has said something before this owner's time.
@@ -123,14 +127,23 @@ impl Console {
         said_at >= self.again
     }
 
-    /// Takes out what is at least as severe as `least`.
+    /// Takes out what is at least as severe as `least`: the newest, as many as one answer may tell.
     pub(in crate::pages) fn take(&mut self, least: ConsoleLevel) -> Reading {
         let wanted = |message: &ConsoleMessage| level(&message.level) <= least;
         let all = std::mem::take(&mut self.messages);
-        let (told, kept) = all.into_iter().partition(wanted);
+        let sizes = all.iter().filter(|message| wanted(message)).map(size);
+        let told = newest(sizes.clone());
+        let left = sizes.count() - told;
+        let mut older = left;
+        let (told, kept) = all.into_iter().partition(|message| {
+            let skipped = wanted(message) && older > 0;
+            older -= usize::from(skipped);
+            wanted(message) && !skipped
+        });
         self.messages = kept;
         Reading {
             messages: Vec::from_iter::<VecDeque<_>>(told),
+            left,
             lost: std::mem::take(&mut self.lost),
             missed: std::mem::take(&mut self.missed),
         }
@@ -147,6 +160,12 @@ impl Console {
             source,
         });
     }
+}
+
+/// What a line takes in an answer, in bytes.
+fn size(message: &ConsoleMessage) -> usize {
+    let source = message.source.as_ref();
+    LINE + message.text.len() + source.map_or(0, |source| source.url.len())
 }
 
 fn level(word: &str) -> ConsoleLevel {
@@ -311,8 +330,9 @@ mod tests {
                 {"type": "string", "value": "ä".repeat(5_000)}, {"type": "undefined"}]});
             console.event("Runtime.consoleAPICalled", &args);
         }
-        let Reading { messages, lost, .. } = console.take(ConsoleLevel::Debug);
-        assert_eq!((messages.len(), lost), (CONSOLE_MAX, 3));
-        assert!(messages[0].text.chars().count() <= TEXT_MAX + 1);
+        let told = console.take(ConsoleLevel::Debug);
+        assert_eq!(told.messages.len() + told.left, CONSOLE_MAX);
+        assert_eq!(told.lost, 3);
+        assert!(told.messages[0].text.chars().count() <= TEXT_MAX + 1);
     }
 }

@@ -188,3 +188,33 @@ fn a_debugger_that_comes_back_to_another_page_tells_nothing_of_the_former_ones_r
     finish_snapshot(&mut chrome);
     assert!(network(&mut chrome).0.is_empty());
 }
+
+#[test]
+fn an_answer_is_bounded_the_newest_come_first_and_the_rest_when_asked_again() {
+    let mut chrome = Chrome::attached();
+    for number in 0..100 {
+        says(
+            &mut chrome,
+            2_000 + number,
+            &format!("{number} {}", "x".repeat(1_000)),
+        );
+        let url = format!("http://a.test/{number}?{}", "x".repeat(900));
+        asks_for(&mut chrome, &number.to_string(), &url);
+    }
+    let size = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+    let (lines, notes) = console(&mut chrome);
+    assert!((40_000..60_000).contains(&size(&lines)), "{}", size(&lines));
+    assert!(lines.last().unwrap().starts_with("99 "));
+    let left = 100 - lines.len();
+    assert!(notes[0].contains(&format!("{left} older")) && notes[0].contains("level"));
+    let (rest, notes) = console(&mut chrome);
+    assert_eq!((rest.len(), notes), (left, vec![]));
+    assert!(rest[0].starts_with("0 "));
+
+    let (requests, notes) = network(&mut chrome);
+    assert!((40_000..60_000).contains(&size(&requests)));
+    assert!(requests.last().unwrap().contains("/99?"));
+    let left = 100 - requests.len();
+    let cut = |note: &String| note.contains(&format!("{left} older")) && note.contains("filter");
+    assert!(notes.iter().any(cut), "{notes:?}");
+}
