@@ -9,6 +9,7 @@ use console::Console;
 use frames::{FrameNews, Frames, Session};
 use network::Network;
 use protocol::command::Dialog;
+use protocol::url::tellable;
 use serde_json::Value;
 use std::rc::Rc;
 
@@ -310,6 +311,29 @@ pub(super) fn clip(text: &str, longest: usize) -> String {
     }
     let kept = longest.saturating_sub(1);
     text.chars().take(kept).chain(['…']).collect()
+}
+
+/// An address that a page or a script of its has, as far as an agent may read it: at most `longest`
+/// characters, see [`tellable`]. A name that a page gave to its script stays.
+fn address(url: &str, longest: usize) -> String {
+    // What is no page is asked for like one.
+    let socket = ["ws:", "wss:"].iter().any(|scheme| url.starts_with(scheme));
+    if socket || !url.contains(':') {
+        return clip(&without_user(url), longest);
+    }
+    clip(&without_user(&tellable(url)), longest)
+}
+
+/// `https://user:word@host/` without the user and the word.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..host].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
 }
 
 fn frame_url(frame: &Value) -> String {

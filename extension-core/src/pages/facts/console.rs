@@ -4,7 +4,7 @@
 //! every page that comes back out of the history. Only the time of a line shows what is new, and
 //! what was said while the tab was another's.
 
-use super::{clip, newest, text};
+use super::{address, clip, newest, text};
 use protocol::Instant;
 use protocol::command::{ConsoleLevel, ConsoleMessage, Source};
 use serde_json::Value;
@@ -187,7 +187,7 @@ fn source(at: &Value) -> Option<Source> {
     let url = text(at, "url");
     let from_one = |name: &str| at[name].as_u64().map(|count| count + 1);
     (!url.is_empty()).then(|| Source {
-        url: clip(url, URL_MAX),
+        url: address(url, URL_MAX),
         line: from_one("lineNumber"),
         column: from_one("columnNumber"),
     })
@@ -300,6 +300,20 @@ mod tests {
             told("Log.entryAdded", entry).source,
             at("http://a/missing.png", 0, 0)
         );
+    }
+
+    #[test]
+    fn a_place_is_told_without_passwords_and_where_no_agent_may_be_by_its_scheme() {
+        for (url, name) in [
+            ("http://me:word@a/x.js", "http://a/x.js"),
+            ("chrome-extension://id/secret.js", "chrome-extension:"),
+            ("named-by-the-page.js", "named-by-the-page.js"),
+        ] {
+            let stack = json!({"callFrames": [{"url": url, "lineNumber": 4}]});
+            let call = json!({"type": "log", "args": [], "stackTrace": stack});
+            let said = told("Runtime.consoleAPICalled", call);
+            assert_eq!(said.source, at(name, 5, 0), "{url}");
+        }
     }
 
     #[test]

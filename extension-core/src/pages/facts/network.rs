@@ -1,7 +1,7 @@
 //! What a page asked the network for since it was loaded: where it went and what came of it.
 //! Headers and bodies are never kept; they hold what only the page should know.
 
-use super::{clip, text};
+use super::{address, clip, text};
 use protocol::command::NetworkRequest;
 use protocol::url::{self, UrlKind};
 use serde_json::Value;
@@ -115,7 +115,7 @@ impl Network {
         }
         let request = NetworkRequest {
             method: clip(method, 20),
-            url: clip(&without_user(url), URL_MAX),
+            url: address(url, URL_MAX),
             kind: clip(kind, 30),
             status: None,
             failed: None,
@@ -134,18 +134,6 @@ impl Network {
 fn status(response: &Value) -> Option<u16> {
     let status = response["status"].as_u64()?;
     u16::try_from(status).ok().filter(|status| *status > 0)
-}
-
-/// `https://user:word@host/` without the user and the word.
-fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..host].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -223,6 +211,25 @@ mod tests {
         let all = format!("{network:?}");
         assert!(!all.contains("crumb") && !all.contains("word"), "{all}");
         assert_eq!(shown(&network), ["GET http://a/x@y xhr None None"]);
+    }
+
+    #[test]
+    fn of_an_address_where_no_agent_may_be_only_the_scheme_is_kept() {
+        let mut network = Network::default();
+        for url in [
+            "chrome-extension://id/secret",
+            "file:///home/me",
+            "wss://me:word@a/x",
+            "blob:http://a/1",
+        ] {
+            send(&mut network, url, url, "Fetch");
+        }
+        let (requests, _) = network.requests();
+        let urls: Vec<&str> = requests.map(|request| request.url.as_str()).collect();
+        assert_eq!(
+            urls,
+            ["chrome-extension:", "file:", "wss://a/x", "blob:http://a/1"]
+        );
     }
 
     #[test]
