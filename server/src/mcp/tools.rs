@@ -312,7 +312,7 @@ fn table() -> Vec<Row> {
             name: "browser_press_key",
             title: "Press a key",
             description: "Press a key in whatever has the focus: a character or a name (Enter, \
-                ArrowDown, F5), with modifiers: Control+a, Shift+Tab.",
+                ArrowDown), with modifiers: Control+a, Shift+Tab.",
             hints: Hints::Acts,
             properties: json!({"key": {"type": "string"}}),
             required: &["key"],
@@ -422,7 +422,8 @@ fn table() -> Vec<Row> {
         Row {
             name: "browser_network_requests",
             title: "Network requests",
-            description: "Requests of the page since it was loaded: method, URL, status or failure.",
+            description: "Requests of the page since it was loaded, as far as seen: method, URL, \
+                status or failure.",
             hints: Hints::Looks,
             properties: json!({
                 "static": flag("Successful scripts, styles, images and fonts too"),

@@ -253,3 +253,10 @@ fn the_list_of_tools_stays_small() {
     let bytes = serde_json::to_vec(all()).unwrap().len();
     assert!(bytes <= 12 * 1024, "{bytes} bytes of 12 KB");
 }
+
+#[test]
+fn no_key_is_offered_at_which_only_the_browser_acts() {
+    // A page hears F5 like any key, and is not loaded again: that is browser_navigate.
+    let tools = serde_json::to_string(&all()).unwrap();
+    assert!(tools.contains("ArrowDown") && !tools.contains("F5"));
+}
