@@ -27,6 +27,7 @@ use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::tabs::{Slot, TabEvent, Tabs};
 use crate::view::View;
+use people::Seen;
 use protocol::frame::Outcome;
 use protocol::{Envelope, Instant, SessionId, TabId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -108,6 +109,8 @@ pub struct Extension {
     popups: usize,
     shown: Option<View>,
     badge: Option<Badge>,
+    /// What the badge was made of.
+    seen: Option<Seen>,
     awake_until: Instant,
     /// The moment of the present step.
     now: Instant,

@@ -153,6 +153,7 @@ pub struct Sessions {
     observed: Observed,
     timers: Deadlines<Timer>,
     events: VecDeque<SessionEvent>,
+    told: u64,
 }
 
 impl Sessions {
@@ -167,6 +168,7 @@ impl Sessions {
             observed: Observed::new(now),
             timers: Deadlines::default(),
             events: VecDeque::new(),
+            told: 0,
         }
     }
 
@@ -208,14 +210,14 @@ impl Sessions {
         let id = open.session_id.clone();
         let Some(session) = self.known.get(&id) else {
             if self.known.len() >= limits::SESSIONS_MAX {
-                self.events.push_back(SessionEvent::Refused { id, socket });
+                self.tell(SessionEvent::Refused { id, socket });
                 return;
             }
             self.create(socket, port, &open, now);
             return;
         };
         if session.token != TokenHash::of(&open.resume_token) {
-            self.events.push_back(SessionEvent::Refused { id, socket });
+            self.tell(SessionEvent::Refused { id, socket });
             return;
         }
         let contest = self.contests.get_mut(&id);
@@ -228,7 +230,7 @@ impl Sessions {
             Presence::Connected { socket: older } if older == socket => self.relabel(&open, now),
             Presence::Connected { socket: older } if !open.standby => {
                 // Two sockets present one session: whoever is alive keeps it, the older first.
-                self.events.push_back(SessionEvent::Ping { socket: older });
+                self.tell(SessionEvent::Ping { socket: older });
                 let due = self.observed.advance(now) + DUPLICATE_PING;
                 self.timers.set(Timer::Contest(id.clone()), due);
                 if let Some(loser) = self.contests.insert(
@@ -239,7 +241,7 @@ impl Sessions {
                         open,
                     },
                 ) {
-                    self.events.push_back(SessionEvent::Duplicate {
+                    self.tell(SessionEvent::Duplicate {
                         socket: loser.newer,
                         keeper: older,
                     });
@@ -257,7 +259,7 @@ impl Sessions {
         for id in self.sessions_of(socket) {
             if let Some(contest) = self.contests.remove(&id) {
                 self.timers.clear(&Timer::Contest(id));
-                self.events.push_back(SessionEvent::Duplicate {
+                self.tell(SessionEvent::Duplicate {
                     socket: contest.newer,
                     keeper: socket,
                 });
@@ -324,11 +326,11 @@ impl Sessions {
         }
         if let Some(contest) = self.contests.remove(id) {
             self.timers.clear(&Timer::Contest(id.clone()));
-            self.events.push_back(SessionEvent::Superseded {
+            self.tell(SessionEvent::Superseded {
                 socket: contest.newer,
             });
         }
-        self.events.push_back(SessionEvent::Ended {
+        self.tell(SessionEvent::Ended {
             id: id.clone(),
             socket,
         });
@@ -406,7 +408,7 @@ impl Sessions {
                             now,
                         );
                         if let Some(Presence::Connected { socket }) = older {
-                            self.events.push_back(SessionEvent::Superseded { socket });
+                            self.tell(SessionEvent::Superseded { socket });
                         }
                     }
                 }
@@ -420,9 +422,20 @@ impl Sessions {
         self.timers.next().map(|at| self.observed.due(at))
     }
 
+    /// Counts the events so far. While it stays, so does what people see of the sessions.
+    #[must_use]
+    pub fn told(&self) -> u64 {
+        self.told
+    }
+
     /// What the owner must do next.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
         self.events.pop_front()
+    }
+
+    fn tell(&mut self, event: SessionEvent) {
+        self.told += 1;
+        self.events.push_back(event);
     }
 
     fn create(&mut self, socket: SocketId, port: u16, open: &SessionOpen, now: Instant) {
@@ -472,7 +485,7 @@ impl Sessions {
         } else {
             outcome
         };
-        self.events.push_back(SessionEvent::Opened {
+        self.tell(SessionEvent::Opened {
             id,
             socket,
             outcome,
@@ -499,7 +512,7 @@ impl Sessions {
                 // It moved to another browser: here it is over, but for the word that it exists.
                 session.presence = Presence::Standby { socket };
                 session.since = now;
-                self.events.push_back(SessionEvent::Opened {
+                self.tell(SessionEvent::Opened {
                     id: open.session_id.clone(),
                     socket,
                     outcome: Outcome::Standby,
@@ -507,7 +520,7 @@ impl Sessions {
                 return;
             }
         }
-        self.events.push_back(SessionEvent::Changed {
+        self.tell(SessionEvent::Changed {
             id: open.session_id.clone(),
         });
     }
@@ -517,8 +530,7 @@ impl Sessions {
             session.presence = presence;
             session.since = now;
             self.start_grace(id.clone(), grace, now);
-            self.events
-                .push_back(SessionEvent::Orphaned { id: id.clone() });
+            self.tell(SessionEvent::Orphaned { id: id.clone() });
         }
     }
 

@@ -75,6 +75,7 @@ impl Extension {
             popups: 0,
             shown: None,
             badge: None,
+            seen: None,
             awake_until: now + limits::KEEP_ALIVE,
             now,
             effects: VecDeque::new(),

@@ -20,6 +20,16 @@ const RED: &str = "#d93025";
 const BLUE: &str = "#1a73e8";
 const GREY: &str = "#5f6368";
 
+/// All that the badge is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// [`Sessions::told`](crate::sessions::Sessions::told).
+    sessions: u64,
+    paused: bool,
+    /// A server is connected, be it without a session.
+    linked: bool,
+}
+
 impl Extension {
     pub(super) fn handle_person(&mut self, ask: AskId, action: PersonAction, now: Instant) {
         let outcome = match action {
@@ -262,10 +272,19 @@ impl Extension {
 
     /// Shows what changed.
     pub(super) fn show(&mut self, now: Instant) {
-        let badge = self.make_badge();
-        if self.badge.as_ref() != Some(&badge) {
-            self.badge = Some(badge.clone());
-            self.effects.push_back(Effect::Badge(badge));
+        let seen = Seen {
+            sessions: self.sessions.told(),
+            paused: self.tabs.is_paused(),
+            linked: self.links.open().next().is_some(),
+        };
+        // A thousand labels are not put together for every step of a call.
+        if self.seen != Some(seen) {
+            self.seen = Some(seen);
+            let badge = self.make_badge(seen);
+            if self.badge.as_ref() != Some(&badge) {
+                self.badge = Some(badge.clone());
+                self.effects.push_back(Effect::Badge(badge));
+            }
         }
         if self.popups == 0 {
             return;
@@ -282,7 +301,7 @@ impl Extension {
         }
     }
 
-    fn make_badge(&self) -> Badge {
+    fn make_badge(&self, seen: Seen) -> Badge {
         let here = |session: &&Session| matches!(session.presence, Presence::Connected { .. });
         let labels: Vec<String> = self
             .sessions
@@ -296,11 +315,11 @@ impl Extension {
             color,
             title,
         };
-        if self.tabs.is_paused() {
+        if seen.paused {
             return badge("II", GREY, "Interlock: all agents are stopped".into());
         }
         match labels.len() {
-            0 if self.links.open().next().is_some() => badge(
+            0 if seen.linked => badge(
                 "✓",
                 GREEN,
                 "Interlock: connected, nobody is here yet".into(),
