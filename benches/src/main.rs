@@ -47,8 +47,14 @@ impl Scale {
     };
 }
 
+const USAGE: &str = "usage: bench [--quick] [--only SECTION] [--save FILE] [--peers FOLDER]";
+/// What is measured, in this order.
+const SECTIONS: [&str; 6] = ["one", "shares", "crowd", "idle", "core", "peers"];
+
 struct Wanted {
     scale: Scale,
+    /// One of [`SECTIONS`] instead of all.
+    only: Option<String>,
     save: Option<PathBuf>,
     /// Where npm has put the peers; without it they are left out, and the table says so.
     peers: Option<PathBuf>,
@@ -67,24 +73,27 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<()> {
     let wanted = wanted()?;
+    let scale = wanted.scale;
     let mut tables = Vec::new();
-    let told = |table: Table| {
+    for section in SECTIONS {
+        if wanted.only.as_deref().is_some_and(|only| only != section) {
+            continue;
+        }
+        let table = match section {
+            "one" => ours::measure(scale).await,
+            "shares" => shares::measure(scale).await,
+            "crowd" => crowd::measure(scale).await,
+            "idle" => idle::measure(scale).await,
+            "core" => core::measure(scale),
+            _ => match &wanted.peers {
+                Some(folder) => peers::measure(folder, scale).await,
+                None => Ok(peers::left_out()),
+            },
+        };
+        let table = table.with_context(|| section.to_owned())?;
         println!("{table}");
-        table
-    };
-    tables.push(told(
-        ours::measure(wanted.scale).await.context("one server")?,
-    ));
-    tables.push(told(shares::measure(wanted.scale).await.context("shares")?));
-    tables.push(told(crowd::measure(wanted.scale).await.context("a crowd")?));
-    tables.push(told(idle::measure(wanted.scale).await.context("idle")?));
-    tables.push(told(core::measure(wanted.scale).context("the core")?));
-    tables.push(told(match &wanted.peers {
-        Some(folder) => peers::measure(folder, wanted.scale)
-            .await
-            .context("peers")?,
-        None => peers::left_out(),
-    }));
+        tables.push(table);
+    }
     if let Some(file) = wanted.save {
         let body: Vec<String> = tables.iter().map(Table::to_string).collect();
         let text = format!("{}\n{}", machine::head()?, body.join("\n"));
@@ -97,17 +106,26 @@ async fn run() -> Result<()> {
 fn wanted() -> Result<Wanted> {
     let mut wanted = Wanted {
         scale: Scale::FULL,
+        only: None,
         save: None,
         peers: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut folder = || words.next().map(PathBuf::from);
+        let mut next = |what| words.next().with_context(|| format!("{word} needs {what}"));
         match word.as_str() {
             "--quick" => wanted.scale = Scale::QUICK,
-            "--save" => wanted.save = Some(folder().context("--save needs a file")?),
-            "--peers" => wanted.peers = Some(folder().context("--peers needs a folder")?),
-            other => bail!("{other}: usage: bench [--quick] [--save FILE] [--peers FOLDER]"),
+            "--only" => wanted.only = Some(next("a section")?),
+            "--save" => wanted.save = Some(next("a file")?.into()),
+            "--peers" => wanted.peers = Some(next("a folder")?.into()),
+            other => bail!("{other}: {USAGE}"),
+        }
+        if let Some(only) = wanted
+            .only
+            .as_deref()
+            .filter(|only| !SECTIONS.contains(only))
+        {
+            bail!("{only}: one of {}", SECTIONS.join(", "));
         }
     }
     Ok(wanted)
