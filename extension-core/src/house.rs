@@ -332,6 +332,45 @@ impl House {
         self.timers.clear(&Timer::Popup(tab));
     }
 
+    /// The tab goes on under another id, and so does all that is under way with it.
+    pub fn handle_replaced(&mut self, removed: TabId, added: TabId) {
+        let name = |tab: TabId| if tab == removed { added } else { tab };
+        for (active, before) in self.active.values_mut() {
+            *active = name(*active);
+            *before = before.map(name);
+        }
+        for request in self.requests.values_mut() {
+            match request {
+                Request::Close { tab }
+                | Request::CountTabs { tab, .. }
+                | Request::Replace { tab, .. }
+                | Request::Group { tab, .. } => *tab = name(*tab),
+                Request::FindWindow { .. }
+                | Request::Create { .. }
+                | Request::Ignore
+                | Request::Front
+                | Request::Show => {}
+            }
+        }
+        for tab in self
+            .groups
+            .values_mut()
+            .flat_map(|group| &mut group.waiting)
+        {
+            *tab = name(*tab);
+        }
+        if self.closing.remove(&removed) {
+            self.closing.insert(added);
+        }
+        self.timers.rename(|timer| match timer {
+            Timer::Make(nonce) => Timer::Make(nonce),
+            Timer::Close(tab) => Timer::Close(name(tab)),
+            Timer::Count(tab, window) => Timer::Count(name(tab), window),
+            Timer::Moved(tab) => Timer::Moved(name(tab)),
+            Timer::Popup(tab) => Timer::Popup(name(tab)),
+        });
+    }
+
     /// Chrome's answer.
     pub fn handle_done(&mut self, request: u64, outcome: Result<Value, ChromeError>, now: Instant) {
         let Some(what) = self.requests.remove(&request) else {

@@ -156,7 +156,7 @@ pub enum BrowserEvent {
         /// Which one.
         tab: TabId,
     },
-    /// `tabs.onReplaced`: a prerendered page took the tab's place.
+    /// `tabs.onReplaced`: a prerendered page took the tab's place, or Chrome unloaded it.
     TabReplaced {
         /// Its id from now on.
         added: TabId,

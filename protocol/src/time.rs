@@ -89,6 +89,13 @@ impl<K: Ord + Clone> Deadlines<K> {
         Some(key)
     }
 
+    /// Gives every key the name that `name` makes of it. Of keys that become one, the last counts.
+    pub fn rename(&mut self, mut name: impl FnMut(K) -> K) {
+        for (key, at) in std::mem::take(self).by_key {
+            self.set(name(key), at);
+        }
+    }
+
     /// How many deadlines are set.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -129,6 +136,18 @@ mod tests {
         assert_eq!(deadlines.pop_due(Instant(30)), Some("b"));
         assert_eq!(deadlines.pop_due(Instant(30)), None);
         assert!(deadlines.is_empty());
+    }
+
+    #[test]
+    fn a_renamed_key_keeps_its_deadline() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(1, Instant(10));
+        deadlines.set(2, Instant(20));
+        deadlines.rename(|key| if key == 1 { 9 } else { key });
+        assert_eq!(deadlines.get(&1), None);
+        assert_eq!(deadlines.pop_due(Instant(10)), Some(9));
+        assert_eq!(deadlines.pop_due(Instant(20)), Some(2));
+        assert_eq!(deadlines.next(), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Extension {
                 // What was open or being cleared in the page that went is over.
                 self.tabs.handle_dialog_closed(added, now);
                 self.tabs.handle_cleared(added, now);
-                self.house.handle_closed(removed);
+                self.house.handle_replaced(removed, added);
             }
             BrowserEvent::TabMoved { tab } => {
                 if !self.house.moved_by_us(tab, now) {

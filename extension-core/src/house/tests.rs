@@ -236,6 +236,29 @@ fn a_close_is_tried_for_as_long_as_the_person_drags_and_a_missing_tab_is_told() 
     assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(1) }]);
 }
 
+/// Chrome may give a tab that is unloaded another id; the person drags until it is.
+#[test]
+fn a_tab_that_gets_another_id_while_it_is_closed_is_closed_under_that() {
+    let dragging = || refused("Tabs cannot be edited right now");
+    for early in [true, false] {
+        let mut house = house(&[tab(1, 10, true), tab(2, 10, false)]);
+        house.close(TabId(2), None);
+        let (request, _) = asked(&mut house);
+        if early {
+            house.handle_replaced(TabId(2), TabId(9));
+            house.handle_done(request, dragging(), Instant(0));
+        } else {
+            house.handle_done(request, dragging(), Instant(0));
+            house.handle_replaced(TabId(2), TabId(9));
+        }
+        house.handle_timeout(house.poll_timeout().unwrap());
+        let (request, call) = asked(&mut house);
+        assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(9) });
+        house.handle_done(request, refused("No tab with id: 9."), Instant(300));
+        assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(9) }]);
+    }
+}
+
 #[test]
 fn a_session_has_one_group_however_many_tabs_come_at_once() {
     let mut house = house(&[]);

@@ -139,7 +139,7 @@ enum Asked {
     Group(TabId, Option<i64>, String, &'static str),
 }
 
-/// Chrome may give a discarded tab another id.
+/// Chrome may give a discarded tab another id, and then tells so, for another try.
 async fn remove_tab(tab: TabId) -> Result<JsValue, JsValue> {
     let discarded = settled(chrome::discard_tab(tab.0)).await.ok();
     let id = discarded.and_then(|tab| convert::to_json(&tab)["id"].as_u64());

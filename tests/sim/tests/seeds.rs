@@ -44,6 +44,7 @@ const FAULTS: &[&str] = &[
     "chrome: script ended by its timeout",
     "chrome: script runs on",
     "chrome: tabs cannot be edited",
+    "chrome: tab unloaded, under another id",
     "agent: asks too much at once",
     "agent: cancelled",
     "person: closed a tab",

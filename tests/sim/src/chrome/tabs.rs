@@ -39,13 +39,7 @@ impl Chrome {
         window: i64,
         active: bool,
     ) -> Result<Value, ChromeError> {
-        if self.dragging > 0 {
-            self.dragging -= 1;
-            self.met.push("chrome: tabs cannot be edited");
-            return Err(error(
-                "Tabs cannot be edited right now (user may be dragging a tab).",
-            ));
-        }
+        self.check_editable()?;
         if !self.active.contains_key(&window) {
             return Err(error(&format!("No window with id: {window}.")));
         }
@@ -76,21 +70,50 @@ impl Chrome {
         if !self.tabs.contains_key(&tab) {
             return Err(no_tab(tab));
         }
+        let tab = self.discard(tab);
+        self.check_editable()?;
         self.close(tab);
         Ok(Value::Null)
     }
 
-    /// The tab closes, whoever did it. What hangs in it never answers but with an error.
-    pub fn close(&mut self, tab: TabId) {
-        let Some(state) = self.tabs.remove(&tab) else {
-            return;
+    /// A tab that is not in front is unloaded, and goes on under another id: this one.
+    fn discard(&mut self, tab: TabId) -> TabId {
+        let in_front = self.active.values().any(|active| *active == tab);
+        let Some(mut state) = (!in_front).then(|| self.tabs.remove(&tab)).flatten() else {
+            return tab;
         };
-        for (ticket, _, _) in state.hanging {
+        self.unload(tab, &mut state);
+        let added = TabId(self.next_tab);
+        self.next_tab += 1;
+        self.tabs.insert(added, state);
+        self.met.push("chrome: tab unloaded, under another id");
+        self.tell(BrowserEvent::TabReplaced {
+            added,
+            removed: tab,
+        });
+        added
+    }
+
+    /// The person may be dragging a tab.
+    fn check_editable(&mut self) -> Result<(), ChromeError> {
+        if self.dragging == 0 {
+            return Ok(());
+        }
+        self.dragging -= 1;
+        self.met.push("chrome: tabs cannot be edited");
+        Err(error(
+            "Tabs cannot be edited right now (user may be dragging a tab).",
+        ))
+    }
+
+    /// The page goes. What hangs in it never answers but with an error.
+    fn unload(&mut self, tab: TabId, state: &mut Tab) {
+        for (ticket, _, _) in state.hanging.drain(..) {
             let outcome = Err(error("Detached while handling command."));
             self.later
                 .push((Duration::from_millis(2), Outcome::Done { ticket, outcome }));
         }
-        if let Some(busy) = state.busy {
+        if let Some(busy) = state.busy.take() {
             let outcome = Err(error("Detached while handling command."));
             self.later.push((
                 Duration::from_millis(2),
@@ -100,12 +123,21 @@ impl Chrome {
                 },
             ));
         }
-        if state.attached {
+        if std::mem::take(&mut state.attached) {
             self.tell(BrowserEvent::Detached {
                 tab,
                 reason: DetachReason::TargetClosed,
             });
         }
+        state.dialog = None;
+    }
+
+    /// The tab closes, whoever did it.
+    pub fn close(&mut self, tab: TabId) {
+        let Some(mut state) = self.tabs.remove(&tab) else {
+            return;
+        };
+        self.unload(tab, &mut state);
         self.tell(BrowserEvent::TabRemoved { tab });
         let window = state.window;
         if self.active.get(&window) == Some(&tab) {
