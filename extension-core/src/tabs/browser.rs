@@ -62,7 +62,7 @@ impl Tabs {
                 true
             }
             Floor::Leaving { .. } => false,
-            Floor::Mending | Floor::Idle | Floor::Turn(_) | Floor::Closing => return,
+            Floor::Mending | Floor::Idle | Floor::Turn(_) | Floor::Closing { .. } => return,
         };
         if let Some(session) = tab.owning_session().cloned() {
             let lives = self
@@ -193,7 +193,7 @@ impl Tabs {
     fn settle_one(&mut self, slot: Slot, opener: Option<Slot>) {
         let opening = opener.and_then(|opener| self.tabs.get(&opener));
         let heritage = opening.map(|opener| opener.holding.clone());
-        let closes = opening.is_some_and(|opener| matches!(opener.floor, Floor::Closing));
+        let closes = opening.is_some_and(|opener| matches!(opener.floor, Floor::Closing { .. }));
         let (holding, session) = match heritage {
             Some(Holding::Session { id, duty }) => (
                 Holding::Session {
@@ -269,6 +269,7 @@ impl Tabs {
         self.observe(now);
         if let Some(slot) = self.by_id.get(&tab).copied() {
             let url = (!last_url.is_empty()).then(|| last_url.to_owned());
+            let tab = self.tabs.get(&slot).and_then(Tab::known_as).unwrap_or(tab);
             let gone = Loss::Gone(tab, url.clone());
             let children = match self.tabs.get_mut(&slot).map(|tab| &mut tab.holding) {
                 Some(Holding::Undetermined { children }) => std::mem::take(children),
@@ -305,7 +306,8 @@ impl Tabs {
         self.keep(tab);
     }
 
-    /// `tabs.onReplaced`: a prerendered page took the tab's place, under another id.
+    /// `tabs.onReplaced`: a prerendered page took the tab's place, or Chrome unloaded it, and it goes
+    /// on under another id.
     pub fn handle_replaced(&mut self, removed: TabId, added: TabId, now: Instant) {
         self.observe(now);
         if let Some(slot) = self.by_id.remove(&removed) {
@@ -343,7 +345,7 @@ impl Tabs {
             Floor::Making { .. }
             | Floor::Mending
             | Floor::Idle
-            | Floor::Closing
+            | Floor::Closing { .. }
             | Floor::Leaving {
                 until: Until::Made | Until::Mended | Until::Cleared,
                 ..
@@ -362,7 +364,7 @@ impl Tabs {
                 kind: kind.to_owned(),
                 message: message.to_owned(),
             });
-            if !matches!(tab.floor, Floor::Leaving { .. } | Floor::Closing) {
+            if !matches!(tab.floor, Floor::Leaving { .. } | Floor::Closing { .. }) {
                 let queued: Vec<_> = tab.queue.iter().copied().collect();
                 let fault = tab.dialog_fault();
                 for call in queued {

@@ -72,7 +72,7 @@ impl Tabs {
             Floor::Making { .. }
             | Floor::Mending
             | Floor::Idle
-            | Floor::Closing
+            | Floor::Closing { .. }
             | Floor::Leaving {
                 until: Until::Made | Until::Mended | Until::Cleared,
                 ..
@@ -115,7 +115,7 @@ impl Tabs {
                 Floor::Making { .. }
                 | Floor::Idle
                 | Floor::Turn(_)
-                | Floor::Closing
+                | Floor::Closing { .. }
                 | Floor::Leaving {
                     until: Until::Made | Until::TurnEnds(_) | Until::Cleared,
                     ..
@@ -132,7 +132,7 @@ impl Tabs {
             return;
         };
         let (until, running) = match &tab.floor {
-            Floor::Closing => return,
+            Floor::Closing { .. } => return,
             Floor::Making { .. } => (Some(Until::Made), None),
             Floor::Mending => (Some(Until::Mended), None),
             Floor::Turn(call) => (Some(Until::TurnEnds(*call)), Some(*call)),
@@ -402,8 +402,8 @@ impl Tabs {
     }
 
     fn close(&mut self, slot: Slot) {
-        self.set_floor(slot, Floor::Closing);
         if let Some(tab) = self.tabs.get(&slot).and_then(|tab| tab.id) {
+            self.set_floor(slot, Floor::Closing { known_as: tab });
             self.tell(TabEvent::Close { tab });
         }
     }
@@ -514,6 +514,7 @@ impl Tabs {
         let Some(tab) = self.tabs.remove(&slot) else {
             return;
         };
+        let known_as = tab.known_as();
         self.timers.clear(&Timer::Release(slot));
         if let Some(id) = tab.id {
             self.by_id.remove(&id);
@@ -543,7 +544,7 @@ impl Tabs {
         }
         for call in tab.asked {
             match self.calls.get(&call).map(|call| call.want.clone()) {
-                Some(Want::Close) => self.finish(call, tab.id),
+                Some(Want::Close) => self.finish(call, known_as),
                 Some(Want::New | Want::Turn { .. } | Want::Select { .. }) | None => {
                     self.refuse(call, fault.clone());
                 }
@@ -588,7 +589,7 @@ impl Tabs {
                 | Floor::Mending
                 | Floor::Turn(_)
                 | Floor::Leaving { .. }
-                | Floor::Closing,
+                | Floor::Closing { .. },
                 _,
             ) => {}
         }

@@ -468,7 +468,7 @@ impl Tabs {
 /// What is told of a tab that no session will have any more.
 fn leaving_for_good(floor: &Floor, tab: TabId) -> Option<Fault> {
     match floor {
-        Floor::Closing
+        Floor::Closing { .. }
         | Floor::Leaving {
             next: Next::Close, ..
         } => Some(gone(tab)),

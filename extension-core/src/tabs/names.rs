@@ -45,7 +45,7 @@ impl Floor {
             Self::Idle => "floor: idle",
             Self::Turn(_) => "floor: turn",
             Self::Leaving { .. } => "floor: leaving",
-            Self::Closing => "floor: closing",
+            Self::Closing { .. } => "floor: closing",
         });
         if let Self::Leaving { until, next } = self {
             met(match until {

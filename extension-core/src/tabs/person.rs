@@ -126,7 +126,7 @@ impl Tabs {
         let gone = Fault::TabGone { tab: id, url: None };
         let slot = self.by_id.get(&id).copied().ok_or(gone.clone())?;
         match self.tabs.get(&slot).map(|tab| &tab.floor) {
-            Some(Floor::Closing) | None => Err(gone),
+            Some(Floor::Closing { .. }) | None => Err(gone),
             Some(
                 Floor::Making { .. }
                 | Floor::Mending

@@ -60,7 +60,7 @@ impl Tabs {
             Floor::Making { .. }
             | Floor::Mending
             | Floor::Idle
-            | Floor::Closing
+            | Floor::Closing { .. }
             | Floor::Leaving {
                 until: Until::Made | Until::Mended | Until::Cleared,
                 ..
@@ -237,8 +237,10 @@ fn passes_on(tab: &Tab) -> bool {
             Next::FirstClaim => true,
             Next::Session(_) | Next::Person | Next::Close => false,
         },
-        Floor::Making { .. } | Floor::Mending | Floor::Idle | Floor::Turn(_) | Floor::Closing => {
-            false
-        }
+        Floor::Making { .. }
+        | Floor::Mending
+        | Floor::Idle
+        | Floor::Turn(_)
+        | Floor::Closing { .. } => false,
     }
 }

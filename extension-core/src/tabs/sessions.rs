@@ -80,6 +80,6 @@ impl Tabs {
     fn is_leaving(&self, slot: Slot) -> bool {
         self.tabs
             .get(&slot)
-            .is_some_and(|tab| matches!(tab.floor, Floor::Leaving { .. } | Floor::Closing))
+            .is_some_and(|tab| matches!(tab.floor, Floor::Leaving { .. } | Floor::Closing { .. }))
     }
 }

@@ -126,8 +126,8 @@ pub(super) enum Floor {
     /// It is changing its owner. The old one's calls are claims like everyone's; where `next` is
     /// a session, its calls are queued already.
     Leaving { until: Until, next: Next },
-    /// Chrome closes it.
-    Closing,
+    /// Chrome closes it. Sessions know it as `known_as`: unloaded first, it may have another id.
+    Closing { known_as: TabId },
 }
 
 /// What a change of owner waits for.
@@ -182,6 +182,18 @@ impl Tab {
         }
     }
 
+    /// By which id sessions know it, if it has one.
+    pub(super) fn known_as(&self) -> Option<TabId> {
+        match &self.floor {
+            Floor::Closing { known_as } => Some(*known_as),
+            Floor::Making { .. }
+            | Floor::Mending
+            | Floor::Idle
+            | Floor::Turn(_)
+            | Floor::Leaving { .. } => self.id,
+        }
+    }
+
     /// The session whose calls are queued here: the owner, or the one that the tab goes to.
     pub(super) fn holder(&self) -> Option<&SessionId> {
         match &self.floor {
@@ -189,7 +201,7 @@ impl Tab {
                 Next::Session(heir) => Some(heir),
                 Next::FirstClaim | Next::Person | Next::Close => None,
             },
-            Floor::Closing => None,
+            Floor::Closing { .. } => None,
             Floor::Making { .. } | Floor::Mending | Floor::Idle | Floor::Turn(_) => {
                 self.owning_session()
             }

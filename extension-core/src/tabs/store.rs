@@ -88,7 +88,7 @@ impl Tabs {
         };
         let leaving = match &tab.floor {
             Floor::Leaving { next, .. } => Some(next.clone()),
-            Floor::Closing => Some(Next::Close),
+            Floor::Closing { .. } => Some(Next::Close),
             Floor::Making { .. } | Floor::Mending | Floor::Idle | Floor::Turn(_) => None,
         };
         let left = |at: Instant| at.since(self.clock.awake()).as_millis();
@@ -134,7 +134,7 @@ impl Tabs {
                         | Floor::Idle
                         | Floor::Turn(_)
                         | Floor::Leaving { .. }
-                        | Floor::Closing => return CurrentRecord::Gone(Loss::NotMade),
+                        | Floor::Closing { .. } => return CurrentRecord::Gone(Loss::NotMade),
                     },
                 },
             }
@@ -247,7 +247,7 @@ impl Tabs {
         match floor {
             Floor::Leaving { .. } => self.tell(TabEvent::Clear { tab: id }),
             Floor::Mending => self.tell(TabEvent::Mend { tab: id }),
-            Floor::Making { .. } | Floor::Idle | Floor::Turn(_) | Floor::Closing => {}
+            Floor::Making { .. } | Floor::Idle | Floor::Turn(_) | Floor::Closing { .. } => {}
         }
     }
 

@@ -151,6 +151,30 @@ fn closing_ends_the_running_call_first_and_answers_once_the_tab_is_closed() {
 }
 
 #[test]
+fn a_tab_that_gets_another_id_while_it_is_closed_is_told_as_its_session_knows_it() {
+    let mut world = World::with(&["x", "y"]);
+    world.hold_closes = true;
+    world.call("y", Some(101));
+    let close = world.close("x", None);
+    world.tell(|tabs, now| tabs.handle_replaced(TabId(101), TabId(301), now));
+    world.seen.clear();
+    world.tell(|tabs, now| tabs.handle_closed(TabId(301), "http://last/", now));
+    world.call("x", None);
+    let id = TabId(101);
+    let finished = TabEvent::Finished {
+        call: close,
+        tab: Some(id),
+    };
+    assert!(world.seen.contains(&finished), "{:?}", world.seen);
+    let url = Some("http://last/".to_owned());
+    let gone = Fault::TabGone { tab: id, url };
+    let told =
+        |event: &&TabEvent| matches!(event, TabEvent::Refuse { fault, .. } if *fault == gone);
+    let told = world.seen.iter().filter(told).count();
+    assert_eq!(told, 2, "to who claims it, and its owner: {:?}", world.seen);
+}
+
+#[test]
 fn what_is_not_ones_own_cannot_be_closed_released_or_handed_over() {
     let mut world = World::with(&["x", "y"]);
     world.person_tab(50);
