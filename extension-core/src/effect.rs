@@ -113,6 +113,9 @@ pub enum ChromeCall {
     },
     /// `windows.getLastFocused({windowTypes: ['normal']})`. Answers a `Window`.
     LastFocusedWindow,
+    /// `windows.getLastFocused`, of every type: normal, popup, app and `DevTools`. Answers a `Window`,
+    /// which has `focused` unless another program is in front.
+    FocusedWindow,
     /// `windows.update(window, {focused: true})`.
     FocusWindow {
         /// Which one.

@@ -1,5 +1,5 @@
 //! The housekeeping of tabs in Chrome: making them written ahead, closing them without closing the
-//! person's window, grouping them, and giving the front back when a popup took it.
+//! person's window, grouping them, and giving the front back when a popup or a press took it.
 //!
 //! Decides nothing about owners: it is told what to make, close, group and show, and says what
 //! became of it. Every question to Chrome is numbered; its answer comes back by that number.
@@ -117,6 +117,10 @@ enum Request {
     },
     Ignore,
     Front,
+    GiveBack {
+        own: i64,
+        persons: i64,
+    },
     Show,
 }
 
@@ -349,6 +353,7 @@ impl House {
                 | Request::Create { .. }
                 | Request::Ignore
                 | Request::Front
+                | Request::GiveBack { .. }
                 | Request::Show => {}
             }
         }
@@ -425,6 +430,14 @@ impl House {
                     self.ask(Request::Ignore, ChromeCall::FocusWindow { window });
                 }
             }
+            Request::GiveBack { own, persons } => {
+                let front = outcome.ok().filter(|front| front["focused"] == true);
+                let front = front.and_then(|front| front["id"].as_i64());
+                // A slow window manager has not raised the other one yet.
+                if front == Some(own) || front == Some(persons) {
+                    self.ask(Request::Ignore, ChromeCall::FocusWindow { window: persons });
+                }
+            }
             Request::Front => {
                 let window = outcome
                     .ok()
@@ -461,6 +474,13 @@ impl House {
     /// A popup opened: which window is it in? The answer shows in [`House::front_tab`].
     pub fn find_front(&mut self) {
         self.ask(Request::Front, ChromeCall::LastFocusedWindow);
+    }
+
+    /// A press may have brought the window `own` to the front: the person's gets it back, unless they
+    /// have gone on to another one, or to another program.
+    pub fn give_front_back(&mut self, own: i64, persons: i64) {
+        let what = Request::GiveBack { own, persons };
+        self.ask(what, ChromeCall::FocusedWindow);
     }
 
     /// The tab in front of the person, as far as it is known.

@@ -17,6 +17,7 @@ mod tab;
 use crate::effect::ChromeCall;
 use crate::input::{CallId, ChromeError, DetachReason};
 use facts::Facts;
+use poller::Front;
 use protocol::command::{Dialog, HandleDialog, PageResult};
 use protocol::{Command, Deadlines, Fault, Instant, TabId};
 use serde_json::Value;
@@ -75,6 +76,13 @@ pub enum PageEvent {
     },
     /// The person pressed *Cancel* on the debugging bar.
     CanceledByUser,
+    /// A press may have brought the window `own` to the front: the window `persons` was there before.
+    FrontTaken {
+        /// The tab's.
+        own: i64,
+        /// Where the person was.
+        persons: i64,
+    },
 }
 
 /// What the tabs share: the way out, and who waits for what.
@@ -101,6 +109,11 @@ impl Out {
 
     fn settled(&mut self, call: CallId, tab: TabId) {
         self.event(PageEvent::Settled { call, tab });
+    }
+
+    fn front_taken(&mut self, front: Front) {
+        let Front { own, persons } = front;
+        self.event(PageEvent::FrontTaken { own, persons });
     }
 
     fn ask(&mut self, tab: TabId, call: ChromeCall) -> u64 {

@@ -323,6 +323,33 @@ fn a_popup_of_the_tab_in_front_may_stay_in_front() {
     assert_eq!(events(&mut house), vec![]);
 }
 
+/// The clicked tab is in window 2, the person was in window 1.
+#[test]
+fn the_front_is_given_back_unless_the_person_has_gone_on() {
+    for (front, focused, given_back) in [
+        (2, true, true),
+        (1, true, true),
+        (3, true, false),
+        (2, false, false),
+    ] {
+        let mut house = house(&[]);
+        house.give_front_back(2, 1);
+        let (request, call) = asked(&mut house);
+        assert_eq!(call, ChromeCall::FocusedWindow, "popups are among them");
+        let window = json!({"id": front, "focused": focused});
+        house.handle_done(request, Ok(window), Instant(0));
+        let back = given_back.then_some(ChromeCall::FocusWindow { window: 1 });
+        let asks = events(&mut house).into_iter().filter_map(|event| {
+            if let HouseEvent::Ask { call, .. } = event {
+                Some(call)
+            } else {
+                None
+            }
+        });
+        assert_eq!(asks.collect::<Vec<_>>(), Vec::from_iter(back));
+    }
+}
+
 #[test]
 fn an_unknown_answer_changes_nothing() {
     let mut house = house(&[]);

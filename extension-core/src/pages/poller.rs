@@ -53,6 +53,17 @@ pub(super) struct Held {
     pub(super) cast: bool,
     /// A navigation of ours runs: it is stopped.
     pub(super) loading: bool,
+    /// A press may take the front from the person's window: it is given back.
+    pub(super) front: Option<Front>,
+}
+
+/// Windows, as Chrome numbers them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Front {
+    /// The tab's own, which a press brings to the front.
+    pub(super) own: i64,
+    /// The one that the person was in before.
+    pub(super) persons: i64,
 }
 
 #[derive(Debug)]
@@ -370,6 +381,11 @@ impl<T> Procedure<T> {
     /// What it is waiting for, for people.
     pub(super) fn waiting_for(&self) -> String {
         self.page.desk.borrow().waiting_for.clone()
+    }
+
+    /// The front is given back now, not at its end.
+    pub(super) fn take_front(&self) -> Option<Front> {
+        self.page.desk.borrow_mut().held.front.take()
     }
 
     /// What it keeps going now.

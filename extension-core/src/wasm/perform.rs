@@ -80,6 +80,9 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
         ChromeCall::LastFocusedWindow => Asked::Plain(chrome::last_focused_window(&js(
             &json!({"windowTypes": ["normal"]}),
         ))),
+        ChromeCall::FocusedWindow => Asked::Plain(chrome::last_focused_window(&js(
+            &json!({"windowTypes": ["normal", "popup", "app", "devtools"]}),
+        ))),
         ChromeCall::FocusWindow { window } => Asked::Plain(chrome::update_window(
             number(window),
             &js(&json!({"focused": true})),

@@ -193,6 +193,9 @@ impl Chrome {
                 Some(window) => Ok(json!({"id": window, "type": "normal", "incognito": false})),
                 None => Err(error("No last-focused window")),
             },
+            ChromeCall::FocusedWindow => {
+                Ok(json!({"id": self.active.keys().next(), "focused": true}))
+            }
             ChromeCall::FocusWindow { window } => Ok(json!({"id": window})),
             ChromeCall::RemoveTab { tab } => self.removed_by_extension(*tab),
             ChromeCall::GetTab { tab } => self.facts(*tab).map(to_json).ok_or_else(|| no_tab(*tab)),

@@ -20,9 +20,9 @@ pub(super) async fn run(page: &Page, click: Click) -> Result<PageResult, Fault> 
     cast_on(page).await;
     let spot = Spot::of(page, &element, true).await?;
     page.waiting_for("the page to take the click");
-    let front = front::at_risk(page).await;
+    front::lend(page).await;
     press(page, &click, spot).await?;
-    front::give_back(page, front).await;
+    front::give_back(page);
     element.release();
     painted(page).await;
     cast_off(page);

@@ -2,23 +2,27 @@
 //! pressed in the tab that it shows, be it by the debugger; no command presses without.
 
 use crate::effect::ChromeCall;
-use crate::pages::poller::Page;
-use serde_json::Value;
+use crate::pages::poller::{Front, Page};
 
-/// The window to give the front back to after a press, if a press takes it from one. A hidden tab
-/// raises nothing. Another program's window cannot be named, and so gets nothing back.
-pub(super) async fn at_risk(page: &Page) -> Option<i64> {
+/// Before a press: notes the window to give the front back to, if a press takes it from one. A
+/// hidden tab raises nothing. Another program's window cannot be named, and so gets nothing back.
+pub(super) async fn lend(page: &Page) {
     let tab = page.chrome(ChromeCall::GetTab { tab: page.tab() }).await;
-    let tab = tab.ok().filter(|tab| tab["active"] == true)?;
-    let front = page.chrome(ChromeCall::LastFocusedWindow).await.ok()?;
-    let theirs = front["focused"] == true && front["id"] != tab["windowId"];
-    front["id"].as_i64().filter(|_| theirs)
+    let Some(tab) = tab.ok().filter(|tab| tab["active"] == true) else {
+        return;
+    };
+    let Ok(front) = page.chrome(ChromeCall::FocusedWindow).await else {
+        return;
+    };
+    if let (Some(own), Some(persons)) = (tab["windowId"].as_i64(), front["id"].as_i64())
+        && front["focused"] == true
+        && own != persons
+    {
+        page.hold(|held| held.front = Some(Front { own, persons }));
+    }
 }
 
-/// After the press. A window that was closed meanwhile needs nothing.
-pub(super) async fn give_back(page: &Page, window: Option<i64>) {
-    if let Some(window) = window {
-        let focus: Result<Value, _> = page.chrome(ChromeCall::FocusWindow { window }).await;
-        drop(focus);
-    }
+/// After the press. Where the procedure ends before, its tab does so.
+pub(super) fn give_back(page: &Page) {
+    page.hold(|held| held.front = None);
 }

@@ -272,6 +272,7 @@ impl Tab {
         if had_dialog {
             out.event(PageEvent::DialogClosed { tab: self.id });
         }
+        self.give_front_back(out);
         let Some(running) = self.running.as_mut() else {
             return;
         };

@@ -40,12 +40,16 @@ impl Tab {
         else {
             return;
         };
+        let lent = procedure.held().front;
         let outcome = procedure.poll(out.now);
         let mut wanted = Vec::new();
         while let Some(next) = procedure.poll_wanted() {
             wanted.push(next);
         }
         let (held, at) = (procedure.held(), procedure.poll_timeout());
+        if let (Some(front), None) = (lent, held.front) {
+            out.front_taken(front);
+        }
         for wanted in wanted {
             let Wanted {
                 effect,
@@ -126,13 +130,27 @@ impl Tab {
         }
     }
 
+    /// Whatever ends the procedure, or keeps it: the person's window is in front again.
+    pub(super) fn give_front_back(&mut self, out: &mut Out) {
+        if let Some(State::Acting(procedure)) = self.state()
+            && let Some(front) = procedure.take_front()
+        {
+            out.front_taken(front);
+        }
+    }
+
     /// The procedure is over: lets go what it holds, and waits for its commands to settle.
     pub(super) fn end(&mut self, out: &mut Out, held: Held, dismiss: bool) {
+        self.give_front_back(out);
         if let Some(state) = self.state() {
             *state = State::Ending { dismiss };
         }
         out.timers.clear(&(self.id, Timer::Procedure));
-        let Held { cast, loading } = held;
+        let Held {
+            cast,
+            loading,
+            front: _,
+        } = held;
         if loading {
             self.command(out, "Page.stopLoading", json!({}), Purpose::End);
         }
@@ -211,6 +229,7 @@ impl Tab {
     }
 
     pub(super) fn settle(&mut self, out: &mut Out) {
+        self.give_front_back(out);
         if let Some(running) = self.running.take() {
             // What is still open is of its procedure, which is no more, or would answer for it.
             self.forget(out, |purpose| {

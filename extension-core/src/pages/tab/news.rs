@@ -10,6 +10,7 @@ impl Tab {
         }
         // Nothing is read from here: the call ends, what it asked is forgotten, the debugger goes.
         self.answer(out, Err(Fault::UrlRefused { url: url.into() }));
+        self.give_front_back(out);
         if let Some(running) = self.running.as_mut() {
             running.state = State::Ending { dismiss: true };
             out.timers.clear(&(self.id, Timer::Procedure));
@@ -38,6 +39,8 @@ impl Tab {
             ..PageResult::default()
         };
         self.answer(out, Ok(result));
+        // The person's next Enter is not for the dialog.
+        self.give_front_back(out);
         if self.off || matches!(self.state(), Some(State::Ending { dismiss: true })) {
             self.dismiss(out);
         }

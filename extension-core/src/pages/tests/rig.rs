@@ -49,6 +49,7 @@ impl Chrome {
                 | PageEvent::Cleared { .. }
                 | PageEvent::DialogOpened { .. }
                 | PageEvent::DialogClosed { .. }
+                | PageEvent::FrontTaken { .. }
                 | PageEvent::CanceledByUser => self.told.push(event),
             }
         }
@@ -252,6 +253,7 @@ impl Chrome {
                 | PageEvent::Cleared { .. }
                 | PageEvent::DialogOpened { .. }
                 | PageEvent::DialogClosed { .. }
+                | PageEvent::FrontTaken { .. }
                 | PageEvent::CanceledByUser => None,
             })
             .collect();
@@ -293,6 +295,8 @@ pub(super) fn named(call: &ChromeCall) -> &'static str {
         "get"
     } else if let ChromeCall::GoTo { .. } = call {
         "go"
+    } else if let ChromeCall::FocusedWindow = call {
+        "front"
     } else {
         panic!("{call:?}")
     }

@@ -91,40 +91,81 @@ fn an_element_that_stays_covered_is_not_actionable_and_nothing_is_pressed() {
     assert!(settled, "the screencast is stopped: {:?}", chrome.asks);
 }
 
-/// The tab is in front in window 2, the person in window 1.
+/// The mouse is pressed and nothing of it answered. The tab is in window 2, `active` there; the
+/// person is in window `persons`, if Chrome has one in front.
+fn pressed(active: bool, persons: Option<i64>) -> Chrome {
+    let mut chrome = Chrome::attached();
+    chrome.tab["active"] = json!(active);
+    chrome.tab["windowId"] = json!(2);
+    chrome.deaf.insert("Input.dispatchMouseEvent");
+    chrome.begin("browser_click", json!({"target": reference(5)}));
+    resolved(&mut chrome);
+    warmed(&mut chrome);
+    let place = json!({"result": {"value": {"x": 1, "y": 1}}});
+    chrome.answer("Runtime.callFunctionOn", place);
+    chrome.serve();
+    if active {
+        let front = json!({"id": persons.unwrap_or(1), "focused": persons.is_some()});
+        chrome.answer("front", front);
+    }
+    assert!(!chrome.all("Input.dispatchMouseEvent").is_empty());
+    chrome
+}
+
+/// How often the front was given back since the last look.
+fn given_back(chrome: &mut Chrome) -> usize {
+    let (own, persons) = (2, 1);
+    let taken = PageEvent::FrontTaken { own, persons };
+    chrome.told().iter().filter(|told| **told == taken).count()
+}
+
 #[test]
-fn a_click_gives_the_front_back_to_the_window_that_it_takes_it_from() {
-    for (active, theirs, given_back) in [(true, 1, true), (true, 2, false), (false, 1, false)] {
-        let mut chrome = Chrome::attached();
-        chrome.tab["active"] = json!(active);
-        chrome.tab["windowId"] = json!(2);
-        chrome.begin("browser_click", json!({"target": reference(5)}));
-        resolved(&mut chrome);
-        warmed(&mut chrome);
-        chrome.deaf.insert("Input.dispatchMouseEvent");
-        chrome.answer(
-            "Runtime.callFunctionOn",
-            json!({"result": {"value": {"x": 1, "y": 1}}}),
-        );
-        chrome.serve();
-        let asked = chrome.asks.iter();
-        let asks = |call: &ChromeCall| matches!(call, ChromeCall::LastFocusedWindow);
-        let front = asked
-            .filter(|(_, call)| asks(call))
-            .map(|(id, _)| *id)
-            .next();
-        assert_eq!(front.is_some(), active);
-        if let Some(front) = front {
-            chrome.asks.remove(&front);
-            let window = json!({"id": theirs, "focused": true});
-            chrome.pages.handle_done(front, Ok(window), chrome.now);
-        }
-        chrome.drain();
-        assert!(!chrome.all("Input.dispatchMouseEvent").is_empty());
+fn a_press_gives_the_front_back_to_the_window_that_it_takes_it_from() {
+    for (active, persons, back) in [
+        (true, Some(1), 1),
+        (true, Some(2), 0),
+        (true, None, 0),
+        (false, Some(1), 0),
+    ] {
+        let mut chrome = pressed(active, persons);
+        assert_eq!(given_back(&mut chrome), 0, "before the press is through");
         chrome.deaf.clear();
         chrome.serve();
-        let back = ChromeCall::FocusWindow { window: 1 };
-        assert_eq!(chrome.asks.values().any(|call| *call == back), given_back);
+        assert_eq!(given_back(&mut chrome), back);
+        chrome.pages.stop(CALL, TAB, chrome.now);
+        chrome.drain();
+        assert_eq!(given_back(&mut chrome), 0, "once");
+    }
+}
+
+#[test]
+fn a_press_gives_the_front_back_however_its_call_ends() {
+    type End = fn(&mut Chrome);
+    let ends: [(&str, End); 7] = [
+        ("a dialog", Chrome::dialog),
+        ("the tab closed", |chrome| {
+            chrome.pages.handle_closed(TAB, chrome.now);
+        }),
+        ("cancelled", |chrome| {
+            chrome.pages.stop(CALL, TAB, chrome.now);
+        }),
+        ("too late", |chrome| chrome.pass(30)),
+        ("thrown off", |chrome| {
+            let reason = DetachReason::TargetClosed;
+            chrome.pages.handle_detached(TAB, reason, chrome.now);
+        }),
+        ("crashed", |chrome| {
+            chrome.event("Inspector.targetCrashed", json!({}));
+        }),
+        ("gone where no agent may be", |chrome| {
+            chrome.commit("L2", "chrome://settings/");
+        }),
+    ];
+    for (name, end) in ends {
+        let mut chrome = pressed(true, Some(1));
+        end(&mut chrome);
+        chrome.drain();
+        assert_eq!(given_back(&mut chrome), 1, "{name}");
     }
 }
 
