@@ -269,7 +269,7 @@ impl Extension {
             TabEvent::Progress { call, progress } => self.send_progress(call, &progress),
             TabEvent::Clear { tab } => self.pages.clear(tab, now),
             TabEvent::Mend { tab } => {
-                self.pages.adopt(tab, now);
+                self.adopt_page(tab, now);
                 self.tabs.handle_mended(tab, now);
             }
             TabEvent::OwnerChanged { tab, from, to } => self.handle_owner(tab, &from, &to, now),

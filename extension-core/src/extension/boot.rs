@@ -169,16 +169,24 @@ impl Extension {
     }
 
     /// The debugger of the former life may still be on a tab that was a session's.
+    /// It may have been shown while no worker lived.
+    pub(super) fn adopt_page(&mut self, tab: TabId, now: Instant) {
+        self.pages.adopt(tab, now);
+        if self.facts.get(&tab).is_some_and(|facts| facts.active) {
+            self.pages.handle_shown(tab, now);
+        }
+    }
+
     fn adopt(&mut self, tab: TabId, record: &TabRecord, now: Instant) {
         match (&record.owner, &record.leaving) {
             (TabRecordOwner::Session(owner, _), _) => {
-                self.pages.adopt(tab, now);
+                self.adopt_page(tab, now);
                 if self.sessions.get(owner).is_none() {
                     // Nobody's agent works in it any more.
                     self.pages.clear(tab, now);
                 }
             }
-            (TabRecordOwner::Free(..), Some(_)) => self.pages.adopt(tab, now),
+            (TabRecordOwner::Free(..), Some(_)) => self.adopt_page(tab, now),
             // Cleared before it became free.
             (TabRecordOwner::Free(..), None) => {}
         }
@@ -240,11 +248,12 @@ fn child_seed(rng: &mut ChaCha20Rng) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Config;
+    use crate::effect::ChromeCall;
+    use crate::input::{Config, Input};
     use serde_json::json;
 
-    #[test]
-    fn a_reborn_worker_gives_each_session_its_tabs_and_the_person_theirs() {
+    /// Session x owns tab 7, tab 8 is the person's, and `shown` is in front.
+    fn reborn(shown: i64) -> Extension {
         let entity = |body: Value| json!({"v": store::VERSION, "e": body});
         let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
         let seat = json!({"current": {"tab": 7}, "had": true});
@@ -262,16 +271,40 @@ mod tests {
             tabs: [7, 8]
                 .map(|id| TabFacts {
                     id,
+                    active: id == shown,
                     ..TabFacts::default()
                 })
                 .to_vec(),
             unpacked: true,
         };
-        let extension = Extension::new(boot, Instant(0));
+        Extension::new(boot, Instant(0))
+    }
+
+    #[test]
+    fn a_reborn_worker_gives_each_session_its_tabs_and_the_person_theirs() {
+        let extension = reborn(8);
         let x = SessionId::new("x").unwrap();
         assert_eq!(extension.tabs.owned_by(&x), vec![TabId(7)]);
         assert_eq!(extension.tabs.current(&x), Some(TabId(7)));
         assert!(extension.tabs.is_person_tab(TabId(8)));
+    }
+
+    #[test]
+    fn a_tab_that_was_shown_while_no_worker_lived_loses_the_size_that_was_given_to_it() {
+        for shown in [7, 8] {
+            let mut extension = reborn(shown);
+            let mut cleared = false;
+            while let Some(effect) = extension.poll_effect() {
+                if let Effect::Ask { request, call } = effect
+                    && let ChromeCall::Command { method, .. } = call
+                {
+                    cleared |= method == "Emulation.clearDeviceMetricsOverride";
+                    let outcome = Ok(json!({}));
+                    extension.handle_input(Input::Done { request, outcome }, Instant(1));
+                }
+            }
+            assert_eq!(cleared, shown == 7);
+        }
     }
 
     /// What the first write of a life that begins with `stored` sets and removes, and what it says.

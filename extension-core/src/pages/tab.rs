@@ -153,8 +153,10 @@ pub(super) struct Tab {
     clearing: bool,
     /// The page had crashed before the debugger came: its navigation must begin without one.
     revive: bool,
-    /// It was loaded again after it was unloaded, and not shown since.
+    /// It was 0 pixels wide when it was looked at: loaded where nobody saw it, it has no size.
     sizeless: bool,
+    /// It was shown while the debugger was on its way to it.
+    shown: bool,
 }
 
 impl Tab {
@@ -169,6 +171,7 @@ impl Tab {
             clearing: false,
             revive: false,
             sizeless: false,
+            shown: false,
         }
     }
 
@@ -326,11 +329,20 @@ impl Tab {
         }
     }
 
-    /// The person sees it: from here on it has a size of its own.
+    /// The person sees it: from here on it has a size of its own. What size was given to it, by us or
+    /// by a former life of the worker, is taken back.
     pub(super) fn shown(&mut self, out: &mut Out) {
-        if std::mem::take(&mut self.sizeless) && matches!(self.attachment, Attachment::Ready) {
-            let method = "Emulation.clearDeviceMetricsOverride";
-            self.command(out, method, json!({}), Purpose::End);
+        match self.attachment {
+            // Such a size ends with the debugger's stay.
+            Attachment::Detached | Attachment::Detaching => {}
+            Attachment::Looking
+            | Attachment::Leaving
+            | Attachment::Attaching
+            | Attachment::Enabling { .. } => self.shown = true,
+            Attachment::Ready => {
+                let method = "Emulation.clearDeviceMetricsOverride";
+                self.command(out, method, json!({}), Purpose::End);
+            }
         }
     }
 

@@ -637,13 +637,42 @@ fn a_tab_without_a_size_gets_one_and_no_other_is_resized() {
             chrome.serve();
         }
         assert!(chrome.is_asked("DOMSnapshot.captureSnapshot"));
-        // The person's window has one for it.
-        chrome.deaf.insert("Emulation.clearDeviceMetricsOverride");
+    }
+}
+
+const CLEAR_SIZE: &str = "Emulation.clearDeviceMetricsOverride";
+
+#[test]
+fn a_tab_that_the_person_shows_is_as_large_as_their_window() {
+    for step in [
+        "get",
+        "attach",
+        "Page.enable",
+        "Emulation.setDeviceMetricsOverride",
+        "",
+    ] {
+        let mut chrome = Chrome::new();
+        chrome.tab["width"] = json!(0);
+        chrome.deaf.extend([step, CLEAR_SIZE]);
+        chrome.begin("browser_snapshot", json!({}));
+        chrome.serve();
         chrome.pages.handle_shown(TAB, chrome.now);
         chrome.drain();
-        let cleared = chrome.is_asked("Emulation.clearDeviceMetricsOverride");
-        assert_eq!(cleared, sized);
+        assert_eq!(chrome.is_asked(CLEAR_SIZE), step.is_empty(), "at {step}");
+        chrome.deaf.remove(step);
+        chrome.serve();
+        assert!(chrome.is_asked(CLEAR_SIZE), "shown at {step}");
+        assert!(chrome.is_asked("DOMSnapshot.captureSnapshot"));
     }
+}
+
+#[test]
+fn a_size_that_a_former_life_of_the_worker_gave_is_taken_back_where_the_person_looks() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert(CLEAR_SIZE);
+    chrome.pages.handle_shown(TAB, chrome.now);
+    chrome.drain();
+    assert!(chrome.is_asked(CLEAR_SIZE));
 }
 
 #[test]

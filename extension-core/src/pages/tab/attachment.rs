@@ -60,6 +60,7 @@ fn sized() -> Value {
 impl Tab {
     pub(super) fn look(&mut self, out: &mut Out) {
         self.attachment = Attachment::Looking;
+        self.shown = false;
         self.ask(out, ChromeCall::GetTab { tab: self.id }, Purpose::Look);
         self.arm_attachment(out, ATTACH_MAX);
     }
@@ -169,6 +170,9 @@ impl Tab {
         let Some((method, params)) = due.filter(|due| self.sizeless || due.0 != GIVE_SIZE) else {
             self.attachment = Attachment::Ready;
             out.timers.clear(&(self.id, Timer::Attachment));
+            if std::mem::take(&mut self.shown) {
+                self.shown(out);
+            }
             return;
         };
         self.attachment = Attachment::Enabling {

@@ -85,7 +85,7 @@ impl Chrome {
 
     pub(super) fn plain(&self, call: &ChromeCall) -> Option<Result<Value, ChromeError>> {
         if let ChromeCall::GetTab { .. } = call {
-            return Some(Ok(self.tab.clone()));
+            return (!self.deaf.contains("get")).then(|| Ok(self.tab.clone()));
         }
         if let ChromeCall::Attach { .. } | ChromeCall::Detach { .. } = call {
             return (!self.deaf.contains("attach")).then_some(Ok(Value::Null));
