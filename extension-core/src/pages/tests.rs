@@ -623,6 +623,47 @@ fn a_discarded_page_is_loaded_again_before_the_debugger_comes() {
     );
 }
 
+/// On its way back to life, for 20 seconds.
+fn slow_and_discarded() -> Chrome {
+    let mut chrome = Chrome::new();
+    chrome.tab["discarded"] = json!(true);
+    chrome.begin("browser_snapshot", json!({}));
+    chrome.serve();
+    chrome.answer("go", Value::Null);
+    for _ in 0..4 {
+        chrome.pass(5);
+    }
+    assert!(chrome.told().is_empty());
+    chrome
+}
+
+#[test]
+fn a_discarded_page_may_take_as_long_to_load_as_its_call() {
+    let mut chrome = slow_and_discarded();
+    chrome.pages.handle_committed(TAB, PAGE, chrome.now);
+    chrome.serve();
+    assert!(chrome.is_asked("DOMSnapshot.captureSnapshot"));
+    let mut chrome = slow_and_discarded();
+    chrome.pass(5);
+    chrome.pass(5);
+    let fault = Fault::Timeout {
+        after_s: 30,
+        waiting_for: "the page to load again".into(),
+    };
+    assert_eq!(chrome.fault(), (fault, true));
+    chrome.pass(5);
+    assert!(chrome.pages.is_empty());
+}
+
+#[test]
+fn a_tab_changes_hands_though_its_discarded_page_does_not_load() {
+    let mut chrome = slow_and_discarded();
+    chrome.pages.clear(TAB, chrome.now);
+    chrome.pass(5);
+    assert!(chrome.told().contains(&PageEvent::Cleared { tab: TAB }));
+    assert!(chrome.pages.is_empty());
+}
+
 #[test]
 fn a_tab_without_a_size_gets_one_and_no_other_is_resized() {
     for (width, sized) in [(0, true), (1200, false)] {

@@ -217,6 +217,15 @@ impl Tab {
     pub(super) fn attachment_late(&mut self, out: &mut Out) {
         match &mut self.attachment {
             Attachment::Detached => {}
+            // The page that it is led to may take as long as any: its call's own time ends that.
+            Attachment::Leaving
+                if self
+                    .running
+                    .as_ref()
+                    .is_some_and(|run| out.now <= run.deadline) =>
+            {
+                self.arm_attachment(out, ATTACH_MAX);
+            }
             Attachment::Looking | Attachment::Leaving | Attachment::Attaching => {
                 let fault = late("Chrome to let the debugger in", ATTACH_MAX);
                 self.attach_failed(out, fault);

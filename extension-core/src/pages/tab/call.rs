@@ -82,7 +82,15 @@ impl Tab {
         };
         let waiting_for = match &running.state {
             State::Acting(procedure) => procedure.waiting_for(),
-            State::Waiting => "the debugger to be let in".into(),
+            State::Waiting => match self.attachment {
+                Attachment::Leaving => "the page to load again".into(),
+                Attachment::Detached
+                | Attachment::Looking
+                | Attachment::Attaching
+                | Attachment::Enabling { .. }
+                | Attachment::Ready
+                | Attachment::Detaching => "the debugger to be let in".into(),
+            },
             State::Ending { .. } | State::Lost => "the page".into(),
         };
         let after_s = seconds(out.now.since(running.began));
