@@ -94,14 +94,17 @@ impl Tabs {
         }
     }
 
-    /// The session's tabs, by id, those that leave it included.
+    /// The session's tabs, by id, those that leave it included, unless they leave it to be closed:
+    /// it has done with these, and may not know the id under which they go.
     #[must_use]
     pub fn owned_by(&self, session: &SessionId) -> Vec<TabId> {
         let slots = self.seats.get(session).map(|seat| &seat.tabs);
         let mut tabs: Vec<TabId> = slots
             .into_iter()
             .flatten()
-            .filter_map(|slot| self.tabs.get(slot)?.id)
+            .filter_map(|slot| self.tabs.get(slot))
+            .filter(|tab| !tab.is_ending())
+            .filter_map(|tab| tab.id)
             .collect();
         tabs.sort_unstable();
         tabs

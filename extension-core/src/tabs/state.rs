@@ -194,6 +194,15 @@ impl Tab {
         }
     }
 
+    /// Whether it is closed, or will be once it is cleared.
+    pub(super) fn is_ending(&self) -> bool {
+        match &self.floor {
+            Floor::Closing { .. } => true,
+            Floor::Leaving { next, .. } => *next == Next::Close,
+            Floor::Making { .. } | Floor::Mending | Floor::Idle | Floor::Turn(_) => false,
+        }
+    }
+
     /// The session whose calls are queued here: the owner, or the one that the tab goes to.
     pub(super) fn holder(&self) -> Option<&SessionId> {
         match &self.floor {

@@ -157,6 +157,7 @@ fn a_tab_that_gets_another_id_while_it_is_closed_is_told_as_its_session_knows_it
     world.call("y", Some(101));
     let close = world.close("x", None);
     world.tell(|tabs, now| tabs.handle_replaced(TabId(101), TabId(301), now));
+    assert_eq!(world.tabs.owned_by(&sid("x")), vec![], "nobody knows it so");
     world.seen.clear();
     world.tell(|tabs, now| tabs.handle_closed(TabId(301), "http://last/", now));
     world.call("x", None);
