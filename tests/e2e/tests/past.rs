@@ -17,7 +17,7 @@ async fn requests(agent: &Agent, tab: i64) -> Result<Answer> {
 /// A page that has said and asked for something, in a tab of `owner`; none of it was read.
 async fn spoken(world: &World, owner: &Agent, name: &str) -> Result<i64> {
     let page = world.site.url(&format!("/console?name={name}"));
-    let tab = owner.open(&page).await?;
+    let tab = owner.open_tab(&page).await?;
     let clicked = owner.click(tab, &["button", "Fail"]).await?;
     assert!(clicked.is_ok(), "{clicked}");
     world.site.until_hits(&format!("failed {name}"), 1).await?;
