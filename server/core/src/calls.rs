@@ -244,6 +244,9 @@ impl Server {
             self.timers.clear(&timer);
         }
         if let Some(entry) = self.sessions.get_mut(&call.session) {
+            for tab in &answer.lost {
+                entry.tab_left(tab.tab_id);
+            }
             let mut lost = entry.take_lost();
             lost.append(&mut answer.lost);
             answer.lost = lost;

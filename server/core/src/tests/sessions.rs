@@ -3,8 +3,8 @@
 use super::rig::{Rig, lost};
 use crate::sessions::{OPENED_MAX, REFUSALS_MAX};
 use crate::{BoundBrowser, Config, Identity, Input, Note, SessionKey, close, fresh_identity};
-use protocol::frame::Outcome;
-use protocol::{BrowserId, limits};
+use protocol::frame::{LostTab, Outcome};
+use protocol::{BrowserId, Envelope, Frame, TabId, limits};
 use serde_json::json;
 use std::time::Duration;
 
@@ -221,4 +221,28 @@ fn a_session_that_the_browser_forgot_tells_which_tabs_are_lost_and_goes_on_with_
     rig.respond(conn, &command, json!({"success": true, "tabs": []}));
     rig.snapshot(5);
     assert_eq!(rig.commands().len(), 1);
+}
+
+#[test]
+fn a_tab_that_an_answer_told_as_lost_is_not_told_again_when_the_browser_forgets_the_session() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    rig.click(1);
+    let command = rig.commands().remove(0).1;
+    rig.respond(conn, &command, json!({"success": true, "url": "http://a/"}));
+    rig.call(2, "browser_session", json!({}));
+    let command = rig.commands().remove(0).1;
+    let mut told = Envelope::response(command.wire_id, command.session_id, Ok(json!({})));
+    told.lost = vec![LostTab {
+        tab_id: TabId(7),
+        url: "http://a/".into(),
+    }];
+    rig.says(conn, &Frame::Response(told));
+    assert_eq!(rig.answers.last().unwrap().1.lost.len(), 1);
+    rig.input(lost(conn));
+    let conn = rig.connect("b1");
+    rig.call(3, "browser_session", json!({}));
+    let command = rig.commands().remove(0).1;
+    rig.respond(conn, &command, json!({}));
+    assert!(rig.answers.last().unwrap().1.lost.is_empty(), "told once");
 }
