@@ -21,6 +21,9 @@ impl World {
     pub(super) fn follow(&mut self, trace: &Trace) -> Result<(), String> {
         self.note(trace);
         self.remember(trace);
+        if let Trace::Ended { .. } = trace {
+            self.hold_what_is_owned();
+        }
         self.model.follow(trace)?;
         if let Trace::Tab(TabEvent::OwnerChanged {
             tab,
@@ -49,6 +52,15 @@ impl World {
             | Trace::Answered { .. }
             | Trace::Dropped { .. }
             | Trace::Given { .. } => Ok(()),
+        }
+    }
+
+    /// A session that ended and began anew may get a tab back that it was still letting go of.
+    pub(super) fn hold_what_is_owned(&mut self) {
+        for tab in self.model.owned() {
+            if let Some(session) = self.model.owner(tab) {
+                self.held.entry(session.clone()).or_default().insert(tab);
+            }
         }
     }
 

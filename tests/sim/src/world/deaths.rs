@@ -40,6 +40,7 @@ impl World {
         self.storage.clear();
         self.chrome.replace();
         self.untold.clear();
+        self.hold_what_is_owned();
         for (session, tabs) in std::mem::take(&mut self.held) {
             self.parted.entry(session).or_default().extend(tabs);
         }
