@@ -240,32 +240,36 @@ impl<'a> Element<'a> {
         function: &str,
         arguments: Value,
     ) -> Result<Value, Fault> {
+        let function = timely(function);
         let arguments = arguments.as_array().cloned().unwrap_or_default();
-        let arguments: Vec<Value> = arguments
-            .into_iter()
-            .map(|value| json!({"value": value}))
-            .collect();
-        let params = json!({
-            "objectId": object,
-            "functionDeclaration": function,
-            "arguments": arguments,
-            "returnByValue": true,
-            "awaitPromise": true,
-            "userGesture": true,
-        });
-        let answer = page.script("Runtime.callFunctionOn", params, OURS_MAX);
-        let mut answer = answer.await.map_err(|error| self.lost(&error))?;
-        if let Some(details) = answer.get("exceptionDetails") {
-            let what = text(&details["exception"], "description");
-            return Err(Fault::PageError {
-                message: super::facts::clip(what, 300),
+        loop {
+            let latest = json!((page.now() + OURS_MAX).0);
+            let arguments = std::iter::once(&latest).chain(&arguments);
+            let arguments: Vec<Value> = arguments.map(|value| json!({"value": value})).collect();
+            let params = json!({
+                "objectId": object,
+                "functionDeclaration": function,
+                "arguments": arguments,
+                "returnByValue": true,
+                "awaitPromise": true,
+                "userGesture": true,
             });
+            let answer = page.script("Runtime.callFunctionOn", params, OURS_MAX);
+            let mut answer = answer.await.map_err(|error| self.lost(&error))?;
+            if let Some(details) = answer.get("exceptionDetails") {
+                let what = text(&details["exception"], "description");
+                return Err(Fault::PageError {
+                    message: super::facts::clip(what, 300),
+                });
+            }
+            let value = answer["result"]["value"].take();
+            if value["gone"] == true {
+                return Err(stale(self.target));
+            }
+            if value["late"] != true {
+                return Ok(value);
+            }
         }
-        let value = answer["result"]["value"].take();
-        if value["gone"] == true {
-            return Err(stale(self.target));
-        }
-        Ok(value)
     }
 
     fn lost(&self, error: &ChromeError) -> Fault {
@@ -280,6 +284,17 @@ impl<'a> Element<'a> {
             error.clone().into()
         }
     }
+}
+
+/// The function, which does nothing after `latest`, its first argument, in milliseconds since 1970.
+/// A page that is busy gets to it when the call may have ended and the debugger gone: what Chrome
+/// has handed to the page it does not take back.
+fn timely(function: &str) -> String {
+    format!(
+        "function (latest, ...rest) {{ \
+         if (Date.now() > latest) return {{ late: true }}; \
+         return ({function}).apply(this, rest); }}"
+    )
 }
 
 /// None for "No node with given id found", "Node with given id does not belong to the document".

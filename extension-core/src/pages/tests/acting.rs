@@ -116,7 +116,7 @@ fn the_mouse_is_brought_over_an_element_while_the_tab_paints_and_nothing_is_pres
     begin_on_element(&mut chrome, "browser_hover", json!({}));
     let spot = chrome.params("Runtime.callFunctionOn");
     assert_eq!(
-        spot["arguments"][2]["value"], false,
+        spot["arguments"][3]["value"], false,
         "it may be disabled: its tip says why"
     );
     let place = json!({"result": {"value": {"x": 10.5, "y": 20, "mac": false}}});
@@ -150,7 +150,7 @@ fn options_are_chosen_in_the_page_and_what_cannot_be_is_told_with_what_can() {
     let values = json!({"values": ["Blue", "g"]});
     begin_on_element(&mut chrome, "browser_select_option", values.clone());
     let asked = chrome.params("Runtime.callFunctionOn");
-    assert_eq!(asked["arguments"][2]["value"], values["values"]);
+    assert_eq!(asked["arguments"][3]["value"], values["values"]);
     let why = "it has no option \"g\"; it has \"Red\", \"Blue\"";
     let refused = json!({"result": {"value": {"why": why}}});
     chrome.answer("Runtime.callFunctionOn", refused);
@@ -166,16 +166,37 @@ fn a_list_that_has_its_options_late_is_asked_again_before_they_are_chosen() {
     let values = json!({"values": ["Blue"]});
     begin_on_element(&mut chrome, "browser_select_option", values);
     let first = chrome.params("Runtime.callFunctionOn");
-    assert_eq!(first["arguments"][0]["value"], 5_000);
-    assert_eq!(first["arguments"][1]["value"], false);
+    assert_eq!(first["arguments"][1]["value"], 5_000);
+    assert_eq!(first["arguments"][2]["value"], false);
     chrome.now = chrome.now + Duration::from_secs(2);
     let late = json!({"result": {"value": {"again": true}}});
     chrome.answer("Runtime.callFunctionOn", late);
     let second = chrome.params("Runtime.callFunctionOn");
-    assert_eq!(second["arguments"][0]["value"], 3_000);
-    assert_eq!(second["arguments"][1]["value"], true);
+    assert_eq!(second["arguments"][1]["value"], 3_000);
+    assert_eq!(second["arguments"][2]["value"], true);
     chrome.answer("Runtime.callFunctionOn", json!({"result": {"value": {}}}));
     chrome.answer("Runtime.evaluate", json!({}));
     chrome.serve();
     assert!(chrome.result().1);
+}
+
+#[test]
+fn what_a_busy_page_gets_to_late_is_done_again_and_only_while_its_call_lasts() {
+    let mut chrome = Chrome::attached();
+    let values = json!({"values": ["Blue"]});
+    begin_on_element(&mut chrome, "browser_select_option", values);
+    let latest = |chrome: &Chrome| {
+        let asked = chrome.params("Runtime.callFunctionOn");
+        asked["arguments"][0]["value"].as_u64().unwrap() - chrome.now.0
+    };
+    // As long as the turn keeps for it when the call is cancelled.
+    assert_eq!(latest(&chrome), 2_000);
+    chrome.now = chrome.now + Duration::from_secs(3);
+    let late = json!({"result": {"value": {"late": true}}});
+    chrome.answer("Runtime.callFunctionOn", late.clone());
+    assert_eq!(latest(&chrome), 2_000);
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.drain();
+    chrome.answer("Runtime.callFunctionOn", late);
+    assert!(!chrome.is_asked("Runtime.callFunctionOn"));
 }

@@ -247,7 +247,7 @@ fn a_click_in_a_frame_is_made_where_the_frame_shows_the_element() {
         chrome.answer_in(None, "DOM.getFrameOwner", json!({"backendNodeId": 9}));
         resolved(&mut chrome, None, "H");
         let asked = chrome.params("Runtime.callFunctionOn");
-        assert_eq!(asked["arguments"][0]["value"]["w"], 300);
+        assert_eq!(asked["arguments"][1]["value"]["w"], 300);
         assert!(!chrome.is_asked("Input.dispatchMouseEvent"), "{look}");
         let around = json!({"x": x, "y": 320, "width": 0, "height": 0});
         let around = json!({"result": {"value": around}});

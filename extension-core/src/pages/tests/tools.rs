@@ -219,7 +219,7 @@ fn an_element_is_handed_to_a_script_under_a_name_that_it_reads_and_deletes() {
     );
     resolved(&mut chrome);
     let put = chrome.params("Runtime.callFunctionOn");
-    let name = put["arguments"][0]["value"].as_str().unwrap().to_owned();
+    let name = put["arguments"][1]["value"].as_str().unwrap().to_owned();
     chrome.answer("Runtime.callFunctionOn", json!({"result": {"value": {}}}));
     let script = chrome.params("Runtime.evaluate")["expression"].to_string();
     assert!(

@@ -50,7 +50,7 @@ impl Chrome {
             Some("4") => Some("it is disabled"),
             Some(_) | None => None,
         };
-        let wait = params.pointer("/arguments/0/value").and_then(Value::as_u64);
+        let wait = params.pointer("/arguments/1/value").and_then(Value::as_u64);
         let (wait, value) = match (why, wait) {
             (Some(why), Some(wait)) => {
                 self.met.push("chrome: element that cannot be acted on");
