@@ -5,7 +5,7 @@
 
 use crate::input::{AskId, CallId};
 use protocol::frame::{Begun, BegunState, Body, LostTab};
-use protocol::{Command, Envelope, SessionId, TabId, WireError, WireId, limits};
+use protocol::{Command, Envelope, Fault, SessionId, TabId, WireError, WireId, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -54,12 +54,14 @@ pub struct Call {
     pub begun: bool,
 }
 
-/// The stored form of an acting call, so that its caller learns after a death what became of it.
+/// The stored form of a call that acts, so that its caller learns after a death what became of it,
+/// or of one whose answer tells of lost tabs, so that they are told at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRecord {
-    /// Where it acts.
-    pub tab: TabId,
+    /// Where it acts, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tab: Option<TabId>,
     /// Its answer, once it has one that is small enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Box<Envelope>>,
@@ -80,7 +82,25 @@ struct Kept {
 enum KeptState {
     Ended(Box<Envelope>),
     TooLarge { tab: Option<TabId> },
-    Lost { tab: TabId },
+    Lost { tab: Option<TabId> },
+}
+
+impl KeptState {
+    /// What is kept of an answer.
+    fn of(envelope: &Envelope) -> Self {
+        let mut copy = envelope.clone();
+        if size_of_body(&envelope.body) > RESULT_KEPT_MAX {
+            if envelope.lost.is_empty() {
+                return Self::TooLarge {
+                    tab: envelope.tab_id,
+                };
+            }
+            // The lost tabs must not go with the body.
+            let (url, title) = (None, None);
+            copy.body = Body::Error(Fault::OutcomeUnknown { url, title }.into());
+        }
+        Self::Ended(Box::new(copy))
+    }
 }
 
 /// What is said in an answer beside its body.
@@ -112,8 +132,8 @@ pub struct Answered {
     pub caller: Caller,
     /// What.
     pub response: AnswerBody,
-    /// It acted on a page in this tab, so that its record in the store changes.
-    pub acted_on: Option<TabId>,
+    /// Its record in the store changes: it acted on a page, or tells of lost tabs.
+    pub stored: bool,
 }
 
 /// See [`Answered`].
@@ -208,9 +228,8 @@ impl Calls {
     ) -> Option<Answered> {
         let call = self.remove(id)?;
         let acts = !call.command.reads_only();
-        let acted_on = call
-            .tab
-            .filter(|_| acts && (call.begun || !call.command.takes_turn()));
+        let acted = acts && call.tab.is_some() && (call.begun || !call.command.takes_turn());
+        let tells = !beside.lost.is_empty();
         let response = match &call.caller {
             Caller::Person { .. } => AnswerBody::Plain(outcome),
             Caller::Server { wire_id, origin_id } => {
@@ -221,8 +240,8 @@ impl Calls {
                 envelope.waiters = beside.waiters;
                 envelope.lost = beside.lost;
                 // What acted without a turn must not be asked again either.
-                if call.begun || acts {
-                    self.keep(&call, &envelope);
+                if call.begun || acts || tells {
+                    self.keep(&envelope, acts || tells);
                 }
                 AnswerBody::Envelope(Box::new(envelope))
             }
@@ -231,7 +250,7 @@ impl Calls {
             session: call.session,
             caller: call.caller,
             response,
-            acted_on,
+            stored: acted || tells,
         })
     }
 
@@ -264,7 +283,7 @@ impl Calls {
                         response: response.clone(),
                     },
                     KeptState::TooLarge { tab } => unknown(*tab),
-                    KeptState::Lost { tab } => unknown(Some(*tab)),
+                    KeptState::Lost { tab } => unknown(*tab),
                 },
             });
         let running = self
@@ -286,22 +305,15 @@ impl Calls {
         let Some(kept) = kept.and_then(|all| all.iter_mut().find(same)) else {
             return false;
         };
-        match &mut kept.state {
-            KeptState::Ended(copy) => {
-                **copy = envelope.clone();
-                true
-            }
-            KeptState::TooLarge { .. } | KeptState::Lost { .. } => false,
-        }
+        kept.state = KeptState::of(envelope);
+        true
     }
 
     /// Takes a record out of the store: a call that had begun when the worker died.
     pub fn restore(&mut self, session: SessionId, wire_id: WireId, record: CallRecord) {
         let state = match (record.response, record.ended) {
             (Some(response), _) => KeptState::Ended(response),
-            (None, true) => KeptState::TooLarge {
-                tab: Some(record.tab),
-            },
+            (None, true) => KeptState::TooLarge { tab: record.tab },
             (None, false) => KeptState::Lost { tab: record.tab },
         };
         self.push_kept(
@@ -362,20 +374,13 @@ impl Calls {
         Some(call)
     }
 
-    fn keep(&mut self, call: &Call, envelope: &Envelope) {
-        let small = size_of_body(&envelope.body) <= RESULT_KEPT_MAX;
-        let state = if small {
-            KeptState::Ended(Box::new(envelope.clone()))
-        } else {
-            KeptState::TooLarge { tab: call.tab }
-        };
-        let stored = !call.command.reads_only();
+    fn keep(&mut self, envelope: &Envelope, stored: bool) {
         let kept = Kept {
             wire_id: envelope.wire_id.clone(),
-            state,
+            state: KeptState::of(envelope),
             stored,
         };
-        self.push_kept(call.session.clone(), kept);
+        self.push_kept(envelope.session_id.clone(), kept);
     }
 
     fn push_kept(&mut self, session: SessionId, kept: Kept) {
@@ -488,6 +493,29 @@ mod tests {
     }
 
     #[test]
+    fn lost_tabs_stay_in_the_copy_of_an_answer_whose_body_is_too_large_to_keep() {
+        let mut calls = Calls::default();
+        let id = accept(&mut calls, "w");
+        let large = json!("x".repeat(RESULT_KEPT_MAX + 1));
+        let url = String::new();
+        let lost = vec![LostTab {
+            tab_id: TabId(9),
+            url,
+        }];
+        let beside = Beside {
+            waiters: 0,
+            lost: lost.clone(),
+        };
+        assert!(calls.answer(id, Ok(large), beside).unwrap().stored);
+        let kept = calls.kept_answer(&session(), &wire("w")).unwrap();
+        assert_eq!(kept.lost, lost);
+        let Body::Error(error) = &kept.body else {
+            panic!("{kept:?}");
+        };
+        assert_eq!(error.code, protocol::ErrorCode::OutcomeUnknown);
+    }
+
+    #[test]
     fn begun_calls_are_listed_with_what_is_known() {
         let mut calls = Calls::default();
         let ended = accept(&mut calls, "ended");
@@ -505,7 +533,7 @@ mod tests {
             session(),
             wire("dead"),
             CallRecord {
-                tab: TabId(7),
+                tab: Some(TabId(7)),
                 response: None,
                 ended: false,
             },

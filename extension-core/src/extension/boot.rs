@@ -133,7 +133,7 @@ impl Extension {
                 continue;
             }
             if !record.ended {
-                begun.insert(record.tab);
+                begun.extend(record.tab);
             }
             self.calls.restore(session, wire_id, record);
         }

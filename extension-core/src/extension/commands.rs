@@ -101,7 +101,7 @@ impl Extension {
         match &call.caller {
             Caller::Server { wire_id, .. } if !call.command.reads_only() => {
                 let record = CallRecord {
-                    tab,
+                    tab: Some(tab),
                     response: None,
                     ended: false,
                 };
@@ -123,7 +123,7 @@ impl Extension {
         call.begun = true;
         if let Caller::Server { wire_id, .. } = &call.caller {
             let record = CallRecord {
-                tab,
+                tab: Some(tab),
                 response: None,
                 ended: false,
             };
@@ -261,7 +261,7 @@ impl Extension {
             session,
             caller,
             response,
-            acted_on,
+            stored,
         } = answered;
         match response {
             AnswerBody::Plain(outcome) => {
@@ -270,8 +270,8 @@ impl Extension {
                 }
             }
             AnswerBody::Envelope(envelope) => {
-                if let Caller::Server { wire_id, .. } = &caller {
-                    self.store_answer(&session, wire_id, acted_on);
+                if stored {
+                    self.store_answer(&session, &envelope.wire_id, envelope.tab_id);
                 }
                 let ended = self.sessions.get(&session).is_none();
                 if ended {
@@ -301,11 +301,8 @@ impl Extension {
         }
     }
 
-    /// Stores what became of a call that acted on a tab.
-    fn store_answer(&mut self, session: &SessionId, wire_id: &WireId, acted_on: Option<TabId>) {
-        let Some(tab) = acted_on else {
-            return;
-        };
+    /// Stores what became of a call.
+    fn store_answer(&mut self, session: &SessionId, wire_id: &WireId, tab: Option<TabId>) {
         let response = self.calls.kept_answer(session, wire_id).cloned();
         let record = CallRecord {
             tab,

@@ -4,11 +4,11 @@ use super::{Extension, Held, Trace};
 use crate::calls::{Call, Caller};
 use crate::effect::Effect;
 use crate::input::SocketId;
-use crate::links::LinkEvent;
+use crate::links::{LinkEvent, Sent};
 use crate::sessions::{Presence, SessionEvent};
 use protocol::close;
 use protocol::command::TabsAction;
-use protocol::frame::{Body, Goodbye, GoodbyeReason, Outcome, SessionOpened};
+use protocol::frame::{BegunState, Body, Goodbye, GoodbyeReason, Outcome, SessionOpened};
 use protocol::{Alias, Command, Envelope, Fault, Frame, Instant, SessionId, TabId, WireId, limits};
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ impl Extension {
         };
         let alias = session.peer.alias.clone();
         let page = |tab| self.shown(tab);
-        let opened = SessionOpened {
+        let mut opened = SessionOpened {
             alias,
             outcome,
             tabs: self.tabs.owned_by(&id),
@@ -143,7 +143,34 @@ impl Extension {
             begun: self.calls.begun(&id, page),
             session_id: id,
         };
-        self.links.send(socket, &Frame::SessionOpened(opened));
+        if let Sent::TooLarge { .. } = self
+            .links
+            .send(socket, &Frame::SessionOpened(opened.clone()))
+        {
+            // What became of its calls is then for its agents to see.
+            for begun in &mut opened.begun {
+                if let BegunState::Ended { .. } = begun.state {
+                    let (url, title) = (None, None);
+                    begun.state = BegunState::Unknown { url, title };
+                }
+            }
+            opened.lost.iter_mut().for_each(|lost| lost.url.clear());
+            self.links.send(socket, &Frame::SessionOpened(opened));
+        }
+    }
+
+    /// Whether this answer waits for the disk before it goes to this socket.
+    fn is_held(&self, to: SocketId, session: &SessionId, wire_id: &WireId) -> bool {
+        self.held.values().flatten().any(|held| match held {
+            Held::Answer { socket, envelope } => {
+                *socket == to && envelope.session_id == *session && envelope.wire_id == *wire_id
+            }
+            Held::Begin { .. }
+            | Held::Intent { .. }
+            | Held::Dialog { .. }
+            | Held::Open { .. }
+            | Held::Reply(_) => false,
+        })
     }
 
     /// URL and title of a tab, where an agent may know them.
@@ -297,9 +324,11 @@ impl Extension {
         match self.calls.accept(call) {
             crate::calls::Accepted::New(id) => self.route(id, tab_id, now),
             crate::calls::Accepted::Again => {
-                if let Some(answer) = self.calls.kept_answer(&session_id, &wire_id) {
-                    let frame = Frame::Response(answer.clone());
-                    self.links.send(socket, &frame);
+                // One that waits for the disk is on its way.
+                let kept = self.calls.kept_answer(&session_id, &wire_id).cloned();
+                if let Some(answer) = kept.filter(|_| !self.is_held(socket, &session_id, &wire_id))
+                {
+                    self.send_response(socket, answer);
                 }
             }
             crate::calls::Accepted::Full => {

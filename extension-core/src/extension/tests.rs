@@ -542,6 +542,32 @@ fn an_answer_that_waited_and_told_of_lost_tabs_tells_it_again_when_it_is_asked_f
     assert_eq!(kept["response"]["lost"][0]["tabId"], 9);
 }
 
+/// The browser comes back with what it wrote, and its server with the call that it waits for.
+#[test]
+fn an_answer_that_told_of_lost_tabs_and_never_arrived_tells_them_when_it_is_asked_for_again() {
+    let mut peer = with_a_loss(Limits::default(), "https://a.test/");
+    peer.command("read", "browser_session", json!({}));
+    assert_eq!(peer.told_by(), ["read"]);
+    peer.command("read", "browser_session", json!({}));
+    assert_eq!(peer.told_by(), ["read", "read"]);
+    peer.write();
+    let stored = peer.stored.clone();
+    let mut later = Peer::connected_with(Limits::default(), boot(stored, vec![facts(7)]));
+    later.write();
+    later.command("read", "browser_session", json!({}));
+    assert_eq!(later.told_by(), ["read"]);
+}
+
+#[test]
+fn an_answer_that_waits_for_the_disk_is_not_given_to_who_asks_again() {
+    let mut peer = with_a_loss(Limits::default(), "https://a.test/");
+    peer.release("held");
+    assert_eq!(peer.answers(), [] as [&str; 0]);
+    peer.write();
+    assert_eq!(peer.answers(), ["held"]);
+    assert_eq!(peer.told_by(), ["held"]);
+}
+
 #[test]
 fn lost_tabs_whose_urls_are_too_large_to_send_are_told_without() {
     let frame_max = protocol::limits::HANDSHAKE_FRAME_MAX;
