@@ -121,6 +121,8 @@ pub struct World {
     held: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// The same of sessions that their browser forgot: their servers may tell of them.
     parted: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// Tabs that a list called a session's own while they were on their way to it.
+    promised: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// Commands that a server said in another session's name, and who it was.
     forged: BTreeMap<WireId, usize>,
     /// What they would do.
@@ -180,6 +182,7 @@ impl World {
             news: false,
             held: BTreeMap::new(),
             parted: BTreeMap::new(),
+            promised: BTreeMap::new(),
             forged: BTreeMap::new(),
             forged_acts: BTreeSet::new(),
             secret: 1,

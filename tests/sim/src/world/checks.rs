@@ -188,6 +188,7 @@ impl World {
     ) -> Result<(), String> {
         let untold = self.untold.entry(session.clone()).or_default();
         let parted = self.parted.entry(session.clone()).or_default();
+        let promised = self.promised.entry(session.clone()).or_default();
         for lost in &answer.lost {
             if let Some(held) = self.held.get_mut(session) {
                 held.remove(&lost.tab_id);
@@ -196,13 +197,23 @@ impl World {
                 .entry(session.clone())
                 .or_default()
                 .insert(lost.tab_id);
-            if !untold.remove(&lost.tab_id) && !parted.remove(&lost.tab_id) {
+            let due = untold.remove(&lost.tab_id) | parted.remove(&lost.tab_id);
+            if !due && !promised.remove(&lost.tab_id) {
                 return Err(format!(
                     "invariant 6: {session} is told again, or in vain, that it lost {}",
                     lost.tab_id
                 ));
             }
             self.report.count("state: told of a lost tab");
+        }
+        let listed = answer.outcome.as_ref().ok().map(|data| &data["tabs"]);
+        for entry in listed.and_then(Value::as_array).into_iter().flatten() {
+            let tab = entry["tabId"].as_u64().and_then(|tab| tab.try_into().ok());
+            if let Some(tab) = tab.map(TabId).filter(|_| entry["state"] == "yours")
+                && self.model.owner(tab) != Some(session)
+            {
+                promised.insert(tab);
+            }
         }
         // An answer of a former life, on its way or kept, knows nothing of what came after it.
         if self.news && answer.outcome.is_ok() && !untold.is_empty() {
