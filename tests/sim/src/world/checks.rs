@@ -158,16 +158,25 @@ impl World {
         self.storage.iter().filter_map(owner).collect()
     }
 
-    /// Which tabs a session lost and was not told of yet, as the store says it.
+    /// Which tabs a session lost and may not have been told of yet, as the store says it: those to
+    /// be told, and those told by answers that are kept.
     pub(super) fn stored_losses(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
-        let losses = |(key, record): (&String, &Value)| {
-            let session = SessionId::new(key.strip_prefix("seat/")?).ok()?;
-            let lost = record.pointer("/e/lost")?.as_array()?;
-            let tabs = lost.iter().filter_map(|one| one.get("tabId")?.as_u64());
-            let tabs = tabs.filter_map(|tab| Some(TabId(u32::try_from(tab).ok()?)));
-            Some((session, tabs.collect()))
-        };
-        self.storage.iter().filter_map(losses).collect()
+        let mut losses: BTreeMap<SessionId, BTreeSet<TabId>> = BTreeMap::new();
+        for (key, record) in &self.storage {
+            let mut key = key.split('/');
+            let lost = match key.next() {
+                Some("seat") => record.pointer("/e/lost"),
+                Some("call") => record.pointer("/e/response/lost"),
+                Some(_) | None => None,
+            };
+            let session = key.next().and_then(|id| SessionId::new(id).ok());
+            if let (Some(session), Some(lost)) = (session, lost.and_then(Value::as_array)) {
+                let tabs = lost.iter().filter_map(|one| one.get("tabId")?.as_u64());
+                let tabs = tabs.filter_map(|tab| Some(TabId(u32::try_from(tab).ok()?)));
+                losses.entry(session).or_default().extend(tabs);
+            }
+        }
+        losses
     }
 
     /// Which tabs are on their way to whom, as the store says it.

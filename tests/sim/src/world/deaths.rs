@@ -19,9 +19,11 @@ impl World {
         self.wake();
         // Of what its predecessor had to tell, the store says what was not told yet.
         self.untold = self.stored_losses();
-        for (session, told) in &self.told {
-            if let Some(untold) = self.untold.get_mut(session) {
-                untold.retain(|tab| !told.contains(tab));
+        for known in [&self.told, &self.parted] {
+            for (session, known) in known {
+                if let Some(untold) = self.untold.get_mut(session) {
+                    untold.retain(|tab| !known.contains(tab));
+                }
             }
         }
         let owners = self.check_reborn(&kept)?;

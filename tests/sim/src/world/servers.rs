@@ -189,6 +189,7 @@ impl World {
 
     /// A server is gone, whoever ended it: its sockets close, its agent starts anew.
     pub(super) fn stop_server(&mut self, server: usize) -> Result<(), String> {
+        let stored = self.stored_losses();
         let Some(node) = self.nodes.get_mut(server) else {
             return Ok(());
         };
@@ -197,8 +198,9 @@ impl World {
         node.agent.forget_tabs();
         if let Some(own) = &node.identity {
             // Who could be told is no more.
-            let untold = self.untold.remove(&own.session_id).unwrap_or_default();
+            let mut untold = self.untold.remove(&own.session_id).unwrap_or_default();
             // … but the next may be.
+            untold.extend(stored.get(&own.session_id).into_iter().flatten());
             self.parted.insert(own.session_id.clone(), untold);
             self.told.remove(&own.session_id);
         }
