@@ -140,8 +140,8 @@ impl Out {
 #[derive(Debug)]
 pub struct Pages {
     tabs: BTreeMap<TabId, Tab>,
-    /// Made for their owners, and never looked at so far.
-    made: BTreeSet<TabId>,
+    /// Their past is their owners', and they were never looked at so far.
+    own_pasts: BTreeSet<TabId>,
     out: Out,
 }
 
@@ -151,7 +151,7 @@ impl Pages {
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             tabs: BTreeMap::new(),
-            made: BTreeSet::new(),
+            own_pasts: BTreeSet::new(),
             out: Out {
                 events: VecDeque::new(),
                 requests: 0,
@@ -166,10 +166,10 @@ impl Pages {
 
     fn on(&mut self, tab: TabId, now: Instant, act: impl FnOnce(&mut Tab, &mut Out)) {
         self.out.now = now;
-        let made = &mut self.made;
+        let own_pasts = &mut self.own_pasts;
         let known = self.tabs.entry(tab).or_insert_with(|| {
-            let facts = if made.remove(&tab) {
-                Facts::of_new_tab()
+            let facts = if own_pasts.remove(&tab) {
+                Facts::with_own_past()
             } else {
                 Facts::default()
             };
@@ -189,8 +189,8 @@ impl Pages {
 
     /// The tab was made for its owner, or opened by its owner's page: what its page says from the
     /// start is that owner's to read. Of every other tab it is what was said since we came.
-    pub fn handle_made(&mut self, tab: TabId) {
-        self.made.insert(tab);
+    pub fn handle_own_past(&mut self, tab: TabId) {
+        self.own_pasts.insert(tab);
     }
 
     /// The call has its turn on the tab, for `deadline` from now. Attaches first if needed.
@@ -225,7 +225,7 @@ impl Pages {
     /// The tab is gone: its call answers `tab_gone` and settles.
     pub fn handle_closed(&mut self, tab: TabId, now: Instant) {
         self.out.now = now;
-        self.made.remove(&tab);
+        self.own_pasts.remove(&tab);
         if let Some(known) = self.tabs.remove(&tab) {
             known.closed(&mut self.out);
         }

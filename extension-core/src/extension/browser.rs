@@ -178,7 +178,7 @@ impl Extension {
         match to {
             Owner::Session(id) => {
                 if *from == Owner::Undetermined {
-                    self.pages.handle_made(tab);
+                    self.pages.handle_own_past(tab);
                 }
                 let Some(Session { peer, .. }) = self.sessions.get(id) else {
                     return;

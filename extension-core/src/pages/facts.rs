@@ -126,10 +126,10 @@ pub(super) enum News {
 }
 
 impl Facts {
-    /// Of a tab that was made for its owner.
-    pub(super) fn of_new_tab() -> Self {
+    /// Of a tab whose past is its owner's.
+    pub(super) fn with_own_past() -> Self {
         Self {
-            console: Console::of_new_tab(),
+            console: Console::with_own_past(),
             ..Self::default()
         }
     }

@@ -50,8 +50,8 @@ pub(in crate::pages) struct Reading {
 }
 
 impl Console {
-    /// Of a tab that no other ever had: whatever was said in it is its owner's.
-    pub(super) fn of_new_tab() -> Self {
+    /// Whatever was said in the tab is its owner's.
+    pub(super) fn with_own_past() -> Self {
         Self {
             since: Some(Instant::default()),
             ..Self::default()

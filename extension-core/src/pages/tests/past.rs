@@ -85,7 +85,7 @@ fn what_a_page_said_before_the_debugger_came_is_not_told_and_that_is_said() {
 #[test]
 fn what_was_said_before_the_debugger_came_is_told_where_the_tab_was_made_for_its_owner() {
     let mut chrome = Chrome::new();
-    chrome.pages.handle_made(TAB);
+    chrome.pages.handle_own_past(TAB);
     evaluate(&mut chrome);
     chrome.serve();
     says(&mut chrome, 900, "from the start");
