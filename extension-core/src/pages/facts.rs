@@ -8,6 +8,7 @@ mod network;
 use console::Console;
 use frames::{FrameNews, Frames, Session};
 use network::Network;
+use protocol::Instant;
 use protocol::command::Dialog;
 use protocol::url::tellable;
 use serde_json::Value;
@@ -130,6 +131,7 @@ impl Facts {
     pub(super) fn with_own_past() -> Self {
         Self {
             console: Console::with_own_past(),
+            frames: Frames::with_own_past(),
             ..Self::default()
         }
     }
@@ -145,9 +147,33 @@ impl Facts {
             dialogs: self.dialogs,
             console: std::mem::take(&mut self.console),
             network: std::mem::take(&mut self.network),
+            frames: self.frames.detached(),
             new_tabs: std::mem::take(&mut self.new_tabs),
             ..Self::default()
         };
+    }
+
+    /// A debugger comes to the tab, or comes back.
+    pub(super) fn attaching(&mut self, now: Instant) {
+        self.console.attaching(now);
+    }
+
+    /// A session is asked a step of its burst.
+    pub(super) fn enabling(&mut self, session: &Session, method: &'static str) {
+        if let Some(past) = self.frames.past_mut(session) {
+            past.asks(method);
+        }
+        // What an adopted debugger told meanwhile is known.
+        if session.is_none() && method == "Runtime.enable" {
+            self.console.expect_again();
+        }
+    }
+
+    /// The step was answered.
+    pub(super) fn enabled(&mut self, session: &Session) {
+        if let Some(past) = self.frames.past_mut(session) {
+            past.answered();
+        }
     }
 
     /// Takes the answer to `Page.getFrameTree`: the page as it is when the debugger comes.
@@ -160,6 +186,9 @@ impl Facts {
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
         self.url = frame_url(frame);
+        if self.network.knows_another(&self.loader) {
+            self.console.expect_history();
+        }
         self.network.shows(&self.loader);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.parsed = true;
@@ -174,7 +203,8 @@ impl Facts {
             FrameNews::None if !self.frames.is_heard(session) => return News::None,
             FrameNews::None => {}
         }
-        self.console.event(method, params);
+        self.console
+            .event(self.frames.past(session), method, params);
         self.network.event(method, params);
         match session {
             // A frame moves, crashes and loads for itself.
@@ -200,7 +230,7 @@ impl Facts {
                     kind => {
                         let history = kind.starts_with("history");
                         if history {
-                            self.console.expect_again();
+                            self.console.expect_history();
                         }
                         self.going = Some(Going::Started { history });
                     }
@@ -258,7 +288,7 @@ impl Facts {
         let restored = text(params, "type") == "BackForwardCacheRestore";
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
-        self.console.committed();
+        self.console.committed(restored);
         self.url = frame_url(frame);
         self.network.committed(&self.loader, &self.url);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);

@@ -1,8 +1,9 @@
 //! What a page's console said: calls, uncaught exceptions, and what Chrome itself notes there.
 //!
-//! Chrome tells it all again, from the page's beginning, to every debugger that comes and with
-//! every page that comes back out of the history. Only the time of a line shows what is new, and
-//! what was said while the tab was another's.
+//! Chrome tells it all again, from the page's beginning, to every debugger that comes, between a
+//! command and its answer ([`Past`]), and with every page that comes back out of the history. Only
+//! of the latter does the time of a line show whose it is: somebody may put the computer's clock
+//! back, which Chrome reads for each line, and ours never steps back.
 
 use super::{address, clip, newest, text};
 use protocol::Instant;
@@ -20,20 +21,64 @@ const LINE: usize = 40;
 /// Longest URL of a script kept, in characters (`Source`).
 const URL_MAX: usize = 500;
 
+/// What a session of the debugger tells again when it is told to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::pages) struct Past {
+    /// It is the owner's to know.
+    own: bool,
+    /// The command of the session's burst that Chrome has not answered.
+    asked: Option<&'static str>,
+}
+
+impl Past {
+    /// Of what was its owner's from the beginning.
+    pub(super) fn is_owners() -> Self {
+        Self {
+            own: true,
+            asked: None,
+        }
+    }
+
+    pub(super) fn is_own(self) -> bool {
+        self.own
+    }
+
+    /// A step of the burst is asked.
+    pub(super) fn asks(&mut self, method: &'static str) {
+        self.asked = Some(method);
+    }
+
+    /// A step is answered. What comes after the last that tells again was said in the owner's
+    /// time, and is the owner's where another debugger is told it.
+    pub(super) fn answered(&mut self) {
+        self.own |= self.asked.take() == Some("Log.enable");
+    }
+
+    /// A domain tells again between its `enable` and the answer, and nothing else.
+    fn tells_again(self, method: &str) -> bool {
+        let domain = self.asked.and_then(|asked| asked.strip_suffix("enable"));
+        domain.is_some_and(|domain| method.starts_with(domain))
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(in crate::pages) struct Console {
     messages: VecDeque<ConsoleMessage>,
     /// Dropped at [`CONSOLE_MAX`] since the last reading.
     lost: usize,
-    /// What was said before is not this owner's to read; none before a debugger came.
+    /// What a page out of the history said before is not this owner's to read; none before a
+    /// debugger came.
     since: Option<Instant>,
-    /// The page has said something before `since`, and nobody was told so yet.
+    /// The page has said something before its owner's time, and nobody was told so yet.
     missed: bool,
-    /// When the newest line was said, in milliseconds since 1970 and fractions.
+    /// When the newest line was said of all that Chrome told, in its milliseconds since 1970 and
+    /// fractions.
     newest: f64,
-    /// What was said before is told again.
+    /// What was said before, by the same clock, is known where it is told again.
     again: f64,
+    /// A page that comes out of the history may be shown, and tell again at any time.
+    history: bool,
 }
 
 /// What a reading takes out.
@@ -59,29 +104,42 @@ impl Console {
     }
 
     /// A debugger comes to the tab, or comes back: for a tab whose past is unknown, time begins.
-    pub(in crate::pages) fn attaching(&mut self, now: Instant) {
+    pub(super) fn attaching(&mut self, now: Instant) {
         self.since.get_or_insert(now);
         self.expect_again();
     }
 
-    /// From here on a page may say again what it has said.
+    /// From here on what was said may be told again.
     pub(super) fn expect_again(&mut self) {
         self.again = self.newest.next_up();
     }
 
-    /// Another document took the page's place: nobody misses what the former one said.
-    pub(super) fn committed(&mut self) {
-        self.missed = false;
+    /// From here on a page out of the history may tell again what it has said.
+    pub(super) fn expect_history(&mut self) {
+        self.history = true;
+        self.expect_again();
     }
 
-    /// Takes a debugger event; those that say nothing are passed by.
-    pub(super) fn event(&mut self, method: &str, params: &Value) {
+    /// Another document took the page's place: nobody misses what the former one said. One out of
+    /// the history may have told again before, or tells it after.
+    pub(super) fn committed(&mut self, restored: bool) {
+        if !restored {
+            self.missed = false;
+            self.history = false;
+        } else if !self.history {
+            self.expect_history();
+        }
+    }
+
+    /// Takes a debugger event of a session with this past; those that say nothing are passed by.
+    pub(super) fn event(&mut self, past: Past, method: &str, params: &Value) {
         let said_at = match method {
             "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" => &params["timestamp"],
             "Log.entryAdded" => &params["entry"]["timestamp"],
             _ => return,
         };
-        if !self.is_new(said_at.as_f64().unwrap_or_default()) {
+        let again = past.tells_again(method);
+        if !self.is_new(past, again, said_at.as_f64().unwrap_or_default()) {
             return;
         }
         match method {
@@ -117,14 +175,15 @@ impl Console {
         }
     }
 
-    fn is_new(&mut self, said_at: f64) -> bool {
+    fn is_new(&mut self, past: Past, again: bool, said_at: f64) -> bool {
+        self.newest = self.newest.max(said_at);
         // Far below 2^53: a cast saturates and cannot wrap.
-        if self.since.is_some_and(|since| (said_at as u64) < since.0) {
+        let early = self.since.is_some_and(|since| (said_at as u64) < since.0);
+        if again && !past.own || self.history && early {
             self.missed = true;
             return false;
         }
-        self.newest = self.newest.max(said_at);
-        said_at >= self.again
+        said_at >= self.again || !(again || self.history)
     }
 
     /// Takes out what is at least as severe as `least`: the newest, as many as one answer may tell.
@@ -248,7 +307,7 @@ mod tests {
 
     fn told(method: &str, params: Value) -> ConsoleMessage {
         let mut console = Console::default();
-        console.event(method, &params);
+        console.event(Past::default(), method, &params);
         let mut messages = console.take(ConsoleLevel::Debug).messages;
         assert_eq!(messages.len(), 1);
         messages.remove(0)
@@ -323,7 +382,7 @@ mod tests {
             "debug", "log", "info", "warning", "error", "assert", "table",
         ] {
             let args = json!({"type": kind, "args": [{"type": "string", "value": kind}]});
-            console.event("Runtime.consoleAPICalled", &args);
+            console.event(Past::default(), "Runtime.consoleAPICalled", &args);
         }
         let mut words = |least| {
             let told = console.take(least).messages;
@@ -342,7 +401,7 @@ mod tests {
         for _ in 0..CONSOLE_MAX + 3 {
             let args = json!({"type": "log", "args": [
                 {"type": "string", "value": "ä".repeat(5_000)}, {"type": "undefined"}]});
-            console.event("Runtime.consoleAPICalled", &args);
+            console.event(Past::default(), "Runtime.consoleAPICalled", &args);
         }
         let told = console.take(ConsoleLevel::Debug);
         assert_eq!(told.messages.len() + told.left, CONSOLE_MAX);

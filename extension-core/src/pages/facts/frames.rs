@@ -1,6 +1,7 @@
 //! What events tell of a page's frames: those that another process draws, each a child session of
 //! the debugger, and the worlds in which the frames' own scripts run.
 
+use super::console::Past;
 use super::text;
 use protocol::url;
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub(in crate::pages) struct Child {
     pub(in crate::pages) frame: String,
     /// The session that it hangs on.
     pub(in crate::pages) parent: Session,
+    past: Past,
     stage: Stage,
     /// It was waited for in vain.
     given_up: bool,
@@ -68,6 +70,8 @@ pub(in crate::pages) struct World {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(in crate::pages) struct Frames {
+    /// Of the tab's own session.
+    past: Past,
     children: BTreeMap<Rc<str>, Child>,
     worlds: BTreeMap<(Session, i64), World>,
 }
@@ -83,6 +87,41 @@ pub(in crate::pages) enum FrameNews {
 }
 
 impl Frames {
+    /// Of a tab whose past is its owner's.
+    pub(super) fn with_own_past() -> Self {
+        Self {
+            past: Past::is_owners(),
+            ..Self::default()
+        }
+    }
+
+    /// Without a debugger; whose past the next one meets is all that is known. While a child has
+    /// not told what it said before the owner's time, nothing that it tells is the owner's.
+    pub(super) fn detached(&self) -> Self {
+        let mut pasts = self.children.values().map(|child| child.past);
+        if self.past.is_own() && pasts.all(Past::is_own) {
+            Self::with_own_past()
+        } else {
+            Self::default()
+        }
+    }
+
+    /// What a session tells again; nothing of one that is not known.
+    pub(super) fn past(&self, session: &Session) -> Past {
+        let Some(session) = session else {
+            return self.past;
+        };
+        let child = self.children.get(session);
+        child.map(|child| child.past).unwrap_or_default()
+    }
+
+    pub(super) fn past_mut(&mut self, session: &Session) -> Option<&mut Past> {
+        let Some(session) = session else {
+            return Some(&mut self.past);
+        };
+        Some(&mut self.children.get_mut(session)?.past)
+    }
+
     /// Takes a debugger event of `session`; those that concern no frames are passed by.
     pub(super) fn event(&mut self, session: &Session, method: &str, params: &Value) -> FrameNews {
         match method {
@@ -178,6 +217,12 @@ impl Frames {
         let child = Child {
             frame: text(target, "targetId").to_owned(),
             parent: session.clone(),
+            // What hangs on a session before that has told its past may be as old.
+            past: if self.past(session).is_own() {
+                Past::is_owners()
+            } else {
+                Past::default()
+            },
             stage: if count < CHILDREN_MAX {
                 Stage::Unknown
             } else {

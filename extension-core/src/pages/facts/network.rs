@@ -79,6 +79,11 @@ impl Network {
         first.is_some()
     }
 
+    /// Whether a page was shown before, and it was another than this document.
+    pub(super) fn knows_another(&self, loader: &str) -> bool {
+        !self.loader.is_empty() && self.loader != loader
+    }
+
     /// The debugger is off: from now on requests pass unseen.
     pub(super) fn detached(&mut self) {
         self.whole = false;

@@ -164,7 +164,7 @@ impl Tab {
 
     pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
         if step == 0 {
-            self.facts.borrow_mut().console.attaching(out.now);
+            self.facts.borrow_mut().attaching(out.now);
         }
         let due = BURST.get(step).copied();
         let Some((method, params)) = due.filter(|due| self.sizeless || due.0 != GIVE_SIZE) else {
@@ -179,6 +179,7 @@ impl Tab {
             step,
             rescued: false,
         };
+        self.facts.borrow_mut().enabling(&None, method);
         self.command(out, method, params(), Purpose::Enable);
         self.arm_attachment(out, ENABLE_MAX);
     }
@@ -189,6 +190,7 @@ impl Tab {
         };
         match outcome {
             Ok(result) => {
+                self.facts.borrow_mut().enabled(&None);
                 let done = BURST.get(step).map(|(method, _)| *method);
                 if done == Some("Page.getFrameTree") {
                     self.facts.borrow_mut().frame_tree(&result);

@@ -27,16 +27,16 @@ impl Tab {
             method,
             params: params(),
         };
+        let own = Some(Rc::clone(&session));
+        self.facts.borrow_mut().enabling(&own, method);
         self.ask(out, call, Purpose::Child { session, step });
     }
 
     /// A step is done, or refused: a frame that lacks one thing may still be read.
     pub(super) fn child_enabled(&mut self, out: &mut Out, session: Rc<str>, step: usize) {
-        let heard = self
-            .facts
-            .borrow()
-            .frames
-            .is_heard(&Some(Rc::clone(&session)));
+        let own = Some(Rc::clone(&session));
+        self.facts.borrow_mut().enabled(&own);
+        let heard = self.facts.borrow().frames.is_heard(&own);
         if heard {
             self.enable_child(out, session, step + 1);
         }

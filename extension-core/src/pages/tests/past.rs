@@ -3,13 +3,92 @@
 
 use super::*;
 
-const HISTORY: &str = "historyDifferentDocument";
+const CHILD: &str = "S1";
+const GRANDCHILD: &str = "S2";
+
+fn line(at: u64, words: &str) -> Value {
+    json!({"type": "log", "timestamp": at, "args": [{"type": "string", "value": words}]})
+}
 
 /// At a millisecond, as Chrome counts them; also what it tells again.
 fn says(chrome: &mut Chrome, at: u64, words: &str) {
-    let said = json!({"type": "log", "timestamp": at,
-        "args": [{"type": "string", "value": words}]});
-    chrome.event("Runtime.consoleAPICalled", said);
+    chrome.event("Runtime.consoleAPICalled", line(at, words));
+}
+
+/// As [`says`], of what Chrome itself notes.
+fn notes(chrome: &mut Chrome, at: u64, words: &str) {
+    let entry = json!({"level": "error", "timestamp": at, "text": words});
+    chrome.event("Log.entryAdded", json!({"entry": entry}));
+}
+
+/// An event of a child session.
+fn told(chrome: &mut Chrome, session: &str, method: &str, params: Value) {
+    let now = chrome.now;
+    let pages = &mut chrome.pages;
+    pages.handle_debugger(TAB, Some(session), method, &params, now);
+    chrome.drain();
+}
+
+/// A frame that another process draws, at `parent`.
+fn frame(chrome: &mut Chrome, parent: Option<&str>, session: &str) {
+    let target = json!({"type": "iframe", "targetId": session, "url": "http://other.test/"});
+    let params = json!({"sessionId": session, "targetInfo": target});
+    match parent {
+        Some(parent) => told(chrome, parent, "Target.attachedToTarget", params),
+        None => chrome.event("Target.attachedToTarget", params),
+    }
+}
+
+/// Lets a session be told to speak, as far as `method`, and says what it tells until its answer.
+fn speaks_at(
+    chrome: &mut Chrome,
+    session: Option<&str>,
+    method: &'static str,
+    tell: impl FnOnce(&mut Chrome),
+) {
+    let due = |chrome: &Chrome| {
+        let open = chrome.requests(method).into_iter();
+        open.filter(|one| chrome.session_at(*one).as_deref() == session)
+            .count()
+    };
+    chrome.deaf.insert(method);
+    chrome.serve();
+    assert_eq!(due(chrome), 1, "{method}");
+    tell(chrome);
+    chrome.answer_in(session, method, json!({}));
+    chrome.deaf.remove(method);
+}
+
+/// A tab's first call with its owner; `tell` says what Chrome tells while it is told to speak.
+fn claimed(tell: impl FnOnce(&mut Chrome)) -> Chrome {
+    let mut chrome = Chrome::new();
+    evaluate(&mut chrome);
+    speaks_at(&mut chrome, None, "Runtime.enable", tell);
+    finish_evaluate(&mut chrome);
+    chrome
+}
+
+fn finish_evaluate(chrome: &mut Chrome) {
+    chrome.serve();
+    chrome.answer("Runtime.evaluate", number(1));
+    chrome.serve();
+    assert!(chrome.result().1);
+}
+
+/// Begins to go through the history.
+fn goes_back(chrome: &mut Chrome) {
+    let start = json!({"frameId": "F", "navigationType": "historyDifferentDocument"});
+    chrome.event("Page.frameStartedNavigating", start);
+}
+
+fn comes_out_of_the_history(chrome: &mut Chrome) {
+    let back = json!({"type": "BackForwardCacheRestore",
+        "frame": {"id": "F", "loaderId": "L1", "url": PAGE}});
+    chrome.event("Page.frameNavigated", back);
+}
+
+fn says_what_is_missing(notes: &[String]) -> bool {
+    notes.len() == 1 && notes[0].contains("reload")
 }
 
 fn asks_for(chrome: &mut Chrome, id: &str, url: &str) {
@@ -42,10 +121,11 @@ fn lose_debugger(chrome: &mut Chrome) {
     chrome.asks.clear();
     let thrown_off = DetachReason::TargetClosed;
     chrome.pages.handle_detached(TAB, thrown_off, chrome.now);
-    chrome.serve();
+    chrome.drain();
 }
 
 fn finish_snapshot(chrome: &mut Chrome) {
+    chrome.serve();
     chrome.answer("DOMSnapshot.captureSnapshot", json!({}));
     chrome.serve();
     assert!(chrome.result().1);
@@ -71,54 +151,172 @@ fn a_new_owner_is_told_nothing_of_before_even_where_chrome_still_owes_an_answer(
     assert!(network(&mut chrome).0.is_empty());
 }
 
+/// Chrome's clock is the computer's, which somebody may have put back or forward since; ours was
+/// at 1,000 when the owner came.
+const CLOCKS: [u64; 3] = [10, 1_000, 5_000_000];
+
 #[test]
-fn what_a_page_said_before_the_debugger_came_is_not_told_and_that_is_said() {
-    let mut chrome = Chrome::attached();
-    says(&mut chrome, 900, "old");
-    says(&mut chrome, 1_001, "new");
-    let (lines, notes) = console(&mut chrome);
-    assert_eq!(lines, ["new"]);
-    assert!(notes.len() == 1 && notes[0].contains("reload"), "{notes:?}");
-    assert_eq!(console(&mut chrome), (vec![], vec![]));
+fn what_a_page_said_before_its_owner_came_is_not_told_and_that_is_said_whatever_the_clocks() {
+    for (before, after) in CLOCKS.into_iter().flat_map(|a| CLOCKS.map(|b| (a, b))) {
+        let mut chrome = Chrome::new();
+        evaluate(&mut chrome);
+        let told_again = |chrome: &mut Chrome| says(chrome, before, "old");
+        speaks_at(&mut chrome, None, "Runtime.enable", told_again);
+        speaks_at(&mut chrome, None, "Log.enable", |chrome| {
+            notes(chrome, before, "noted");
+            says(chrome, after, "while Chrome tells its notes");
+        });
+        finish_evaluate(&mut chrome);
+        says(&mut chrome, after, "new");
+        notes(&mut chrome, after, "noted anew");
+        let (lines, notes) = console(&mut chrome);
+        let now = ["while Chrome tells its notes", "new", "noted anew"];
+        assert_eq!(lines, now, "{before}, {after}");
+        assert!(says_what_is_missing(&notes), "{notes:?}");
+        assert_eq!(console(&mut chrome), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn what_a_frame_said_before_its_owner_came_is_not_told_and_what_a_later_frame_says_is() {
+    for at in CLOCKS {
+        let mut chrome = claimed(|chrome| {
+            frame(chrome, None, CHILD);
+            // Slower than the tab itself: answered when that speaks already.
+            chrome.deaf.insert("Runtime.disable");
+        });
+        chrome.deaf.remove("Runtime.disable");
+        speaks_at(&mut chrome, Some(CHILD), "Target.setAutoAttach", |chrome| {
+            frame(chrome, Some(CHILD), GRANDCHILD);
+        });
+        for session in [CHILD, GRANDCHILD] {
+            speaks_at(&mut chrome, Some(session), "Runtime.enable", |chrome| {
+                told(chrome, session, "Runtime.consoleAPICalled", line(at, "old"));
+            });
+            let new = line(at, session);
+            told(&mut chrome, session, "Runtime.consoleAPICalled", new);
+        }
+        frame(&mut chrome, None, "S3");
+        speaks_at(&mut chrome, Some("S3"), "Runtime.enable", |chrome| {
+            let first = line(at, "a frame of the owner's time");
+            told(chrome, "S3", "Runtime.consoleAPICalled", first);
+        });
+        chrome.serve();
+        let (lines, notes) = console(&mut chrome);
+        let owned = [CHILD, GRANDCHILD, "a frame of the owner's time"];
+        assert_eq!(lines, owned, "at {at}");
+        assert!(says_what_is_missing(&notes), "{notes:?}");
+    }
 }
 
 #[test]
 fn what_was_said_before_the_debugger_came_is_told_where_the_tab_was_made_for_its_owner() {
+    let from_the_start = |chrome: &mut Chrome| {
+        evaluate(chrome);
+        let told_again = |chrome: &mut Chrome| says(chrome, 900, "from the start");
+        speaks_at(chrome, None, "Runtime.enable", told_again);
+        finish_evaluate(chrome);
+        console(chrome)
+    };
     let mut chrome = Chrome::new();
     chrome.pages.handle_own_past(TAB);
-    evaluate(&mut chrome);
-    chrome.serve();
-    says(&mut chrome, 900, "from the start");
-    chrome.answer("Runtime.evaluate", number(1));
-    chrome.serve();
-    assert!(chrome.result().1);
-    assert_eq!(
-        console(&mut chrome),
-        (vec!["from the start".to_owned()], vec![])
-    );
+    let told = vec!["from the start".to_owned()];
+    assert_eq!(from_the_start(&mut chrome), (told, vec![]));
     // For the next owner it is a tab like any other.
     chrome.pages.clear(TAB, chrome.now);
     chrome.serve();
     chrome.told();
-    evaluate(&mut chrome);
-    chrome.serve();
-    says(&mut chrome, 900, "from the start");
-    chrome.answer("Runtime.evaluate", number(1));
-    chrome.serve();
-    assert!(chrome.result().1);
-    assert!(console(&mut chrome).0.is_empty());
+    assert!(from_the_start(&mut chrome).0.is_empty());
+}
+
+#[test]
+fn a_line_said_while_a_debugger_is_adopted_is_told_once_whoevers_the_past_is() {
+    for own_past in [false, true] {
+        let mut chrome = Chrome::new();
+        if own_past {
+            chrome.pages.handle_own_past(TAB);
+        }
+        chrome.pages.adopt(TAB, chrome.now);
+        let meanwhile = |chrome: &mut Chrome| says(chrome, 1_001, "meanwhile");
+        speaks_at(&mut chrome, None, "Runtime.disable", meanwhile);
+        speaks_at(&mut chrome, None, "Runtime.enable", meanwhile);
+        chrome.serve();
+        assert_eq!(console(&mut chrome).0, ["meanwhile"]);
+    }
 }
 
 #[test]
 fn a_debugger_that_comes_back_brings_no_line_twice_and_those_between() {
-    let mut chrome = Chrome::attached();
+    let mut chrome = claimed(|chrome| says(chrome, 900, "old"));
     says(&mut chrome, 1_001, "a");
     lose_debugger(&mut chrome);
-    says(&mut chrome, 1_001, "a");
-    says(&mut chrome, 1_002, "between");
+    speaks_at(&mut chrome, None, "Runtime.enable", |chrome| {
+        says(chrome, 900, "old");
+        says(chrome, 1_001, "a");
+        says(chrome, 1_002, "between");
+    });
     finish_snapshot(&mut chrome);
-    let told = vec!["a".to_owned(), "between".to_owned()];
-    assert_eq!(console(&mut chrome), (told, vec![]));
+    // The computer's clock is put back.
+    says(&mut chrome, 10, "later");
+    let (lines, notes) = console(&mut chrome);
+    assert_eq!(lines, ["a", "between", "later"]);
+    assert!(says_what_is_missing(&notes), "{notes:?}");
+}
+
+#[test]
+fn what_was_not_told_to_an_owner_is_not_told_when_its_debugger_comes_back() {
+    for at in CLOCKS {
+        let mut chrome = claimed(|chrome| says(chrome, at, "old"));
+        lose_debugger(&mut chrome);
+        let told_again = |chrome: &mut Chrome| says(chrome, at, "old");
+        speaks_at(&mut chrome, None, "Runtime.enable", told_again);
+        finish_snapshot(&mut chrome);
+        let (lines, notes) = console(&mut chrome);
+        assert!(lines.is_empty() && says_what_is_missing(&notes), "at {at}");
+    }
+}
+
+#[test]
+fn a_debugger_that_comes_back_before_all_frames_spoke_tells_nothing_of_before() {
+    let mut chrome = claimed(|chrome| {
+        frame(chrome, None, CHILD);
+        chrome.deaf.insert("Runtime.disable");
+    });
+    chrome.deaf.remove("Runtime.disable");
+    lose_debugger(&mut chrome);
+    speaks_at(&mut chrome, None, "Runtime.enable", |chrome| {
+        frame(chrome, None, CHILD);
+    });
+    speaks_at(&mut chrome, Some(CHILD), "Runtime.enable", |chrome| {
+        told(
+            chrome,
+            CHILD,
+            "Runtime.consoleAPICalled",
+            line(2_000, "old"),
+        );
+    });
+    let gone = json!({"sessionId": CHILD});
+    chrome.event("Target.detachedFromTarget", gone);
+    finish_snapshot(&mut chrome);
+    let (lines, notes) = console(&mut chrome);
+    assert!(lines.is_empty() && says_what_is_missing(&notes));
+}
+
+#[test]
+fn a_debugger_that_comes_back_to_another_page_tells_nothing_of_before_its_owner() {
+    let mut chrome = Chrome::attached();
+    chrome.commit("L2", "http://b.test/");
+    chrome.load();
+    // Its frame tree names another document: out of the history, for all that is known.
+    lose_debugger(&mut chrome);
+    speaks_at(&mut chrome, None, "Runtime.enable", |chrome| {
+        says(chrome, 900, "old");
+        says(chrome, 1_001, "new");
+    });
+    finish_snapshot(&mut chrome);
+    let (lines, notes) = console(&mut chrome);
+    assert_eq!(lines, ["new"]);
+    assert!(says_what_is_missing(&notes), "{notes:?}");
 }
 
 #[test]
@@ -127,15 +325,37 @@ fn a_page_that_comes_back_out_of_the_history_says_nothing_again() {
     says(&mut chrome, 1_001, "a");
     assert_eq!(console(&mut chrome).0, ["a"]);
     chrome.commit("L2", "http://b.test/");
-    let start = json!({"frameId": "F", "navigationType": HISTORY});
-    chrome.event("Page.frameStartedNavigating", start);
+    goes_back(&mut chrome);
     says(&mut chrome, 1_001, "a");
-    let back = json!({"type": "BackForwardCacheRestore",
-        "frame": {"id": "F", "loaderId": "L1", "url": PAGE}});
-    chrome.event("Page.frameNavigated", back);
+    comes_out_of_the_history(&mut chrome);
     says(&mut chrome, 1_001, "a");
     says(&mut chrome, 1_005, "b");
     assert_eq!(console(&mut chrome), (vec!["b".to_owned()], vec![]));
+}
+
+#[test]
+fn that_a_page_out_of_the_history_spoke_before_its_owner_came_is_said() {
+    let mut chrome = Chrome::attached();
+    chrome.commit("L2", "http://b.test/");
+    goes_back(&mut chrome);
+    says(&mut chrome, 900, "old");
+    comes_out_of_the_history(&mut chrome);
+    let (lines, notes) = console(&mut chrome);
+    assert!(lines.is_empty() && says_what_is_missing(&notes));
+}
+
+#[test]
+fn time_counts_only_while_a_page_out_of_the_history_is_shown() {
+    let mut chrome = Chrome::attached();
+    says(&mut chrome, 1_001, "a");
+    chrome.commit("L2", "http://b.test/");
+    says(&mut chrome, 10, "the clock was put back");
+    goes_back(&mut chrome);
+    comes_out_of_the_history(&mut chrome);
+    chrome.commit("L3", "http://c.test/");
+    says(&mut chrome, 11, "and stays so");
+    let told = ["a", "the clock was put back", "and stays so"].map(str::to_owned);
+    assert_eq!(console(&mut chrome), (told.to_vec(), vec![]));
 }
 
 #[test]
