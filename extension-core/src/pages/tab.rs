@@ -360,11 +360,12 @@ impl Tab {
         params: &Value,
     ) {
         match &self.attachment {
-            Attachment::Attaching
-            | Attachment::Enabling { .. }
-            | Attachment::Ready
-            | Attachment::Detaching => {}
-            Attachment::Detached | Attachment::Looking | Attachment::Leaving => return,
+            Attachment::Enabling { .. } | Attachment::Ready | Attachment::Detaching => {}
+            // A debugger tells nothing before it is asked: this is of one that went.
+            Attachment::Detached
+            | Attachment::Looking
+            | Attachment::Leaving
+            | Attachment::Attaching => return,
         }
         // Of another attachment, or of a frame where no agent may be.
         let stranger = |child: &Rc<str>| !self.facts.borrow().frames.is_child(child);

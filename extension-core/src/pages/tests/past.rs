@@ -264,6 +264,19 @@ fn a_debugger_that_comes_back_brings_no_line_twice_and_those_between() {
 }
 
 #[test]
+fn what_a_former_debugger_still_tells_while_the_next_comes_is_nobodys() {
+    let mut chrome = Chrome::new();
+    evaluate(&mut chrome);
+    let tab = chrome.tab.clone();
+    chrome.answer("get", tab);
+    says(&mut chrome, 2_000, "old");
+    chrome.dialog();
+    assert_eq!(chrome.told(), []);
+    finish_evaluate(&mut chrome);
+    assert_eq!(console(&mut chrome), (vec![], vec![]));
+}
+
+#[test]
 fn what_was_not_told_to_an_owner_is_not_told_when_its_debugger_comes_back() {
     for at in CLOCKS {
         let mut chrome = claimed(|chrome| says(chrome, at, "old"));
