@@ -131,6 +131,7 @@ impl Facts {
     pub(super) fn with_own_past() -> Self {
         Self {
             console: Console::with_own_past(),
+            network: Network::with_own_past(),
             frames: Frames::with_own_past(),
             ..Self::default()
         }
@@ -189,7 +190,7 @@ impl Facts {
         if self.network.knows_another(&self.loader) {
             self.console.expect_history();
         }
-        self.network.shows(&self.loader);
+        self.network.found(&self.loader, &self.url);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.parsed = true;
         self.loaded = true;
@@ -290,7 +291,7 @@ impl Facts {
         self.loader = text(frame, "loaderId").to_owned();
         self.console.committed(restored);
         self.url = frame_url(frame);
-        self.network.committed(&self.loader, &self.url);
+        self.network.committed(&self.loader, &self.url, restored);
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.commits += 1;
         self.moves += 1;

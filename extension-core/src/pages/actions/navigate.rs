@@ -2,6 +2,7 @@
 //! the load event, and says so when that does not come.
 
 use super::{ANSWER_TIME, note_downloads};
+use crate::house::MARK;
 use crate::pages::facts::{Facts, Going, text};
 use crate::pages::poller::Page;
 use protocol::command::{Navigate, PageResult};
@@ -12,9 +13,6 @@ use std::time::Duration;
 /// How long the load event is waited for after the commit. A page that is still loading then is
 /// usable; one slow picture must not hold the caller.
 const LOAD_MAX: Duration = Duration::from_secs(10);
-
-/// The first page of a made tab; going back onto it is going nowhere.
-const MARK: &str = "about:blank#il-";
 
 /// # Errors
 /// `navigation_failed` with Chrome's net error, `no_earlier_page`, `url_refused` for a history
@@ -132,6 +130,7 @@ async fn step(page: &Page, by: i64) -> Result<(), Fault> {
     let entry = usize::try_from(current + by)
         .ok()
         .and_then(|index| history["entries"].get(index));
+    // Going back onto the first page of a made tab is going nowhere.
     let mark = |entry: &serde_json::Value| text(entry, "url").starts_with(MARK);
     let Some(entry) = entry.filter(|entry| !mark(entry)) else {
         page.hold(|held| held.loading = false);

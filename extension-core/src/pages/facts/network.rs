@@ -2,6 +2,7 @@
 //! Headers and bodies are never kept; they hold what only the page should know.
 
 use super::{address, clip, text};
+use crate::house::MARK;
 use protocol::command::NetworkRequest;
 use protocol::url::{self, UrlKind};
 use serde_json::Value;
@@ -28,6 +29,14 @@ pub(in crate::pages) struct Network {
 }
 
 impl Network {
+    /// Nothing that the tab's pages asked for was another owner's.
+    pub(super) fn with_own_past() -> Self {
+        Self {
+            whole: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes a debugger event; those of other domains are passed by.
     pub(super) fn event(&mut self, method: &str, params: &Value) {
         let id = text(params, "requestId");
@@ -60,15 +69,23 @@ impl Network {
     }
 
     /// A document took the page's place.
-    pub(super) fn committed(&mut self, loader: &str, url: &str) {
+    pub(super) fn committed(&mut self, loader: &str, url: &str, restored: bool) {
         // A blank page has no request of its own; one out of the history was asked for long ago.
-        self.whole = self.shows(loader) || url::classify(url) != UrlKind::Web;
+        self.whole = self.shows(loader) || !restored && url::classify(url) != UrlKind::Web;
     }
 
-    /// The page shows this document, and we know not for how long. If it is another one than
+    /// The debugger came to this page, which has been there for nobody knows how long. Only of a tab
+    /// that is as it was made is it known that it asked for nothing; a blank page that another
+    /// opened may be written by that.
+    pub(super) fn found(&mut self, loader: &str, url: &str) {
+        self.shows(loader);
+        self.whole &= url.starts_with(MARK);
+    }
+
+    /// The page shows this document. If it is another one than
     /// before, what was asked before its own request is another page's. Gives whether that request
     /// was seen.
-    pub(super) fn shows(&mut self, loader: &str) -> bool {
+    fn shows(&mut self, loader: &str) -> bool {
         let own = |entry: &(String, NetworkRequest)| entry.0 == loader;
         let first = self.requests.iter().position(own);
         if self.loader != loader {
@@ -259,11 +276,11 @@ mod tests {
     fn a_new_document_keeps_its_own_request_and_what_came_after() {
         let mut network = Network::default();
         send(&mut network, "1", "http://a/", "Document");
-        network.committed("1", "http://a/");
+        network.committed("1", "http://a/", false);
         send(&mut network, "2", "http://a/x", "Fetch");
         send(&mut network, "L2", "http://b/", "Document");
         send(&mut network, "3", "http://b/x", "Script");
-        network.committed("L2", "http://b/");
+        network.committed("L2", "http://b/", false);
         assert_eq!(
             shown(&network),
             [
@@ -271,8 +288,19 @@ mod tests {
                 "GET http://b/x script None None"
             ]
         );
-        network.committed("from the cache", "http://a/");
+        network.committed("from the cache", "http://a/", true);
         assert!(shown(&network).is_empty());
+    }
+
+    #[test]
+    fn a_page_that_needs_no_request_of_its_own_is_whole_unless_it_comes_out_of_the_history() {
+        for url in ["about:blank", "data:text/html,x", "blob:http://a/1"] {
+            for restored in [false, true] {
+                let mut network = Network::default();
+                network.committed("L", url, restored);
+                assert_eq!(network.is_whole(), !restored, "{url}");
+            }
+        }
     }
 
     #[test]

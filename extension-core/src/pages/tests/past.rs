@@ -2,6 +2,7 @@
 //! of what another owner was told.
 
 use super::*;
+use crate::house::MARK;
 
 const CHILD: &str = "S1";
 const GRANDCHILD: &str = "S2";
@@ -395,6 +396,24 @@ fn requests_that_nobody_could_see_are_said_to_be_missing_until_the_page_is_loade
     chrome.commit("L4", "http://cached.test/");
     chrome.load();
     assert!(partly(network(&mut chrome)), "out of the history");
+}
+
+#[test]
+fn of_a_fresh_blank_tab_no_request_is_missing_until_it_is_lost_from_sight() {
+    let blank = format!("{MARK}4f");
+    for (own_past, url) in [(true, &*blank), (false, &*blank), (true, "about:blank")] {
+        let mut chrome = Chrome::new();
+        chrome.tab["url"] = json!(url);
+        if own_past {
+            chrome.pages.handle_own_past(TAB);
+        }
+        let fresh = own_past && url == blank;
+        let (_, notes) = network(&mut chrome);
+        assert_eq!(!says_what_is_missing(&notes), fresh, "{own_past} {url}");
+        lose_debugger(&mut chrome);
+        finish_snapshot(&mut chrome);
+        assert!(says_what_is_missing(&network(&mut chrome).1));
+    }
 }
 
 #[test]
