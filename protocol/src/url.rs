@@ -23,14 +23,18 @@ pub enum UrlKind {
     Refused,
 }
 
+/// Edges trimmed of spaces and control characters, tabs and line breaks gone.
+fn as_chrome_reads(url: &str) -> String {
+    url.trim_matches(|c: char| c <= ' ')
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
+        .collect()
+}
+
 /// Classifies `url` by its scheme as Chrome would read it.
 #[must_use]
 pub fn classify(url: &str) -> UrlKind {
-    let trimmed = url.trim_matches(|c: char| c <= ' ');
-    let text: String = trimmed
-        .chars()
-        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
-        .collect();
+    let text = as_chrome_reads(url);
     let Some((scheme, rest)) = text.split_once(':') else {
         return UrlKind::Refused;
     };
@@ -94,6 +98,28 @@ pub fn tellable(url: &str) -> Cow<'_, str> {
     match scheme {
         Some((scheme, _)) if is_scheme(scheme) => Cow::Owned(format!("{scheme}:").to_lowercase()),
         Some(_) | None => Cow::Borrowed(""),
+    }
+}
+
+/// The name of a script as far as an agent may read it. Tools name scripts by schemes of their own
+/// (`webpack-internal:///./src/App.js`), and pages as they like: here only what the browser, an
+/// extension or the disk has is cut as by [`tellable`].
+#[must_use]
+pub fn tellable_script(name: &str) -> Cow<'_, str> {
+    let is_hidden = |scheme: &str| {
+        matches!(
+            scheme,
+            "blob" | "devtools" | "edge" | "file" | "filesystem" | "view-source"
+        ) || scheme.starts_with("chrome")
+            || scheme.ends_with("-extension")
+    };
+    if as_chrome_reads(name)
+        .split_once(':')
+        .is_some_and(|(scheme, _)| is_hidden(&scheme.to_ascii_lowercase()))
+    {
+        tellable(name)
+    } else {
+        Cow::Borrowed(name)
     }
 }
 
@@ -176,6 +202,36 @@ mod tests {
             ("a", ""),
         ] {
             assert_eq!(tellable(url), told, "{url}");
+        }
+    }
+
+    #[test]
+    fn of_a_scripts_name_only_what_no_agent_may_know_of_is_cut() {
+        for whole in [
+            "",
+            "a.js",
+            "https://a/x.js",
+            "webpack-internal:///./src/App.js",
+            "webpack:///file:/x.js",
+            "about:srcdoc",
+            "blob:https://a/1",
+            "a: b.js",
+        ] {
+            assert_eq!(tellable_script(whole), whole);
+        }
+        for (name, told) in [
+            ("file:///home/me/x.js", "file:"),
+            (" FILE:///home/me/x.js", "file:"),
+            ("fi\nle:///home/me/x.js", ""),
+            ("blob:chrome-extension://x/1", "blob:"),
+            ("filesystem:chrome-extension://x/1", "filesystem:"),
+            ("chrome://settings/x.js", "chrome:"),
+            ("chrome-extension://x/y.js", "chrome-extension:"),
+            ("moz-extension://x/y.js", "moz-extension:"),
+            ("devtools://devtools/x.js", "devtools:"),
+            ("view-source:https://a/", "view-source:"),
+        ] {
+            assert_eq!(tellable_script(name), told, "{name}");
         }
     }
 

@@ -10,8 +10,9 @@ use frames::{FrameNews, Frames, Session};
 use network::Network;
 use protocol::Instant;
 use protocol::command::Dialog;
-use protocol::url::tellable;
+use protocol::url::{tellable, tellable_script};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// Downloads kept until a call tells of them; a page may start any number.
@@ -344,15 +345,23 @@ pub(super) fn clip(text: &str, longest: usize) -> String {
     text.chars().take(kept).chain(['…']).collect()
 }
 
-/// An address that a page or a script of its has, as far as an agent may read it: at most `longest`
-/// characters, see [`tellable`]. A name that a page gave to its script stays.
+/// An address that a page asks for, as far as an agent may read it: at most `longest` characters,
+/// see [`tellable`].
 fn address(url: &str, longest: usize) -> String {
     // What is no page is asked for like one.
     let socket = ["ws:", "wss:"].iter().any(|scheme| url.starts_with(scheme));
-    if socket || !url.contains(':') {
-        return clip(&without_user(url), longest);
-    }
-    clip(&without_user(&tellable(url)), longest)
+    let told = if socket {
+        Cow::Borrowed(url)
+    } else {
+        tellable(url)
+    };
+    clip(&without_user(&told), longest)
+}
+
+/// The name of a script, as far as an agent may read it: at most `longest` characters, see
+/// [`tellable_script`].
+fn script(name: &str, longest: usize) -> String {
+    clip(&without_user(&tellable_script(name)), longest)
 }
 
 /// `https://user:word@host/` without the user and the word.
@@ -361,9 +370,16 @@ fn without_user(url: &str) -> String {
         return url.to_owned();
     };
     let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..host].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
+    let user = rest[..host].rsplit_once('@').map(|(user, _)| user);
+    // Chrome's own schemes have users; in a tool's, `@scope` is a name.
+    let has_users = ["http", "https", "ws", "wss"]
+        .iter()
+        .any(|known| scheme.to_ascii_lowercase().ends_with(known));
+    match user {
+        Some(user) if has_users || user.contains(':') => {
+            format!("{scheme}://{}", &rest[user.len() + 1..])
+        }
+        Some(_) | None => url.to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! of the latter does the time of a line show whose it is: somebody may put the computer's clock
 //! back, which Chrome reads for each line, and ours never steps back.
 
-use super::{address, clip, newest, text};
+use super::{clip, newest, script, text};
 use protocol::Instant;
 use protocol::command::{ConsoleLevel, ConsoleMessage, Source};
 use serde_json::Value;
@@ -246,7 +246,7 @@ fn source(at: &Value) -> Option<Source> {
     let url = text(at, "url");
     let from_one = |name: &str| at[name].as_u64().map(|count| count + 1);
     (!url.is_empty()).then(|| Source {
-        url: address(url, URL_MAX),
+        url: script(url, URL_MAX),
         line: from_one("lineNumber"),
         column: from_one("columnNumber"),
     })
@@ -363,11 +363,21 @@ mod tests {
 
     #[test]
     fn a_place_is_told_without_passwords_and_where_no_agent_may_be_by_its_scheme() {
-        for (url, name) in [
+        let whole = [
+            "named-by-the-page.js",
+            "http://a/x@y.js",
+            "webpack-internal:///./src/App.js",
+            "webpack://@scope/app/./src/App.js",
+            "ng:///App/Component.ngfactory.js",
+            "wasm://wasm/1a2b",
+            "pages/a: the second.js",
+        ];
+        for (url, name) in whole.map(|name| (name, name)).into_iter().chain([
             ("http://me:word@a/x.js", "http://a/x.js"),
+            ("webpack://me:word@a/x.js", "webpack://a/x.js"),
             ("chrome-extension://id/secret.js", "chrome-extension:"),
-            ("named-by-the-page.js", "named-by-the-page.js"),
-        ] {
+            ("file:///home/me/x.js", "file:"),
+        ]) {
             let stack = json!({"callFrames": [{"url": url, "lineNumber": 4}]});
             let call = json!({"type": "log", "args": [], "stackTrace": stack});
             let said = told("Runtime.consoleAPICalled", call);
