@@ -72,12 +72,16 @@ async fn a_page_of_the_former_owner_that_comes_back_out_of_the_history_says_noth
     let (owner, other) = (world.agent("owner").await?, world.agent("other").await?);
     other.open(&world.site.url("/")).await?;
     let tab = spoken(&world, &owner, "left").await?;
+    // Only the same page, not one that is loaded again, still has it.
+    let mark = json!({"tabId": tab, "function": "() => { window.mark = 'the same page'; }"});
+    owner.ok("browser_evaluate", mark).await?;
     owner.open(&world.site.url("/")).await?;
     let to = owner.alias_of("other").await?;
     let handoff = json!({"action": "handoff", "tabId": tab, "to": to});
     owner.ok("browser_tabs", handoff).await?;
     let back = json!({"tabId": tab});
     other.ok("browser_navigate_back", back).await?;
+    assert_eq!(other.read(tab, "window.mark").await?, "the same page");
     let heard = console(&other, tab).await?;
     assert!(!heard.text.contains("failed left"), "{heard}");
     world.close().await
