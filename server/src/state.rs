@@ -213,9 +213,9 @@ pub fn writing() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits at most `STOP_MAX` for the file that is being written and lets no other be begun. For the
-/// last moment of a process: threads that it does not wait for would leave a file under its passing
-/// name.
+/// Waits for the file that is being written and lets no other be begun, or gives up after `STOP_MAX`.
+/// For the last moment of a process: threads that it does not wait for would leave a file under its
+/// passing name.
 pub fn stop_writing() {
     stop(&WRITING, STOP_MAX);
 }
