@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A moment in milliseconds since a start that the driver chose. It never steps back: drivers
-/// clamp (see `design/worker.md`, *A clock that steps back counts as no time*).
+/// clamp (see `design/worker.md`, *A clock that steps back counts as no time*). The extension's
+/// driver starts with 1970: for pages out of the history, the console compares it with the times
+/// that Chrome tells.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
