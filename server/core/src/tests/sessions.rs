@@ -160,7 +160,7 @@ fn a_second_socket_of_the_same_browser_takes_the_place_of_the_first() {
         .frames
         .iter()
         .filter(|(to, _)| *to == new)
-        .map(|(_, frame)| matches!(frame, protocol::Frame::HelloAck(_)))
+        .map(|(_, frame)| matches!(frame, Frame::HelloAck(_)))
         .collect();
     assert_eq!(order, vec![true, false], "helloAck, then one sessionOpen");
 }
