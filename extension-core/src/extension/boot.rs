@@ -141,9 +141,7 @@ impl Extension {
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
             self.adopt(*tab, record, now);
         }
-        // A seat without its session is damage, and dropped; the tabs want to know who is there
-        // before they are told whose they are.
-        seats.retain(|id, _| self.sessions.get(id).is_some());
+        // The tabs want to know who is there before they are told whose they are.
         for (id, session) in self.sessions.iter() {
             self.tabs.open_session(id, session.peer.clone(), now);
         }
@@ -360,6 +358,19 @@ mod tests {
         for key in set.keys().chain(&remove) {
             assert!(said.iter().any(|line| line.contains(key)), "{key}");
         }
+    }
+
+    #[test]
+    fn what_belongs_to_no_session_is_removed_at_boot() {
+        let entity = |body: Value| json!({"v": store::VERSION, "e": body});
+        let (set, remove, _) = first_write(json!({
+            "browser": entity(json!({"id": "b", "name": "work"})),
+            "call/x/c-1": entity(json!({"tab": 7})),
+            "seat/x": entity(json!({"current": "never", "had": false})),
+            "tab/7": entity(json!({"owner": {"session": ["x", "made"]}})),
+        }));
+        assert!(set.is_empty(), "{set:?}");
+        assert_eq!(remove, ["call/x/c-1", "seat/x", "tab/7"]);
     }
 
     #[test]
