@@ -3,7 +3,9 @@
 //! and keeps a message that comes before the handshake from ending the process.
 
 use super::Calls;
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, RequestId};
+use rmcp::model::{
+    ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+};
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde_json::Value;
@@ -30,8 +32,8 @@ pub(super) struct Lines<R, C> {
     input: BufReader<R>,
     line: Vec<u8>,
     state: State,
-    // rmcp gives up on a client whose first message is not a request.
-    greeted: bool,
+    // The client has said in which revision of MCP it speaks.
+    begun: bool,
     output: Option<mpsc::Sender<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
     calls: Arc<C>,
@@ -87,7 +89,7 @@ where
             input: BufReader::new(input),
             line: Vec::new(),
             state: State::Reading,
-            greeted: false,
+            begun: false,
             output: Some(sender),
             writer: Some(writer),
             calls,
@@ -163,18 +165,22 @@ where
         }
     }
 
-    /// Before the first request nothing else is of use, and rmcp would take it for the end.
+    /// Before the client has begun, only requests are of use: rmcp would take anything else for
+    /// the end.
     fn admit(
         &mut self,
         message: RxJsonRpcMessage<RoleServer>,
     ) -> Option<RxJsonRpcMessage<RoleServer>> {
-        match message {
-            JsonRpcMessage::Request(_) => self.greeted = true,
+        let passes = match &message {
+            JsonRpcMessage::Request(request) => {
+                self.begun |= begins(&request.request);
+                true
+            }
             JsonRpcMessage::Response(_)
             | JsonRpcMessage::Notification(_)
-            | JsonRpcMessage::Error(_) => {}
-        }
-        self.greeted.then_some(message)
+            | JsonRpcMessage::Error(_) => self.begun,
+        };
+        passes.then_some(message)
     }
 
     fn complain(&self, code: ErrorCode, what: &'static str, id: Option<RequestId>) {
@@ -266,6 +272,25 @@ fn to_line(message: &TxJsonRpcMessage<RoleServer>) -> Option<Vec<u8>> {
         .ok()?;
     line.push(b'\n');
     Some(line)
+}
+
+/// Whether a client begins with this request: by `initialize`, or, from 2026-07-28 on, by any that says
+/// all of that for itself. Until then it may only ask who we are.
+fn begins(request: &ClientRequest) -> bool {
+    if matches!(request, ClientRequest::InitializeRequest(_)) {
+        return true;
+    }
+    let asks = matches!(
+        request,
+        ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_)
+    );
+    let meta = request.get_meta();
+    let known = |version| ProtocolVersion::KNOWN_VERSIONS.contains(&version);
+    !asks
+        && meta.protocol_version().is_some_and(known)
+        && meta
+            .missing_required_keys(&ProtocolVersion::V_2026_07_28)
+            .is_empty()
 }
 
 /// What is wrong with JSON that is no message, and the id to answer to where it has one.

@@ -508,6 +508,22 @@ async fn nonsense_before_the_handshake_does_not_end_the_server() {
 }
 
 #[tokio::test]
+async fn what_is_no_request_ends_no_server_that_was_asked_only_who_it_is() {
+    let notification =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}});
+    let mut client = Client::modern().await;
+    client.say(notification.clone()).await;
+    client.modern = false;
+    assert!(client.ask(2, "ping", json!({})).await["result"].is_object());
+    client.say(notification.clone()).await;
+    let unready = client.ask(3, "tools/list", json!({})).await;
+    assert!(unready["error"].is_object(), "{unready}");
+    client.say(notification).await;
+    client.modern = true;
+    assert!(client.ask(4, "tools/list", json!({})).await["result"].is_object());
+}
+
+#[tokio::test]
 async fn a_line_without_end_does_not_fill_the_memory() {
     let mut client = Client::legacy("2025-11-25").await;
     client.line(&"x".repeat(17 * 1024 * 1024)).await;
