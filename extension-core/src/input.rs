@@ -226,11 +226,13 @@ pub enum DetachReason {
     Other,
 }
 
-/// A `chrome.tabs.Tab`, as far as the core cares. Missing fields read as their defaults.
+/// A `chrome.tabs.Tab`, as far as the core cares. Missing fields read as their defaults, but for the
+/// id: what has none is no tab.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct TabFacts {
     /// `-1` for tabs that are none (DevTools windows).
+    #[serde(default = "no_tab")]
     pub id: i64,
     /// Its window.
     pub window_id: i64,
@@ -252,6 +254,10 @@ pub struct TabFacts {
     pub group_id: i64,
     /// `loading` or `complete`.
     pub status: String,
+}
+
+fn no_tab() -> i64 {
+    -1
 }
 
 impl TabFacts {
