@@ -15,6 +15,8 @@ usage() {
 ./build.sh bench             figures, beside two peers where npm is there; written to benches/FIGURES.md
     --quick                  a tenth of the samples, written nowhere
 ./build.sh soak [MINUTES]    new seeds of the simulation, for ten minutes unless said otherwise
+./build.sh fuzz [SECONDS [BODY…]]
+                             grow the corpus of bad input, a minute for each body unless said otherwise
     E2E_HEADED=1             show the browsers that are otherwise headless, on your display
     KEEP=1                   keep profiles and logs of the end-to-end tests
 TEXT
@@ -269,7 +271,7 @@ test_lint() {
 }
 
 test_core() {
-  cargo test --locked -p interlock-protocol -p interlock-extension-core -p interlock-server-core -p interlock "$@"
+  cargo test --locked -p interlock-protocol -p interlock-extension-core -p interlock-server-core -p interlock -p interlock-fuzz "$@"
   has node || export WASM_BINDGEN_USE_BROWSER=1
   CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$target/debug/wasm-bindgen-test-runner \
     cargo test --locked -p interlock-extension-core --target wasm32-unknown-unknown "$@"
@@ -285,6 +287,12 @@ test_sim() {
 }
 
 soak() { cargo run --locked --release -p interlock-sim --bin soak -- "$@"; }
+
+# Counters are put into everything, and read by the program itself: the profile goes nowhere.
+fuzz() {
+  CARGO_TARGET_DIR=$target/fuzz RUSTFLAGS="-C instrument-coverage" LLVM_PROFILE_FILE=/dev/null \
+    cargo run --locked -p interlock-fuzz --features coverage -- "$@"
+}
 
 test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked -p interlock-e2e -p interlock-benches "$@"; }
 
@@ -347,6 +355,7 @@ case ${1:-build} in
   test) shift; run_tests "$@" ;;
   bench) shift; bench "$@" ;;
   soak) shift; soak "$@" ;;
+  fuzz) shift; fuzz "$@" ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;
 esac

@@ -22,6 +22,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -170,6 +171,14 @@ async fn serve_one(stream: TcpStream, place: Place, sockets: Sockets) {
     if stream.set_nodelay(true).is_err() {
         return; // It is gone already.
     }
+    serve_stream(stream, place, sockets).await;
+}
+
+/// Serves one connection, until it is closed or has become a WebSocket.
+pub async fn serve_stream<S>(stream: S, place: Place, sockets: Sockets)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(|request| {
         let response = answer(request, place, &sockets);
         async { Ok::<_, Infallible>(response) }
