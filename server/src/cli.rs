@@ -3,7 +3,8 @@
 
 use crate::extension;
 use crate::state::StateDir;
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{NonEmptyStringValueParser, Resettable};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use protocol::ports::PortRange;
 use std::io;
 use std::path::PathBuf;
@@ -39,10 +40,10 @@ pub struct Serve {
     #[arg(long, env = "INTERLOCK_INSTANCE_ID", value_name = "ID")]
     pub instance_id: Option<String>,
     /// What people see in the browser; {folder} and {branch} are filled in
-    #[arg(long, env = "INTERLOCK_LABEL", value_name = "TEXT")]
+    #[arg(long, env = "INTERLOCK_LABEL", value_name = "TEXT", value_parser = words())]
     pub label: Option<String>,
     /// Only use the browser of this name
-    #[arg(long, env = "INTERLOCK_BROWSER", value_name = "NAME")]
+    #[arg(long, env = "INTERLOCK_BROWSER", value_name = "NAME", value_parser = words())]
     pub browser: Option<String>,
     /// Folders that tools may write into, besides the working folder; a comma between them
     #[arg(long, env = "INTERLOCK_ROOTS", value_name = "DIR", num_args = 1.., value_delimiter = ',')]
@@ -73,6 +74,28 @@ pub enum Do {
 
 fn read_range(text: &str) -> Result<PortRange, String> {
     PortRange::parse(text).ok_or_else(|| "two ports from 1024 on, such as 8765-8775".into())
+}
+
+fn words() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
+}
+
+impl Cli {
+    /// Reads the command line and the variables of this process. A variable that is set to nothing
+    /// is not set: clients fill in what they do not know so. Ends the process, with words for the
+    /// user, when it cannot be understood.
+    #[must_use]
+    pub fn read() -> Self {
+        let command = Self::command().mut_args(|arg| {
+            let value = arg.get_env().and_then(std::env::var_os);
+            if value.is_some_and(|value| value.is_empty()) {
+                arg.env(Resettable::Reset)
+            } else {
+                arg
+            }
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 impl Serve {
@@ -128,7 +151,6 @@ impl Do {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound_and_every_flag_has_its_variable() {

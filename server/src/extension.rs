@@ -68,10 +68,14 @@ pub fn pair(folder: &Path, state: &StateDir, range: PortRange) -> io::Result<()>
             folder.display()
         )));
     }
+    let secret = state.secret().map_err(|error| {
+        let words = format!("{error}; `interlock pair --rotate` makes a new secret");
+        io::Error::new(error.kind(), words)
+    })?;
     make_private(folder)?;
     let pairing = PairingFile {
         version: 1,
-        secret: state.secret()?.to_hex(),
+        secret: secret.to_hex(),
     };
     replace_private(
         &folder.join(PAIRING),

@@ -1,9 +1,9 @@
 //! The binary `interlock`; everything it does is in the library.
 
-use clap::Parser;
 use interlock::cli::{Cli, Do};
 use interlock::run::{self, Options};
 use interlock::{mcp, state};
+use std::env::VarError;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 const LOG_LEVEL: &str = "warn,interlock=info";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let done = match &cli.command {
         Some(command) => command_line(command, &cli),
         None => serve(cli),
@@ -58,7 +58,14 @@ fn serve(cli: Cli) -> io::Result<ExitCode> {
 
 /// Stdout is MCP's; the log goes to stderr or a file.
 fn log(file: Option<&Path>) -> io::Result<()> {
-    let filter = EnvFilter::try_from_env("INTERLOCK_LOG").unwrap_or_else(|_| LOG_LEVEL.into());
+    let (filter, wrong) = match std::env::var("INTERLOCK_LOG") {
+        Ok(words) if !words.is_empty() => match words.parse() {
+            Ok(filter) => (filter, None),
+            Err(error) => (LOG_LEVEL.into(), Some(format!("{words}: {error}"))),
+        },
+        Ok(_) | Err(VarError::NotPresent) => (EnvFilter::from(LOG_LEVEL), None),
+        Err(error) => (LOG_LEVEL.into(), Some(error.to_string())),
+    };
     // It logs whole requests, and with them what is typed into pages.
     let filter = filter.add_directive("rmcp=error".parse().map_err(io::Error::other)?);
     let log = tracing_subscriber::fmt()
@@ -71,10 +78,15 @@ fn log(file: Option<&Path>) -> io::Result<()> {
             // It names pages and folders, which are nobody else's business.
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(path)?;
+            let file = options
+                .open(path)
+                .map_err(|error| state::about(path, &error))?;
             log.with_writer(std::sync::Mutex::new(file)).init();
         }
         None => log.with_writer(io::stderr).init(),
+    }
+    if let Some(wrong) = wrong {
+        tracing::warn!("INTERLOCK_LOG is not what a log filter looks like: {wrong}");
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use protocol::pairing::Secret;
-use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -44,7 +43,7 @@ impl StateDir {
             None => default_path()
                 .ok_or_else(|| io::Error::other("no home folder; give --state-dir"))?,
         };
-        make_private(&path)?;
+        make_private(&path).map_err(|error| about(&path, &error))?;
         sweep(&path, SystemTime::now());
         Ok(Self { path })
     }
@@ -91,14 +90,10 @@ impl StateDir {
     /// [`StateDir::rotate_secret`] mends both.
     pub fn read_secret(&self) -> io::Result<Secret> {
         let path = self.path.join(SECRET);
-        let wrong =
-            |kind, why: &dyn Display| io::Error::new(kind, format!("{}: {why}", path.display()));
-        let text = fs::read_to_string(&path).map_err(|error| wrong(error.kind(), &error))?;
+        let text = fs::read_to_string(&path).map_err(|error| about(&path, &error))?;
         Secret::from_hex(&text).ok_or_else(|| {
-            wrong(
-                io::ErrorKind::InvalidData,
-                &"it does not hold 64 hex digits",
-            )
+            let why = io::Error::new(io::ErrorKind::InvalidData, "it does not hold 64 hex digits");
+            about(&path, &why)
         })
     }
 
@@ -132,6 +127,12 @@ impl StateDir {
         }
         Ok(path)
     }
+}
+
+/// An error of the file system that says of which file it is.
+#[must_use]
+pub fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Removes secrets that never came to their place. What cannot be removed stays for the next start.
