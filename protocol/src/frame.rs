@@ -379,6 +379,10 @@ impl Frame {
         if text.len() > max {
             return Err(BadFrame::TooLarge(text.len()));
         }
+        // The reader would take an array for the fields in their order.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(BadFrame::Malformed("not a JSON object".into()));
+        }
         let frame: Self =
             serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
                 Ok(Tag { kind }) if !TYPES.contains(&kind.as_str()) => BadFrame::UnknownType,
@@ -481,6 +485,24 @@ mod tests {
 
     fn parse(value: &Value) -> Result<Frame, BadFrame> {
         Frame::parse(&value.to_string(), limits::FRAME_MAX)
+    }
+
+    #[test]
+    fn a_frame_is_an_object_and_nothing_else() {
+        assert_eq!(Frame::parse(" {\"type\":\"ping\"}", 99), Ok(Frame::Ping {}));
+        for text in [
+            "[\"ping\"]",
+            "[\"of a later version\"]",
+            "\"ping\"",
+            "null",
+            "",
+        ] {
+            let read = Frame::parse(text, 99);
+            assert!(
+                matches!(read, Err(BadFrame::Malformed(_))),
+                "{text}: {read:?}"
+            );
+        }
     }
 
     #[test]

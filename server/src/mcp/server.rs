@@ -48,6 +48,9 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// For how long a client may keep the list of tools, which is the same for this program's life.
 const TOOLS_TTL_MS: u64 = 3_600_000;
 
+/// As much of a method's name as is told back; no method of MCP has half of it.
+const METHOD_TOLD_MAX: usize = 80;
+
 /// How [`serve`] ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -333,11 +336,9 @@ impl<C: Calls> ServerHandler for Service<C> {
             let what = format!("The parameters of {} are malformed.", request.method);
             return Err(ErrorData::invalid_params(what, None));
         }
-        Err(ErrorData::new(
-            ErrorCode::METHOD_NOT_FOUND,
-            request.method,
-            None,
-        ))
+        let name: String = request.method.chars().take(METHOD_TOLD_MAX).collect();
+        let what = format!("There is no method `{name}` here.");
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, what, None))
     }
 }
 
