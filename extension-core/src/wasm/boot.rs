@@ -1,7 +1,7 @@
 //! What a new core is told, gathered before its first input: the store, the tabs, the two files of the own
 //! folder, and chance.
 
-use super::{chrome, convert, events, fetch, storage};
+use super::{chrome, convert, events, fetch, log, storage};
 use crate::extension::emptied;
 use crate::input::{Boot, Config};
 use js_sys::Array;
@@ -46,7 +46,10 @@ pub(super) async fn secret() -> Option<Secret> {
 
 async fn config() -> Config {
     match fetch::own_file("config.json").await {
-        Some(text) => serde_json::from_str(&text).unwrap_or_default(),
+        Some(text) => Config::read(&text).unwrap_or_else(|why| {
+            log::note(&why);
+            Config::default()
+        }),
         None => Config::default(),
     }
 }
