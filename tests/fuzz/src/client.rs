@@ -74,7 +74,13 @@ async fn talk(bytes: &[u8]) -> (End, String) {
         "capabilities": {},
         "clientInfo": {"name": "good", "version": "1"},
     });
-    let call = json!({"name": "browser_snapshot", "arguments": {}});
+    // What 2026-07-28 wants said with each request, should the client have begun in that.
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "good", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let call = json!({"name": "browser_snapshot", "arguments": {}, "_meta": meta});
     let lines = [
         json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": hello}),
         json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),

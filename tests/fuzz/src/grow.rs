@@ -19,6 +19,9 @@ const NAME_DIGITS: usize = 16;
 /// Inputs by the names of their files.
 pub type Inputs = BTreeMap<String, Vec<u8>>;
 
+/// An input, and the counters that it moved, ascending.
+type Tried = (Vec<u8>, Vec<usize>);
+
 /// Where a body's inputs lie.
 #[must_use]
 pub fn folder(body: &Body) -> PathBuf {
@@ -83,10 +86,10 @@ pub struct Grown {
 /// The input that `body` does not hold for.
 pub fn grow(body: &Body, inputs: Inputs, time: Duration, seed: u64) -> Result<Grown, Vec<u8>> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut pool: Vec<(Vec<u8>, Vec<usize>)> = Vec::new();
+    let mut pool: Vec<Tried> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut tried = 0;
-    let mut try_input = |bytes: Vec<u8>, pool: &mut Vec<(Vec<u8>, Vec<usize>)>| {
+    let mut try_input = |bytes: Vec<u8>, pool: &mut Vec<Tried>| {
         tried += 1;
         let mut held = Ok(());
         let moved = reached(|| held = try_one(body, &bytes));
@@ -125,7 +128,8 @@ pub fn grow(body: &Body, inputs: Inputs, time: Duration, seed: u64) -> Result<Gr
             left.remove(&counter);
         }
     }
-    for bytes in cover(pool, left) {
+    for (bytes, needed) in cover(pool, left) {
+        let bytes = shorten(body, bytes, &needed);
         kept.insert(name_of(&bytes), bytes);
     }
     Ok(Grown {
@@ -135,9 +139,27 @@ pub fn grow(body: &Body, inputs: Inputs, time: Duration, seed: u64) -> Result<Gr
     })
 }
 
-/// Inputs that move all counters in `left`: again and again the one that moves most of what is
+/// The input without the lines that are not needed to move the counters in `needed`.
+fn shorten(body: &Body, bytes: Vec<u8>, needed: &[usize]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    for at in (0..lines.len()).rev() {
+        let line = lines.remove(at);
+        let mut held = Ok(());
+        let moved = reached(|| held = try_one(body, &lines.concat()));
+        let does = held.is_ok()
+            && needed
+                .iter()
+                .all(|counter| moved.binary_search(counter).is_ok());
+        if !does {
+            lines.insert(at, line);
+        }
+    }
+    lines.concat()
+}
+
+/// Inputs that move all counters in `left`, each with those that it is kept for: again and again the one that moves most of what is
 /// left for its length.
-fn cover(mut pool: Vec<(Vec<u8>, Vec<usize>)>, mut left: BTreeSet<usize>) -> Vec<Vec<u8>> {
+fn cover(mut pool: Vec<Tried>, mut left: BTreeSet<usize>) -> Vec<Tried> {
     let mut kept = Vec::new();
     loop {
         for (_, moved) in &mut pool {
@@ -145,16 +167,15 @@ fn cover(mut pool: Vec<(Vec<u8>, Vec<usize>)>, mut left: BTreeSet<usize>) -> Vec
         }
         pool.retain(|(_, moved)| !moved.is_empty());
         // 64 bytes are what a file costs beside its content.
-        let worth =
-            |(bytes, moved): &(Vec<u8>, Vec<usize>)| moved.len() * 4096 / (bytes.len() + 64);
+        let worth = |(bytes, moved): &Tried| moved.len() * 4096 / (bytes.len() + 64);
         let Some(best) = (0..pool.len()).max_by_key(|at| worth(&pool[*at])) else {
             return kept;
         };
         let (bytes, moved) = pool.swap_remove(best);
-        for counter in moved {
-            left.remove(&counter);
+        for counter in &moved {
+            left.remove(counter);
         }
-        kept.push(bytes);
+        kept.push((bytes, moved));
     }
 }
 
@@ -208,7 +229,7 @@ mod tests {
             (vec![4], vec![2]),
         ];
         let kept = cover(pool, BTreeSet::from([1, 2, 3]));
-        assert_eq!(kept, [vec![2], vec![3]]);
+        assert_eq!(kept, [(vec![2], vec![1, 2]), (vec![3], vec![3])]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Lines that are played of one script.
 const LINES_MAX: usize = 64;
-/// The longest that one line waits.
-const WAIT_MAX: u64 = 400_000;
+/// How long all lines together wait: longer than any grace.
+const WAIT_MAX: Duration = Duration::from_secs(400);
 
 /// Plays a script of nonsense, a step a line; a line that is none is passed over. `TAB` is a number
 /// or `new` for the newest tab.
@@ -40,23 +40,25 @@ pub fn transitions(bytes: &[u8]) {
     // The mad server is found and proves itself.
     world.pass(Duration::from_millis(100));
     let text = String::from_utf8_lossy(bytes);
+    let mut patience = WAIT_MAX;
     for line in text.lines().take(LINES_MAX) {
         // None is a line that is no step.
-        let _ = step(&mut world, line);
+        let _ = step(&mut world, &mut patience, line);
     }
     world.come_to_rest();
     world.serve_a_good_call();
     world.leave_and_forget();
 }
 
-fn step(world: &mut World, line: &str) -> Option<()> {
+fn step(world: &mut World, patience: &mut Duration, line: &str) -> Option<()> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "say" => world.mad_says(rest),
         "leave" => world.mad_leaves(rest.parse().ok()?),
         "wait" => {
-            let millis: u64 = rest.parse().ok()?;
-            world.pass(Duration::from_millis(millis.min(WAIT_MAX)));
+            let time = Duration::from_millis(rest.parse().ok()?).min(*patience);
+            *patience -= time;
+            world.pass(time);
         }
         "lie" => world.lies.push_back(Ok(serde_json::from_str(rest).ok()?)),
         "fail" => world.lies.push_back(Err(ChromeError {
