@@ -357,9 +357,12 @@ impl Fault {
                 None => format!("There is no tab {tab}."),
             },
             Self::NoTab => "This session has no current tab any more.".into(),
-            Self::TabsLost { urls } if urls.is_empty() => "Your tabs were lost.".into(),
+            Self::TabsLost { urls } if urls.iter().all(String::is_empty) => {
+                "Your tabs were lost.".into()
+            }
             Self::TabsLost { urls } => {
-                let urls: Vec<String> = urls.iter().map(|url| address(url)).collect();
+                let urls = urls.iter().filter(|url| !url.is_empty());
+                let urls: Vec<String> = urls.map(|url| address(url)).collect();
                 format!("Tabs were lost; they last showed {}.", urls.join(", "))
             }
             Self::StoppedByUser => "The user has stopped all agents in this browser.".into(),
@@ -597,6 +600,17 @@ mod tests {
         assert!(fault.message().contains("https://a.test/x"));
         let bare = Fault::UrlRefused { url: "a".into() };
         assert!(bare.message().contains("without a scheme"));
+    }
+
+    #[test]
+    fn of_lost_tabs_that_never_showed_anything_no_address_is_told() {
+        let lost = |urls: &[&str]| {
+            let urls = urls.iter().map(|&url| url.to_owned()).collect();
+            Fault::TabsLost { urls }.message()
+        };
+        assert_eq!(lost(&[]), "Your tabs were lost.");
+        assert_eq!(lost(&["", ""]), "Your tabs were lost.");
+        assert!(lost(&["", "http://a/"]).contains("showed http://a/."));
     }
 
     #[test]

@@ -166,8 +166,8 @@ impl Extension {
         }
     }
 
-    /// The debugger of the former life may still be on a tab that was a session's.
-    /// It may have been shown while no worker lived.
+    /// The debugger of the former life may still be on a tab that was a session's, and the person
+    /// may have shown it while no worker lived.
     pub(super) fn adopt_page(&mut self, tab: TabId, now: Instant) {
         self.pages.adopt(tab, now);
         if self.facts.get(&tab).is_some_and(|facts| facts.active) {
