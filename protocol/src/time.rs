@@ -7,7 +7,8 @@ use std::time::Duration;
 /// A moment in milliseconds since a start that the driver chose. It never steps back: drivers
 /// clamp (see `design/worker.md`, *A clock that steps back counts as no time*). The extension's
 /// driver starts with 1970: for pages out of the history, the console compares it with the times
-/// that Chrome tells.
+/// that Chrome tells, and functions in a page compare it with the page's. Once the computer's clock
+/// was put back, it is ahead of these by as much.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

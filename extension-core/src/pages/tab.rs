@@ -339,6 +339,8 @@ impl Tab {
             | Attachment::Leaving
             | Attachment::Attaching
             | Attachment::Enabling { .. } => self.shown = true,
+            // One that has crashed answers nothing.
+            Attachment::Ready if self.facts.borrow().crashed => {}
             Attachment::Ready => {
                 let method = "Emulation.clearDeviceMetricsOverride";
                 self.command(out, method, json!({}), Purpose::End);

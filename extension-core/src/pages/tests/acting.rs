@@ -200,3 +200,14 @@ fn what_a_busy_page_gets_to_late_is_done_again_and_only_while_its_call_lasts() {
     chrome.answer("Runtime.callFunctionOn", late);
     assert!(!chrome.is_asked("Runtime.callFunctionOn"));
 }
+
+#[test]
+fn a_page_with_a_clock_of_its_own_is_acted_on_all_the_same() {
+    let mut chrome = Chrome::attached();
+    let values = json!({"values": ["Blue"]});
+    begin_on_element(&mut chrome, "browser_select_option", values);
+    let late = json!({"result": {"value": {"late": true}}});
+    chrome.answer("Runtime.callFunctionOn", late);
+    let asked = chrome.params("Runtime.callFunctionOn");
+    assert_eq!(asked["arguments"][0]["value"], false);
+}
