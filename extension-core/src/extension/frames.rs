@@ -149,9 +149,16 @@ impl Extension {
         {
             // What became of its calls is then for its agents to see.
             for begun in &mut opened.begun {
-                if let BegunState::Ended { .. } = begun.state {
-                    let (url, title) = (None, None);
-                    begun.state = BegunState::Unknown { url, title };
+                let (url, title) = (None, None);
+                match &mut begun.state {
+                    BegunState::Ended { response } if response.lost.is_empty() => {
+                        begun.state = BegunState::Unknown { url, title };
+                    }
+                    BegunState::Ended { response } => {
+                        response.body = Body::Error(Fault::OutcomeUnknown { url, title }.into());
+                        response.lost.iter_mut().for_each(|lost| lost.url.clear());
+                    }
+                    BegunState::Running | BegunState::Unknown { .. } => {}
                 }
             }
             opened.lost.iter_mut().for_each(|lost| lost.url.clear());

@@ -3,7 +3,7 @@
 use crate::effect::{ChromeCall, Effect};
 use crate::input::{Boot, Config, ProbeAnswer, SocketId, TabFacts, WriteId};
 use crate::{Extension, Input};
-use protocol::frame::{HelloAck, Limits, SessionOpen};
+use protocol::frame::{BegunState, HelloAck, Limits, LostTab, SessionOpen};
 use protocol::pairing::{Secret, Transcript};
 use protocol::ports::PortRange;
 use protocol::{Body, Envelope, ErrorCode, Frame, Instant, SessionId, TabId, WireId};
@@ -492,7 +492,7 @@ fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
         ),
     ];
     let mut extension = boot(stored(&entities), vec![facts(7)]);
-    let told = |lost: Vec<protocol::frame::LostTab>| {
+    let told = |lost: Vec<LostTab>| {
         let urls = lost.into_iter().map(|tab| tab.url);
         urls.collect::<Vec<String>>()
     };
@@ -576,4 +576,33 @@ fn lost_tabs_whose_urls_are_too_large_to_send_are_told_without() {
     peer.write();
     assert_eq!(peer.told_by(), ["held"]);
     assert_eq!(peer.code("held"), Some(ErrorCode::ResultTooLarge));
+}
+
+#[test]
+fn a_word_that_a_session_is_open_is_never_too_large_and_keeps_the_losses_that_answers_told() {
+    let frame_max = protocol::limits::HANDSHAKE_FRAME_MAX;
+    let url = format!("https://a.test/{}", "x".repeat(frame_max));
+    let mut peer = with_a_loss(Limits { frame_max }, &url);
+    peer.command("read", "browser_session", json!({}));
+    peer.write();
+    let stored = peer.stored.clone();
+    let mut later = Peer::connected_with(Limits { frame_max }, boot(stored, vec![facts(7)]));
+    later.write();
+    let mut told = Vec::new();
+    for frame in &later.heard {
+        let Frame::SessionOpened(opened) = frame else {
+            continue;
+        };
+        for begun in &opened.begun {
+            if let BegunState::Ended { response } = &begun.state {
+                told.extend(response.lost.clone());
+            }
+        }
+    }
+    let url = String::new();
+    let lost = LostTab {
+        tab_id: TabId(9),
+        url,
+    };
+    assert_eq!(told, [lost]);
 }

@@ -421,6 +421,13 @@ impl Server {
             });
             match (ours, state) {
                 (Some(id), BegunState::Running) => self.goes_on(id),
+                // Its copy was too large to keep, but for the lost tabs that it told.
+                (Some(id), BegunState::Ended { response }) if self.is_unread(id, &response) => {
+                    if let Some(entry) = self.sessions.get_mut(&session) {
+                        entry.tell_lost(response.lost);
+                    }
+                    self.handle_unknown(id, conn, None, None);
+                }
                 (Some(id), BegunState::Ended { response }) => self.answer_with(id, *response),
                 (Some(id), BegunState::Unknown { url, title }) => {
                     self.handle_unknown(id, conn, url, title);
@@ -442,6 +449,13 @@ impl Server {
         for id in never {
             self.send_call(id, conn);
         }
+    }
+
+    /// Whether a call that only reads got nothing by this answer: it is asked again.
+    fn is_unread(&self, id: CallId, response: &Envelope) -> bool {
+        let reads = self.calls.get(&id).is_some_and(|call| call.kind.reads_only);
+        let unknown = |error: &WireError| error.code == ErrorCode::OutcomeUnknown;
+        reads && matches!(&response.body, Body::Error(error) if unknown(error))
     }
 
     fn goes_on(&mut self, id: CallId) {

@@ -121,7 +121,7 @@ impl Session {
         std::mem::take(&mut self.lost)
     }
 
-    fn tell_lost(&mut self, lost: Vec<LostTab>) {
+    pub(crate) fn tell_lost(&mut self, lost: Vec<LostTab>) {
         for tab in &lost {
             self.tabs.remove(&tab.tab_id);
         }

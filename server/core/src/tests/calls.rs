@@ -433,6 +433,31 @@ fn lost_tabs_are_told_once_even_if_their_answer_came_too_late() {
 }
 
 #[test]
+fn a_reading_call_whose_large_answer_never_arrived_is_asked_again_and_tells_what_was_lost() {
+    let (mut rig, conn, _, read) = busy();
+    let (url, title) = (None, None);
+    let unknown = Err(Fault::OutcomeUnknown { url, title }.into());
+    let (wire_id, session_id) = (read.wire_id.clone(), read.session_id.clone());
+    let mut kept = Envelope::response(wire_id, session_id, unknown);
+    let url = String::new();
+    kept.lost = vec![LostTab {
+        tab_id: TabId(9),
+        url,
+    }];
+    let response = Box::new(kept);
+    let begun = begun(&read, BegunState::Ended { response });
+    rig.commands();
+    let conn = comes_back(&mut rig, conn, Outcome::Resumed, begun);
+    let asked = rig.commands();
+    let again = asked.iter().find(|(_, one)| one.name == read.name);
+    let again = again.expect("asked again").1.clone();
+    assert_ne!(again.wire_id, read.wire_id);
+    rig.respond(conn, &again, ok());
+    assert_eq!(rig.answer(SNAPSHOT), Some(Ok(ok())));
+    assert_eq!(rig.answers.last().unwrap().1.lost.len(), 1);
+}
+
+#[test]
 fn a_response_without_content_is_an_answer_too() {
     let (mut rig, conn, act, _) = busy();
     let mut odd = Envelope::response(act.wire_id, act.session_id, Ok(ok()));

@@ -206,8 +206,10 @@ impl World {
                 .entry(session.clone())
                 .or_default()
                 .insert(lost.tab_id);
-            let due = untold.remove(&lost.tab_id) | parted.remove(&lost.tab_id);
-            if !due && !promised.remove(&lost.tab_id) {
+            let due = untold.remove(&lost.tab_id)
+                | parted.remove(&lost.tab_id)
+                | promised.remove(&lost.tab_id);
+            if !due {
                 return Err(format!(
                     "invariant 6: {session} is told again, or in vain, that it lost {}",
                     lost.tab_id
