@@ -54,6 +54,8 @@ pub struct Start<'a> {
     pub window: Window<'a>,
     /// Another extension, beside it.
     pub beside: Option<&'a Path>,
+    /// A name that leads to this machine, whatever the DNS says of it.
+    pub rebound: Option<&'a str>,
 }
 
 /// Where a browser's windows open.
@@ -76,6 +78,7 @@ impl Browser {
             mark,
             window,
             beside,
+            rebound,
         } = start;
         let mark = format!("{mark}browser.");
         let scratch = profile.join("scratch");
@@ -106,6 +109,9 @@ impl Browser {
                 "--disable-breakpad",
                 "--window-size=1280,860",
             ]);
+        if let Some(name) = rebound {
+            command.arg(format!("--host-resolver-rules=MAP {name} 127.0.0.1"));
+        }
         match (window, headed_by_request()) {
             (Window::Headless, false) => {
                 command.arg("--headless=new");

@@ -54,6 +54,8 @@ pub struct Options {
     pub extension: Option<PathBuf>,
     /// Another extension to load beside the product's.
     pub beside: Option<PathBuf>,
+    /// A name that leads to this machine, whatever the DNS says of it.
+    pub rebound: Option<&'static str>,
     /// Who sees the browser.
     pub shown: Shown,
 }
@@ -82,6 +84,7 @@ pub struct World {
     folder: Folder,
     binary: PathBuf,
     beside: Option<PathBuf>,
+    rebound: Option<&'static str>,
     shown: Shown,
     screen: Option<Screen>,
     _permit: SemaphorePermit<'static>,
@@ -110,6 +113,7 @@ impl World {
             folder,
             binary,
             beside: options.beside,
+            rebound: options.rebound,
             shown: options.shown,
             screen: None,
             _permit: permit,
@@ -151,6 +155,7 @@ impl World {
             profile: &profile,
             mark: &self.folder.mark,
             beside: self.beside.as_deref(),
+            rebound: self.rebound,
             window: match (self.shown, &self.screen) {
                 (_, Some(screen)) => Window::Screen(screen.name()),
                 (Shown::ToTheUser, None) => Window::Display,

@@ -121,11 +121,15 @@ async fn the_same_attempts_do_arrive_where_they_are_let_in() -> Result<()> {
 
 #[tokio::test]
 async fn a_name_that_was_rebound_to_this_machine_is_nobody() -> Result<()> {
-    let world = World::start().await?;
+    let options = Options {
+        rebound: Some("rebound.test"),
+        ..Options::default()
+    };
+    let world = World::with(options).await?;
     // The page comes from the very port and name that lead to a server later: to the browser they
-    // are one origin. (Chromium takes every name below `localhost` for this machine.)
+    // are one origin, and one so insecure that it sends no fetch metadata.
     let port = world.ports.first();
-    let origin = format!("http://rebound.localhost:{port}");
+    let origin = format!("http://rebound.test:{port}");
     let attacker = besieger::Attacker::listen(port).await?;
     let page = tab(world.browser().cdp(), &format!("{origin}/")).await?;
     let besieger = Besieger::new(page, None).await?;
@@ -140,7 +144,7 @@ async fn a_name_that_was_rebound_to_this_machine_is_nobody() -> Result<()> {
         "form": "",
         "timing": "0 403",
     });
-    let server = format!("rebound.localhost:{port}");
+    let server = format!("rebound.test:{port}");
     for (path, seen) in besieger.besiege(&server, &PATHS).await? {
         let mut expected = nothing();
         for (name, saw) in refused.as_object().context("an object")? {
