@@ -173,10 +173,14 @@ enum Fraud {
     SameNonce,
     /// A version that nobody offered.
     OtherVersion,
+    /// Nothing after the extension's `hello`.
+    NoChallenge,
+    /// Nothing after its proof.
+    NoAnswer,
 }
 
 /// Every fraud with the code that the extension closes with.
-const FRAUDS: [(Fraud, u16); 10] = [
+const FRAUDS: [(Fraud, u16); 12] = [
     (Fraud::Reflected, 4401),
     (Fraud::Replayed, 4401),
     (Fraud::OtherRole, 4401),
@@ -187,6 +191,8 @@ const FRAUDS: [(Fraud, u16); 10] = [
     (Fraud::Skipped, 4400),
     (Fraud::SameNonce, 4400),
     (Fraud::OtherVersion, 4400),
+    (Fraud::NoChallenge, 4408),
+    (Fraud::NoAnswer, 4408),
 ];
 
 /// Waits for the extension at `listener` and deceives it; gives how it closed, and what it said
@@ -205,14 +211,18 @@ async fn defraud(
     };
     let mut socket = e2e::within(what, accept(&listener)).await?;
     let hand = Hand::read(&socket.next("hello").await?, port)?;
+    if fraud == Fraud::NoChallenge {
+        return socket.until_closed().await;
+    }
     let nonce_srv = match (&noted, fraud) {
         (Some((nonce, _)), _) => nonce.clone(),
         (None, Fraud::SameNonce) => hand.nonce.clone(),
         (None, _) => nonce()?,
     };
-    let version = match fraud {
-        Fraud::OtherVersion => "1.0",
-        _ => "2.0",
+    let version = if fraud == Fraud::OtherVersion {
+        "1.0"
+    } else {
+        "2.0"
     };
     let challenge = json!({"type": "challenge", "nonceSrv": nonce_srv, "version": version});
     socket.send(&challenge).await?;
@@ -220,6 +230,9 @@ async fn defraud(
         return socket.until_closed().await;
     }
     let proof = socket.next("proof").await?;
+    if fraud == Fraud::NoAnswer {
+        return socket.until_closed().await;
+    }
     let mut ack = promises();
     ack["type"] = json!("helloAck");
     match fraud {
@@ -244,7 +257,11 @@ async fn defraud(
         }
         Fraud::Empty => ack["mac"] = json!(""),
         Fraud::Skipped => ack = json!({"type": "ping"}),
-        Fraud::Stripped | Fraud::SameNonce | Fraud::OtherVersion => {}
+        Fraud::Stripped
+        | Fraud::SameNonce
+        | Fraud::OtherVersion
+        | Fraud::NoChallenge
+        | Fraud::NoAnswer => {}
     }
     socket.send(&ack).await?;
     // As a server that was let in would go on; the extension may have gone meanwhile.

@@ -1,0 +1,225 @@
+//! Many who have not proven themselves, and slow ones: they are let go, each at its limit, and
+//! keep nobody out. Time is asserted generously: a stage that had no limit would last for ever.
+
+use anyhow::{Context, Result};
+use e2e::{World, ports_of};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Sockets of a flood at most: it lasts until the extension has come through it.
+const FLOOD_MAX: usize = 10_000;
+/// Who open them, each as fast as it can.
+const FLOODS: usize = 4;
+/// Sockets that each of those holds open: all together several times what a server keeps.
+const HELD: usize = 150;
+/// The longest limit of a stage is ten seconds; busy cores may double it.
+const LIMIT: Duration = Duration::from_secs(25);
+
+fn upgrade(port: u16) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: interlock.2\r\n\
+         Origin: chrome-extension://pccggijclfpjeomnfodccfggcnkogjdg\r\n\r\n"
+    )
+}
+
+/// One text frame, masked with zeros as a client may.
+fn frame(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    let mut bytes = vec![0x81, 0x80 | 126];
+    bytes.extend(length.to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+fn hello() -> String {
+    format!(
+        "{{\"type\":\"hello\",\"versions\":[\"2.0\"],\"nonceExt\":\"{}\",\"extensionId\":\
+         \"pccggijclfpjeomnfodccfggcnkogjdg\",\"browserId\":\"flood\",\"browserName\":\"flood\"}}",
+        "5a".repeat(32)
+    )
+}
+
+async fn connected() -> Result<(World, e2e::Agent, i64, u16)> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/slow?name=still")).await?;
+    let port = *ports_of(one.pid())?.first().context("no port")?;
+    Ok((world, one, tab, port))
+}
+
+/// Opens sockets one after the other, upgrades them and says `hello` on every second.
+async fn flood(port: u16, opened: Arc<AtomicUsize>) {
+    let mut held = VecDeque::new();
+    while opened.fetch_add(1, Ordering::Relaxed) < FLOOD_MAX {
+        let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)).await else {
+            continue;
+        };
+        let mut bytes = upgrade(port).into_bytes();
+        if held.len() % 2 == 0 {
+            bytes.extend(frame(&hello()));
+        }
+        // It may have been let go already.
+        let _ = socket.write_all(&bytes).await;
+        held.push_back(socket);
+        if held.len() > HELD {
+            held.pop_front();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_extension_gets_in_amid_ten_thousand_unproven_sockets() -> Result<()> {
+    let (world, one, tab, port) = connected().await?;
+    let opened = Arc::new(AtomicUsize::new(0));
+    let mut floods = JoinSet::new();
+    for _ in 0..FLOODS {
+        floods.spawn(flood(port, Arc::clone(&opened)));
+    }
+    for _ in 0..3 {
+        let before = opened.load(Ordering::Relaxed);
+        e2e::until("the flood to go on", async || {
+            Ok((opened.load(Ordering::Relaxed) > before + 500).then_some(()))
+        })
+        .await?;
+        world.browser().kill_worker().await?;
+        e2e::until("the extension to get in", async || {
+            let reading = e2e::reading(tab, "document.title");
+            let read = one.call("browser_evaluate", reading).await?;
+            Ok(read.is_ok().then_some(()))
+        })
+        .await?;
+    }
+    let opened = opened.load(Ordering::Relaxed);
+    assert!(opened < FLOOD_MAX, "it was let in after the flood");
+    floods.shutdown().await;
+    assert_eq!(one.read(tab, "document.title").await?, "still");
+    assert!(!one.log().contains("panicked"), "{}", one.log());
+    world.close().await
+}
+
+/// Sends `first` at once and `rest` one byte a second, over and over, until the peer closes: how
+/// long it took, and what the peer said.
+async fn drip(mut socket: TcpStream, first: &[u8], rest: &[u8]) -> Result<(Duration, Vec<u8>)> {
+    let began = Instant::now();
+    let mut said = Vec::new();
+    socket.write_all(first).await?;
+    let mut drops = rest.iter().cycle();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut chunk = [0; 4096];
+    while began.elapsed() < 2 * LIMIT {
+        tokio::select! {
+            read = socket.read(&mut chunk) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(read) => said.extend(&chunk[..read]),
+            },
+            _ = second.tick() => {
+                let one = drops.next().context("nothing to send")?;
+                // The end is seen by reading: what was said before it shall not be lost.
+                let _ = socket.write_all(&[*one]).await;
+            }
+        }
+    }
+    Ok((began.elapsed(), said))
+}
+
+/// The last frame of a server that closes with this code (RFC 6455, 5.5.1).
+fn closing(code: u16) -> [u8; 4] {
+    let [high, low] = code.to_be_bytes();
+    [0x88, 2, high, low]
+}
+
+#[tokio::test]
+async fn a_byte_a_second_is_let_go_at_every_stage() -> Result<()> {
+    let (world, one, tab, port) = connected().await?;
+    let head = upgrade(port).into_bytes();
+    let line = b"GET / HTTP/1.1\r\nHost: ".to_vec();
+    let post = format!("POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 90\r\n\r\n");
+    let greeted = [head.clone(), frame(&hello())].concat();
+    let proof = frame("{\"type\":\"proof\",\"mac\":\"00\"}");
+    // Frames of a byte each that never make a message, and pings.
+    let pieces = vec![0x01, 0x81, 0, 0, 0, 0, b' ', 0x00, 0x81, 0, 0, 0, 0, b' '];
+    let pings = vec![0x89, 0x80, 0, 0, 0, 0];
+    let late = closing(4408);
+    let stages: [(&str, Vec<u8>, Vec<u8>, &[u8]); 8] = [
+        ("the first line", Vec::new(), head.clone(), b""),
+        ("the headers", line, b"a".to_vec(), b""),
+        ("a body", post.into_bytes(), b"a".to_vec(), b""),
+        ("the first frame", head.clone(), frame(&hello()), &late),
+        ("pings", head.clone(), pings, &late),
+        ("pieces of a frame", head, pieces, &late),
+        ("the proof", greeted.clone(), proof, &late),
+        ("a long length", greeted, vec![0x81, 0xfe, 0x0f], &late),
+    ];
+    let mut all = JoinSet::new();
+    for (name, first, rest, end) in stages {
+        let end = end.to_vec();
+        let socket = TcpStream::connect(("127.0.0.1", port)).await?;
+        all.spawn(async move { (name, end, drip(socket, &first, &rest).await) });
+    }
+    while let Some(done) = all.join_next().await {
+        let (name, end, dripped) = done?;
+        let (took, said) = dripped.with_context(|| name.to_owned())?;
+        assert!(took < LIMIT, "{name} was kept for {took:?}");
+        let text = String::from_utf8_lossy(&said);
+        assert!(said.ends_with(&end), "{name}: {text}");
+        // No more than was due to anybody at this stage.
+        assert!(
+            !text.contains("helloAck") && !text.contains("session"),
+            "{name}: {text}"
+        );
+        assert_eq!(
+            text.contains("HTTP/1.1 101"),
+            !end.is_empty(),
+            "{name}: {text}"
+        );
+    }
+    assert_eq!(one.read(tab, "document.title").await?, "still");
+    world.close().await
+}
+
+/// Reads a request and answers a byte a second: how long the client bore it.
+async fn answers_slowly(listener: &TcpListener, request: &str, answer: &str) -> Result<Duration> {
+    loop {
+        let (mut socket, _) = listener.accept().await?;
+        let mut head = [0; 4096];
+        let read = socket.read(&mut head).await?;
+        if head[..read].starts_with(request.as_bytes()) {
+            return Ok(drip(socket, b"", answer.as_bytes()).await?.0);
+        }
+        let found = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\
+                     Connection: close\r\n\r\n{\"interlock\": 1}";
+        socket.write_all(found.as_bytes()).await?;
+    }
+}
+
+#[tokio::test]
+async fn the_extension_lets_go_of_servers_that_answer_a_byte_a_second() -> Result<()> {
+    let world = World::start().await?;
+    let probe = TcpListener::bind(("127.0.0.1", world.ports.first())).await?;
+    let dial = TcpListener::bind(("127.0.0.1", world.ports.first() + 1)).await?;
+    let found = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"interlock\": 1}";
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n";
+    let slow = async {
+        tokio::try_join!(
+            answers_slowly(&probe, "GET /.well-known/", found),
+            answers_slowly(&dial, "GET / ", switched),
+        )
+    };
+    let works = async {
+        let one = world.agent("one").await?;
+        one.open(&world.site.url("/")).await
+    };
+    let ((probed, dialled), _) = tokio::try_join!(e2e::within("the slow answers", slow), works)?;
+    assert!(probed < LIMIT && dialled < LIMIT, "{probed:?} {dialled:?}");
+    drop((probe, dial));
+    world.close().await
+}
