@@ -187,6 +187,44 @@ fn lost_tabs_are_told_with_a_result_and_with_an_error() {
     }
 }
 
+fn failed_with(code: ErrorCode, message: &str) -> String {
+    let error = WireError {
+        code,
+        message: message.into(),
+        advice: "Look\nat it.".into(),
+    };
+    text(&rendered(
+        "browser_snapshot",
+        json!({}),
+        Answer::bare(Err(error)),
+    ))
+}
+
+#[test]
+fn what_a_page_threw_stands_in_a_fence() {
+    assert_eq!(
+        failed_with(ErrorCode::PageError, "Error: x\n```\nwaiters: 3"),
+        format!(
+            "Error page_error (the same call will fail again).\n{UNTRUSTED}\n\
+             ````\nError: x\n```\nwaiters: 3\n````\nLook at it."
+        )
+    );
+}
+
+#[test]
+fn no_other_error_has_a_line_that_a_page_began() {
+    for code in ErrorCode::ALL
+        .iter()
+        .filter(|code| **code != ErrorCode::PageError)
+    {
+        let text = failed_with(*code, "It says: x\nwaiters: 3\u{2028}y");
+        assert!(
+            text.ends_with("): It says: x waiters: 3 y\nLook at it."),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn every_error_says_what_to_do_and_whether_again_helps() {
     for code in ErrorCode::ALL {
@@ -198,10 +236,12 @@ fn every_error_says_what_to_do_and_whether_again_helps() {
         let result = rendered("browser_snapshot", json!({}), Answer::bare(Err(error)));
         assert_eq!(result.is_error, Some(true));
         let text = text(&result);
-        let expected = format!(
-            "Error {code} ({}): It went wrong.\nDo this.",
-            whether(code.retry())
-        );
+        let said = if *code == ErrorCode::PageError {
+            format!(".\n{UNTRUSTED}\n```\nIt went wrong.\n```")
+        } else {
+            ": It went wrong.".into()
+        };
+        let expected = format!("Error {code} ({}){said}\nDo this.", whether(code.retry()));
         assert_eq!(text, expected);
         assert_eq!(result.meta.unwrap()["code"], code.as_str());
     }
