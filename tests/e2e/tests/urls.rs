@@ -208,3 +208,118 @@ async fn a_tab_that_the_person_took_to_a_forbidden_page_is_not_read() -> Result<
     }
     scene.world.close().await
 }
+
+#[tokio::test]
+async fn no_way_of_writing_an_address_gets_past_the_rule() -> Result<()> {
+    let scene = scene().await?;
+    let id = scene.world.browser().extension_id();
+    let site = scene.world.site.url("/");
+    let addresses = [
+        format!("CHROME-EXTENSION://{id}/pairing.json"),
+        format!(" \t chrome-extension://{id}/pairing.json"),
+        format!("chrome-\nextension://{id}/pairing.json"),
+        format!("chrome\t-extension:\r\n//{id}/pairing.json"),
+        format!("\u{1}\u{1f}chrome-extension://{id}/pairing.json"),
+        format!("\u{feff}chrome-extension://{id}/pairing.json"),
+        format!("chrome-extension:{id}/pairing.json"),
+        format!("chrome-extension:\\\\{id}\\pairing.json"),
+        format!("//{id}/pairing.json"),
+        format!("blob:chrome-extension://{id}/0b8e6f0e-3c5f-4f6e-9d2a-7a1b2c3d4e5f"),
+        format!("filesystem:chrome-extension://{id}/temporary/pairing.json"),
+        format!("view-source:chrome-extension://{id}/pairing.json"),
+        format!("view-source:{site}"),
+        format!("blob:{site}0b8e6f0e-3c5f-4f6e-9d2a-7a1b2c3d4e5f"),
+        format!("googlechrome:{site}"),
+        "FILE:///etc/passwd".to_owned(),
+        "file:/etc/passwd".to_owned(),
+        "file:etc/passwd".to_owned(),
+        "file://localhost/etc/passwd".to_owned(),
+        "file:\\\\\\etc\\passwd".to_owned(),
+        "f\nile:///etc/passwd".to_owned(),
+        "externalfile:///etc/passwd".to_owned(),
+        "/etc/passwd".to_owned(),
+        "../../etc/passwd".to_owned(),
+        "\\\\localhost\\etc\\passwd".to_owned(),
+        "view-source:view-source:file:///etc/passwd".to_owned(),
+        "jar:file:///etc/passwd!/".to_owned(),
+        "about:version".to_owned(),
+        "about:srcdoc".to_owned(),
+        "about:blank\u{0}chrome://version".to_owned(),
+        "chrome:version".to_owned(),
+        "chrome-untrusted://print/".to_owned(),
+        "chrome-search://local-ntp/".to_owned(),
+        "chrome-error://chromewebdata/".to_owned(),
+        "isolated-app://aerugqztij5biqquuk3mfwpsaibuegaqcitgfchwuosuofdjabzqaaac/".to_owned(),
+        "devtools://devtools/bundled/inspector.html?ws=127.0.0.1".to_owned(),
+        "java\nscript:alert(1)".to_owned(),
+        " JavaScript:alert(1)".to_owned(),
+        "data:text/html;base64,PGgxPg==".to_owned(),
+        "ftp://127.0.0.1/".to_owned(),
+        "ws://127.0.0.1/".to_owned(),
+        "mailto:a@b.test".to_owned(),
+        "ssh://127.0.0.1/".to_owned(),
+        ":".to_owned(),
+    ];
+    for url in &addresses {
+        for (tool, arguments) in [
+            ("browser_navigate", json!({"url": url})),
+            ("browser_tabs", json!({"action": "new", "url": url})),
+        ] {
+            let answer = scene.one.call(tool, arguments).await?;
+            // A blank page with something behind it is a blank page or nothing, and what has no
+            // scheme may be taken for a host that there is not.
+            let blank = url.starts_with("about:blank") && answer.is_ok();
+            let host = !url.contains(':') && answer.failed_with("navigation_failed");
+            assert!(
+                blank || host || answer.failed_with("url_refused"),
+                "{tool} {url:?}: {answer}"
+            );
+            scene.clean(&answer);
+        }
+    }
+    assert!(scene.look_everywhere().await? > 0);
+    scene.world.close().await
+}
+
+#[tokio::test]
+async fn no_element_of_a_page_leads_to_anything_forbidden() -> Result<()> {
+    let scene = scene().await?;
+    for to in [&scene.forbidden[0], &scene.forbidden[2]] {
+        let to = json!(to);
+        let adds = |html: &str| {
+            let html = html.replace("TO", to.as_str().unwrap_or(""));
+            format!("() => {{ document.body.innerHTML = {}; }}", json!(html))
+        };
+        for function in [
+            adds("<embed src='TO'><object data='TO'></object>"),
+            adds("<iframe sandbox='allow-scripts' src='TO'></iframe><frame src='TO'>"),
+            adds("<link rel=prerender href='TO'><link rel=stylesheet href='TO'><img src='TO'>"),
+            format!(
+                "() => {{ document.write('<meta http-equiv=refresh content=\"0;' + {to} + '\">') }}"
+            ),
+            format!(
+                "() => {{ const form = document.createElement('form'); form.action = {to}; \
+                 document.body.append(form); form.submit() }}"
+            ),
+            format!("() => {{ const other = open('about:blank'); other.location = {to} }}"),
+            format!("() => {{ location.replace('view-source:' + {to}) }}"),
+            format!("() => navigation.navigate({to}).committed.catch(String)"),
+            format!("() => import({to}).then((all) => Object.keys(all)).catch(String)"),
+            format!(
+                "() => {{ const page = new Blob(['<iframe src=' + {to} + '></iframe>'], \
+                 {{type: 'text/html'}}); location = URL.createObjectURL(page) }}"
+            ),
+        ] {
+            let tab = scene.one.open_tab(&scene.world.site.url("/")).await?;
+            let arguments = json!({"tabId": tab, "function": function});
+            scene.clean(&scene.one.call("browser_evaluate", arguments).await?);
+            scene.look_everywhere().await?;
+            for tool in ["browser_network_requests", "browser_console_messages"] {
+                scene.clean(&scene.one.call(tool, json!({"tabId": tab})).await?);
+            }
+            let arguments = json!({"action": "close", "tabId": tab});
+            scene.clean(&scene.one.call("browser_tabs", arguments).await?);
+        }
+    }
+    scene.world.close().await
+}
