@@ -131,6 +131,10 @@ async fn drip(mut socket: TcpStream, first: &[u8], rest: &[u8]) -> Result<(Durat
     Ok((began.elapsed(), said))
 }
 
+/// A stage of a connection: its name, what is sent at once, what is sent a byte a second over and
+/// over, and how the server's words end.
+type Stage<'a> = (&'static str, Vec<u8>, Vec<u8>, &'a [u8]);
+
 /// The last frame of a server that closes with this code (RFC 6455, 5.5.1).
 fn closing(code: u16) -> [u8; 4] {
     let [high, low] = code.to_be_bytes();
@@ -149,7 +153,7 @@ async fn a_byte_a_second_is_let_go_at_every_stage() -> Result<()> {
     let pieces = vec![0x01, 0x81, 0, 0, 0, 0, b' ', 0x00, 0x81, 0, 0, 0, 0, b' '];
     let pings = vec![0x89, 0x80, 0, 0, 0, 0];
     let late = closing(4408);
-    let stages: [(&str, Vec<u8>, Vec<u8>, &[u8]); 8] = [
+    let stages: [Stage<'_>; 8] = [
         ("the first line", Vec::new(), head.clone(), b""),
         ("the headers", line, b"a".to_vec(), b""),
         ("a body", post.into_bytes(), b"a".to_vec(), b""),

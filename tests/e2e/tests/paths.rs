@@ -78,7 +78,7 @@ async fn a_picture_is_written_under_the_roots_or_nowhere() -> Result<()> {
         format!("//tmp/{marker}"),
         format!("/proc/self/cwd/../{marker}"),
         format!("/proc/self/root/tmp/{marker}"),
-        format!("/proc/{}/root/tmp/{marker}", one.pid()),
+        format!("/proc/{}/cwd/../{marker}", one.pid()),
         format!("~/{marker}"),
         format!("$HOME/{marker}"),
         format!("file:///tmp/{marker}"),
