@@ -10,6 +10,7 @@ use protocol::{Body, Envelope, ErrorCode, Frame, Instant, SessionId, TabId, Wire
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const START: Instant = Instant(1_000);
 
@@ -605,4 +606,21 @@ fn a_word_that_a_session_is_open_is_never_too_large_and_keeps_the_losses_that_an
         url,
     };
     assert_eq!(told, [lost]);
+}
+
+#[test]
+fn the_worker_does_something_every_twenty_seconds_so_that_chrome_lets_it_live() {
+    let mut extension = boot(BTreeMap::new(), Vec::new());
+    let mut now = START;
+    let mut awake = Vec::new();
+    while now <= START + Duration::from_secs(60) {
+        extension.handle_input(Input::Tick, now);
+        while let Some(effect) = extension.poll_effect() {
+            if let Effect::KeepAwake = effect {
+                awake.push(now.since(START).as_secs());
+            }
+        }
+        now = extension.poll_timeout().unwrap().0;
+    }
+    assert_eq!(awake, [20, 40, 60]);
 }
