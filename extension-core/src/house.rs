@@ -101,6 +101,8 @@ enum Request {
     },
     Close {
         tab: TabId,
+        /// The id that Chrome was told; the tab may have got another since.
+        named: TabId,
     },
     CountTabs {
         tab: TabId,
@@ -345,7 +347,7 @@ impl House {
         }
         for request in self.requests.values_mut() {
             match request {
-                Request::Close { tab }
+                Request::Close { tab, .. }
                 | Request::CountTabs { tab, .. }
                 | Request::Replace { tab, .. }
                 | Request::Group { tab, .. } => *tab = name(*tab),
@@ -407,12 +409,14 @@ impl House {
                         .set(Timer::Count(tab, window), now + RETRY_EVERY),
                 }
             }
-            Request::Close { tab } => match outcome {
+            Request::Close { tab, named } => match outcome {
                 Ok(_) => {}
                 // However long the person drags, the tab must go in the end.
                 Err(error) if is_dragging(&error) => {
                     self.timers.set(Timer::Close(tab), now + RETRY_EVERY);
                 }
+                // Gone under that id alone.
+                Err(_) if tab != named => self.remove(tab),
                 Err(_) => self.events.push_back(HouseEvent::Gone { tab }),
             },
             Request::Group {
@@ -506,7 +510,8 @@ impl House {
     }
 
     fn remove(&mut self, tab: TabId) {
-        self.ask(Request::Close { tab }, ChromeCall::RemoveTab { tab });
+        let what = Request::Close { tab, named: tab };
+        self.ask(what, ChromeCall::RemoveTab { tab });
     }
 
     fn count(&mut self, tab: TabId, window: i64) {

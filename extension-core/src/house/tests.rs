@@ -259,6 +259,20 @@ fn a_tab_that_gets_another_id_while_it_is_closed_is_closed_under_that() {
     }
 }
 
+/// Chrome unloaded it at that very moment, by itself.
+#[test]
+fn a_tab_that_is_gone_only_under_the_id_that_was_named_is_closed_under_its_new_one() {
+    let mut house = house(&[tab(1, 10, true), tab(2, 10, false)]);
+    house.close(TabId(2), None);
+    let (request, _) = asked(&mut house);
+    house.handle_replaced(TabId(2), TabId(9));
+    house.handle_done(request, refused("No tab with id: 2."), Instant(0));
+    let (request, call) = asked(&mut house);
+    assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(9) });
+    house.handle_done(request, refused("No tab with id: 9."), Instant(0));
+    assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(9) }]);
+}
+
 #[test]
 fn a_session_has_one_group_however_many_tabs_come_at_once() {
     let mut house = house(&[]);
