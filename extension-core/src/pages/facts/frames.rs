@@ -208,8 +208,8 @@ impl Frames {
 
     fn attached(&mut self, session: &Session, params: &Value) -> FrameNews {
         let target = &params["targetInfo"];
-        let known = self.children.len() >= KNOWN_MAX || !self.is_heard(session);
-        if text(target, "type") != "iframe" || known {
+        let too_many = self.children.len() >= KNOWN_MAX;
+        if text(target, "type") != "iframe" || too_many || !self.is_heard(session) {
             return FrameNews::None;
         }
         let refused = |child: &&Child| child.stage == Stage::Refused;
