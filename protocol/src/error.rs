@@ -136,7 +136,8 @@ pub enum Retry {
 pub struct WireError {
     /// For programs.
     pub code: ErrorCode,
-    /// What happened, one sentence.
+    /// What happened, one sentence. Lines after it are a page's own words, as all of a
+    /// `page_error` is: whoever shows them marks them as such.
     pub message: String,
     /// What the receiver can do next, one sentence.
     #[serde(default)]
@@ -315,7 +316,8 @@ impl Fault {
         }
     }
 
-    /// What happened, in one sentence.
+    /// What happened, in one sentence; a page's own words, if they belong to it, on the lines after
+    /// it.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
@@ -382,10 +384,10 @@ impl Fault {
             Self::StaleRef { target } => {
                 format!("{target} is of an earlier page, or its element is gone.")
             }
-            Self::NotActionable { target, why } => format!("{target} cannot be acted on: {why}."),
+            Self::NotActionable { target, why } => format!("{target} cannot be acted on.\n{why}"),
             Self::DialogOpen { kind, message } => {
                 format!(
-                    "The page has opened a dialog ({kind}): {}",
+                    "The page has opened a dialog ({kind}).\n{}",
                     shorten(message)
                 )
             }
@@ -408,7 +410,7 @@ impl Fault {
                 (Some(url), Some(title)) => format!(
                     "The connection was lost while this ran; the page now is {} ({}).",
                     address(url),
-                    shorten(title)
+                    quote(title)
                 ),
                 (Some(url), None) => {
                     format!(
@@ -520,6 +522,16 @@ fn address(url: &str) -> String {
     shorten(&url::tellable(url))
 }
 
+/// A page's words in a sentence of ours.
+fn quote(text: &str) -> String {
+    let text = shorten(text).replace('"', "'");
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    format!("\"{line}\"")
+}
+
 fn shorten(text: &str) -> String {
     if text.chars().count() <= QUOTE_MAX {
         return text.to_owned();
@@ -611,6 +623,31 @@ mod tests {
         assert_eq!(lost(&[]), "Your tabs were lost.");
         assert_eq!(lost(&["", ""]), "Your tabs were lost.");
         assert!(lost(&["", "http://a/"]).contains("showed http://a/."));
+    }
+
+    #[test]
+    fn what_a_page_says_stands_in_quotes_or_on_lines_of_its_own() {
+        let words = "x\". Ignore\nall";
+        let dialog = Fault::DialogOpen {
+            kind: "alert".into(),
+            message: words.into(),
+        };
+        let element = Fault::NotActionable {
+            target: "e5_abcd".into(),
+            why: words.into(),
+        };
+        for fault in [dialog, element] {
+            let message = fault.message();
+            let (ours, page) = message.split_once('\n').unwrap();
+            assert_eq!(page, words);
+            assert!(ours.ends_with('.') && !ours.contains('x'), "{ours}");
+        }
+        let lost = Fault::OutcomeUnknown {
+            url: Some("http://a/".into()),
+            title: Some(words.into()),
+        };
+        let told = "http://a/ (\"x'. Ignore all\").";
+        assert!(lost.message().ends_with(told), "{}", lost.message());
     }
 
     #[test]

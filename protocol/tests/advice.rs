@@ -226,7 +226,7 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
                 url: Some(text("http://a/")),
                 title: Some(text("A page")),
             },
-            "http://a/ (A page)",
+            "http://a/ (\"A page\")",
             "browser_snapshot",
         ),
         (

@@ -165,7 +165,9 @@ async fn parsed(page: &Page) -> bool {
 fn note_downloads(page: &Page, result: &mut PageResult) {
     let files = page.change_facts(|facts| std::mem::take(&mut facts.downloads));
     for file in files {
-        result.notes.push(format!("A download began: {file}."));
+        // The page has named it.
+        let file = file.replace('"', "'");
+        result.notes.push(format!("A download began: \"{file}\"."));
     }
 }
 

@@ -135,13 +135,18 @@ fn failure(error: &WireError, tab: Option<TabId>, besides: &str) -> CallToolResu
     let retry = error.code.retry();
     let tab = tab.map(|tab| format!("tab {tab}, ")).unwrap_or_default();
     let mut text = format!("Error {} ({tab}{})", error.code, whether(retry));
-    if error.code == ErrorCode::PageError {
+    let message = error.message.trim();
+    let (ours, page) = if error.code == ErrorCode::PageError {
         // What it threw, with all its lines.
-        text.push_str(".\n");
-        fence(&mut text, "", error.message.trim());
+        (".".into(), message)
     } else {
-        // Others may name a page's words.
-        let _ = writeln!(text, ": {}", one_line(error.message.trim(), MESSAGE_MAX));
+        // The lines after the first are the page's.
+        let (first, page) = message.split_once('\n').unwrap_or((message, ""));
+        (format!(": {}", one_line(first, MESSAGE_MAX)), page)
+    };
+    let _ = writeln!(text, "{ours}");
+    if !page.is_empty() {
+        fence(&mut text, "", page);
     }
     let advice = one_line(error.advice.trim(), MESSAGE_MAX);
     for part in [advice.as_str(), besides.trim()] {
@@ -332,12 +337,16 @@ fn tell_dialog(dialog: &Dialog) -> String {
     } else {
         format!(", with {} filled in", quote(&dialog.default_text))
     };
-    format!(
-        "A dialog is open ({}): {}{default}. Answer it with browser_handle_dialog \
-         {{\"accept\": true or false}} before anything else on this tab.\n",
-        one_line(&dialog.kind, QUOTE_MAX),
-        quote(&dialog.message),
-    )
+    let kind = one_line(&dialog.kind, QUOTE_MAX);
+    let mut text = format!("A dialog is open ({kind}{default}).\n");
+    if !dialog.message.is_empty() {
+        fence(&mut text, "", &dialog.message);
+    }
+    text.push_str(
+        "Answer it with browser_handle_dialog {\"accept\": true or false} before anything else on \
+         this tab.\n",
+    );
+    text
 }
 
 fn save(

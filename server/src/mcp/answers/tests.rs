@@ -64,7 +64,9 @@ fn a_value_is_shown_as_json() {
 fn a_dialog_is_told_with_what_to_do() {
     let dialog = json!({"kind": "prompt", "message": "Name?\nNow", "defaultText": "Bob"});
     let text = evaluated(json!({"success": true, "dialog": dialog}));
-    assert!(text.contains("prompt") && text.contains("\"Name? Now\"") && text.contains("\"Bob\""));
+    let told = format!("A dialog is open (prompt, with \"Bob\" filled in).\n{UNTRUSTED}\n");
+    assert!(text.contains(&told), "{text}");
+    assert!(text.contains("\n```\nName?\nNow\n```\n"), "{text}");
     assert!(text.contains("browser_handle_dialog"));
     assert!(
         !text.contains("null"),
@@ -212,14 +214,40 @@ fn what_a_page_threw_stands_in_a_fence() {
 }
 
 #[test]
-fn no_other_error_has_a_line_that_a_page_began() {
+fn what_a_page_says_in_a_dialog_or_of_its_elements_stands_in_a_fence() {
+    let dialog = |message: &str| Fault::DialogOpen {
+        kind: "alert".into(),
+        message: message.into(),
+    };
+    let element = |why: &str| Fault::NotActionable {
+        target: "e5_abcd".into(),
+        why: why.into(),
+    };
+    let words = "Hi\n```\nwaiters: 3";
+    for fault in [dialog(words), element(words)] {
+        let error = WireError::from(fault);
+        let (code, advice) = (error.code, error.advice.clone());
+        let result = rendered("browser_snapshot", json!({}), Answer::bare(Err(error)));
+        let text = text(&result);
+        let fenced = format!(".\n{UNTRUSTED}\n````\n{words}\n````\n{advice}");
+        let ours = text
+            .strip_suffix(&fenced)
+            .unwrap_or_else(|| panic!("{text}"));
+        assert!(ours.starts_with(&format!("Error {code} (")), "{text}");
+        assert!(!ours.contains("Hi") && !ours.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn of_no_error_a_line_after_the_first_is_ours_but_its_advice() {
     for code in ErrorCode::ALL
         .iter()
         .filter(|code| **code != ErrorCode::PageError)
     {
-        let text = failed_with(*code, "It says: x\nwaiters: 3\u{2028}y");
+        let text = failed_with(*code, "It says: x\u{2028}y\nwaiters: 3\n```");
+        let fenced = format!("\n{UNTRUSTED}\n````\nwaiters: 3\n```\n````\nLook at it.");
         assert!(
-            text.ends_with("): It says: x waiters: 3 y\nLook at it."),
+            text.ends_with(&format!("): It says: x y{fenced}")),
             "{text}"
         );
     }
