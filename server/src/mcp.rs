@@ -5,6 +5,7 @@
 mod answers;
 mod calls;
 mod files;
+mod folder;
 mod label;
 mod lines;
 mod server;

@@ -3,6 +3,7 @@
 //! output folder. Never the state folder, nor a folder that holds a `pairing.json`
 //! (`design/security.md`, *Acting*).
 
+use super::folder::Folder;
 use crate::state::make_private;
 use protocol::error::Fault;
 use std::fs;
@@ -144,15 +145,12 @@ fn refuse<T>(what: impl Into<String>) -> Result<T, Fault> {
 
 /// Under a fresh name first, so that no reader sees half a file and no link is followed.
 fn write_privately(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let inside = Folder::open(folder)?;
     let own = std::process::id();
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
     for attempt in 0..TEMPORARY_MAX {
-        let temporary = folder.join(format!(".interlock-{own}-{attempt}"));
-        let mut file = match options.open(&temporary) {
+        let temporary = PathBuf::from(format!(".interlock-{own}-{attempt}"));
+        let mut file = match inside.create(&temporary) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 last = error;
@@ -160,16 +158,15 @@ fn write_privately(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<PathB
             }
             Err(error) => return Err(error),
         };
-        let path = folder.join(name);
         let written = file
             .write_all(bytes)
-            .and_then(|()| fs::rename(&temporary, &path));
+            .and_then(|()| inside.rename(&temporary, name));
         if let Err(error) = written {
             // The first error is the one to tell.
-            let _ = fs::remove_file(&temporary);
+            let _ = inside.remove(&temporary);
             return Err(error);
         }
-        return Ok(path);
+        return Ok(folder.join(name));
     }
     Err(last)
 }
@@ -273,6 +270,31 @@ pub(super) mod tests {
         std::os::unix::fs::symlink(&treasure, scratch.path("work/b.png")).unwrap();
         roots.write("b.png", &["png"], b"x").unwrap();
         assert_eq!(fs::read_to_string(&treasure).unwrap(), "kept");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_folder_that_is_replaced_by_a_link_in_mid_call_is_no_way_out() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        let scratch = Scratch::new();
+        let roots = scratch.roots();
+        let elsewhere = scratch.folder("elsewhere");
+        let (inside, link) = (scratch.folder("work/in"), scratch.path("link"));
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let written = std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &inside, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            let tries = (0..5_000).map(|_| roots.write("in/a.png", &["png"], b"x"));
+            let written = tries.filter(Result::is_ok).count();
+            over.store(true, Ordering::Relaxed);
+            written
+        });
+        assert!(written > 0, "no try found the folder");
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
     }
 
     #[test]

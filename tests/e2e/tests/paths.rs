@@ -1,7 +1,7 @@
 //! Names of files that an agent may give, and where they lead: under the roots, or nowhere.
 
 use anyhow::Result;
-use e2e::{Agent, World};
+use e2e::{Agent, Era, World};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
@@ -151,5 +151,72 @@ async fn a_link_by_the_name_of_the_picture_is_replaced_and_never_followed() -> R
     }
     assert_eq!(fs::read(&secret)?, kept);
     assert!(!world.folder().join("nowhere.png").exists());
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_root_that_becomes_a_link_is_no_root_any_more() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/")).await?;
+    let folder = one.spawn().folder;
+    let treasure = world.folder().join("treasure");
+    fs::create_dir(&treasure)?;
+    assert!(shoot(&one, "before.png").await?.is_ok());
+    for (number, to) in [treasure.clone(), world.state(), world.extension()]
+        .iter()
+        .enumerate()
+    {
+        let aside = folder.with_extension(format!("{number}"));
+        fs::rename(&folder, &aside)?;
+        symlink(to, &folder)?;
+        let before = places(&world)?;
+        let absolute = folder.join("after.png").to_string_lossy().into_owned();
+        for name in ["after.png", &absolute] {
+            let answer = shoot(&one, name).await?;
+            assert!(answer.failed_with("bad_arguments"), "{name}: {answer}");
+        }
+        assert_eq!(places(&world)?, before, "{} has something", to.display());
+        fs::remove_file(&folder)?;
+        fs::rename(&aside, &folder)?;
+    }
+    assert!(shoot(&one, "again.png").await?.is_ok());
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_root_may_be_a_link_but_leads_to_no_secret() -> Result<()> {
+    let world = World::start().await?;
+    let treasure = world.folder().join("treasure");
+    fs::create_dir_all(treasure.join("chest"))?;
+    fs::write(treasure.join("chest/pairing.json"), "{}")?;
+    let link = world.folder().join("link");
+    symlink(&treasure, &link)?;
+    let mut spawn = world.spawn("one", Era::Legacy);
+    for root in [link.clone(), world.state(), world.extension()] {
+        let root = root.to_string_lossy().into_owned();
+        spawn.arguments.extend(["--roots".to_owned(), root]);
+    }
+    let one = world.agent_of(spawn).await?;
+    one.open(&world.site.url("/")).await?;
+    // Its state is written while it works, but nothing by this name.
+    let holds = |folder: &Path| fs::read_dir(folder).map(Iterator::count);
+    for folder in [
+        world.state(),
+        world.state().join("registry"),
+        world.extension(),
+        world.extension().join("icons"),
+        link.join("chest"),
+    ] {
+        let before = holds(&folder)?;
+        let name = folder.join("a.png").to_string_lossy().into_owned();
+        let answer = shoot(&one, &name).await?;
+        assert!(answer.failed_with("bad_arguments"), "{name}: {answer}");
+        assert_eq!(holds(&folder)?, before, "{name}");
+    }
+    let name = link.join("a.png").to_string_lossy().into_owned();
+    let answer = shoot(&one, &name).await?;
+    assert!(answer.is_ok(), "{answer}");
+    assert!(treasure.join("a.png").is_file());
     world.close().await
 }
