@@ -5,6 +5,24 @@ use serde::{Deserialize, Serialize};
 
 /// Where a bare port says what it is: `GET`, answered with [`PROBE_ANSWER`].
 pub const PROBE_PATH: &str = "/.well-known/interlock";
+/// Every path that a server answers with more than a refusal: its router knows no other, and tests
+/// attack each. `*` stands for the id of a session.
+pub const PATHS: [(&str, Serves); 4] = [
+    ("/", Serves::Extension),
+    ("/extension", Serves::Extension),
+    ("/session/*", Serves::Extension),
+    (PROBE_PATH, Serves::Probe),
+];
+
+/// What a path is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// A paired extension's socket.
+    Extension,
+    /// Whoever asks what listens here.
+    Probe,
+}
+
 /// The whole answer of a server: a hint that grants nothing, since anyone may ask.
 pub const PROBE_ANSWER: &str = r#"{"interlock":1}"#;
 /// The answer of a daemon.

@@ -8,7 +8,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
-use protocol::ports::PROBE_PATH;
+use protocol::ports::{PATHS, Serves};
 use protocol::{EXTENSION_ID, SUBPROTOCOL, SessionId};
 
 /// Fetch metadata: browsers send it where they send no `Origin`.
@@ -34,28 +34,30 @@ pub enum Route {
 /// The status to refuse it with; nothing else is said.
 pub fn check(head: &Parts, port: u16) -> Result<Route, StatusCode> {
     let path = head.uri.path();
+    let serves = serves(path);
     check_head(head, port)?;
-    check_origin(&head.headers, is_extension_path(path))?;
-    if path == PROBE_PATH {
-        return if head.method == Method::GET {
-            Ok(Route::Probe)
-        } else {
-            Err(StatusCode::METHOD_NOT_ALLOWED)
-        };
+    check_origin(&head.headers, serves == Some(Serves::Extension))?;
+    match (serves.ok_or(StatusCode::NOT_FOUND)?, &head.method) {
+        (Serves::Probe, &Method::GET) => Ok(Route::Probe),
+        (Serves::Extension, &Method::GET) => upgrade(&head.headers).map(|key| Route::Extension {
+            path: path.to_owned(),
+            key,
+        }),
+        (Serves::Extension, &Method::HEAD) => Err(StatusCode::UPGRADE_REQUIRED),
+        (Serves::Extension | Serves::Probe, _) => Err(StatusCode::METHOD_NOT_ALLOWED),
     }
-    if !is_extension_path(path) {
-        return Err(StatusCode::NOT_FOUND);
-    }
-    if head.method == Method::HEAD {
-        return Err(StatusCode::UPGRADE_REQUIRED);
-    }
-    if head.method != Method::GET {
-        return Err(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    upgrade(&head.headers).map(|key| Route::Extension {
-        path: path.to_owned(),
-        key,
-    })
+}
+
+fn serves(path: &str) -> Option<Serves> {
+    let named = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(before) => {
+            let id = path.strip_prefix(before);
+            id.is_some_and(|id| SessionId::new(id).is_ok())
+        }
+        None => path == pattern,
+    };
+    let (_, serves) = PATHS.iter().find(|(pattern, _)| named(pattern))?;
+    Some(*serves)
 }
 
 fn check_head(head: &Parts, port: u16) -> Result<(), StatusCode> {
@@ -88,11 +90,6 @@ fn check_origin(headers: &HeaderMap, extension_path: bool) -> Result<(), StatusC
         (Some(origin), None) if extension_path && *origin == ours => Ok(()),
         (Some(_), _) => Err(StatusCode::FORBIDDEN),
     }
-}
-
-fn is_extension_path(path: &str) -> bool {
-    let session = path.strip_prefix("/session/");
-    path == "/" || path == "/extension" || session.is_some_and(|id| SessionId::new(id).is_ok())
 }
 
 /// The server's half of RFC 6455, 4.2.1, and our sub-protocol.
