@@ -56,6 +56,9 @@ pub struct Start<'a> {
     pub beside: Option<&'a Path>,
     /// A name that leads to this machine, whatever the DNS says of it.
     pub rebound: Option<&'a str>,
+    /// The key of a certificate that is as good as one of the web's: the SHA-256 of its
+    /// SubjectPublicKeyInfo, in base64.
+    pub trusted: Option<&'a str>,
 }
 
 /// Where a browser's windows open.
@@ -79,6 +82,7 @@ impl Browser {
             window,
             beside,
             rebound,
+            trusted,
         } = start;
         let mark = format!("{mark}browser.");
         let scratch = profile.join("scratch");
@@ -111,6 +115,9 @@ impl Browser {
             ]);
         if let Some(name) = rebound {
             command.arg(format!("--host-resolver-rules=MAP {name} 127.0.0.1"));
+        }
+        if let Some(key) = trusted {
+            command.arg(format!("--ignore-certificate-errors-spki-list={key}"));
         }
         match (window, headed_by_request()) {
             (Window::Headless, false) => {

@@ -56,6 +56,8 @@ pub struct Options {
     pub beside: Option<PathBuf>,
     /// A name that leads to this machine, whatever the DNS says of it.
     pub rebound: Option<&'static str>,
+    /// The key of a certificate that the browser trusts, see [`Start::trusted`].
+    pub trusted: Option<String>,
     /// Who sees the browser.
     pub shown: Shown,
 }
@@ -85,6 +87,7 @@ pub struct World {
     binary: PathBuf,
     beside: Option<PathBuf>,
     rebound: Option<&'static str>,
+    trusted: Option<String>,
     shown: Shown,
     screen: Option<Screen>,
     _permit: SemaphorePermit<'static>,
@@ -114,6 +117,7 @@ impl World {
             binary,
             beside: options.beside,
             rebound: options.rebound,
+            trusted: options.trusted,
             shown: options.shown,
             screen: None,
             _permit: permit,
@@ -156,6 +160,7 @@ impl World {
             mark: &self.folder.mark,
             beside: self.beside.as_deref(),
             rebound: self.rebound,
+            trusted: self.trusted.as_deref(),
             window: match (self.shown, &self.screen) {
                 (_, Some(screen)) => Window::Screen(screen.name()),
                 (Shown::ToTheUser, None) => Window::Display,

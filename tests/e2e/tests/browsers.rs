@@ -17,6 +17,7 @@ async fn another_browser_stands_by_until_the_agent_moves_to_it() -> Result<()> {
         window: e2e::Window::Headless,
         beside: None,
         rebound: None,
+        trusted: None,
     })
     .await?;
     let popup = other.extension_page("popup.html").await?;

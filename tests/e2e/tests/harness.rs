@@ -138,6 +138,7 @@ async fn two_browsers_run_side_by_side_with_the_same_extension() -> Result<()> {
         window: e2e::Window::Headless,
         beside: None,
         rebound: None,
+        trusted: None,
     })
     .await?;
     assert_ne!(again.group(), first);

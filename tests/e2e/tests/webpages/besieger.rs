@@ -69,7 +69,7 @@ impl Besieger {
     pub(crate) async fn besiege(
         &self,
         server: &str,
-        paths: &[&str],
+        paths: &[String],
     ) -> Result<Vec<(String, Value)>> {
         let (server, asked) = (json!(server), json!(paths));
         let attempt = if self.framed {
@@ -83,8 +83,7 @@ impl Besieger {
         let seen = self.page.evaluate(&attempt).await?;
         let seen = seen.as_array().context("no list")?;
         anyhow::ensure!(seen.len() == paths.len(), "not all was tried: {seen:?}");
-        let paths = paths.iter().map(|path| (*path).to_owned());
-        Ok(paths.zip(seen.iter().cloned()).collect())
+        Ok(paths.iter().cloned().zip(seen.iter().cloned()).collect())
     }
 }
 
