@@ -36,6 +36,8 @@ struct Kind {
     takes_turn: bool,
     /// `browser_tabs` with `new` or `select`.
     chooses_tab: bool,
+    /// The time of a `browser_wait_for`, which is not part of its deadline.
+    passes: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,7 @@ impl Server {
     ) -> Result<(), Fault> {
         let browser = take_browser(&mut request)?;
         let command = Command::decode(&request.name, &request.payload)?;
-        check_times(&mut request, &command)?;
+        check_times(&request)?;
         if !self.phase.is_running() {
             return Err(Fault::SessionEnded);
         }
@@ -153,7 +155,7 @@ impl Server {
             .map_or(limits::CALL_DEADLINE, Duration::from_millis);
         let wait = wait_ms.map_or(limits::CLAIM_WAIT, Duration::from_millis);
         // Waiting for the tab, queueing on it, running: each has its bound on the other side.
-        let by = now + wait + deadline + deadline + ANSWER_SLACK;
+        let by = now + wait + deadline + call.kind.passes + deadline + ANSWER_SLACK;
         let frame = Frame::Command(Envelope {
             tab_id: call.request.tab,
             deadline_ms: call.request.deadline_ms,
@@ -557,6 +559,24 @@ impl Kind {
                 | Command::NetworkRequests(_)
                 | Command::Session => false,
             },
+            passes: match command {
+                Command::WaitFor(wait) => wait.time.map(Duration::from_secs_f64),
+                Command::Navigate(_)
+                | Command::Snapshot
+                | Command::Click(_)
+                | Command::Type(_)
+                | Command::PressKey(_)
+                | Command::Hover(_)
+                | Command::SelectOption(_)
+                | Command::Evaluate(_)
+                | Command::Screenshot(_)
+                | Command::HandleDialog(_)
+                | Command::ConsoleMessages(_)
+                | Command::NetworkRequests(_)
+                | Command::Tabs(_)
+                | Command::Session => None,
+            }
+            .unwrap_or_default(),
         }
     }
 }
@@ -581,8 +601,8 @@ fn take_browser(request: &mut CallRequest) -> Result<Option<String>, Fault> {
     }
 }
 
-/// Checks the times; a wait for a page that names none gets a deadline beyond its own time.
-fn check_times(request: &mut CallRequest, command: &Command) -> Result<(), Fault> {
+/// Checks the times.
+fn check_times(request: &CallRequest) -> Result<(), Fault> {
     let longest_wait = millis(limits::CLAIM_WAIT_MAX);
     if request.wait_ms.is_some_and(|wait| wait > longest_wait) {
         return Err(Fault::BadArguments {
@@ -600,13 +620,6 @@ fn check_times(request: &mut CallRequest, command: &Command) -> Result<(), Fault
         return Err(Fault::BadArguments {
             what: format!("a deadline is 1 to {longest} milliseconds"),
         });
-    }
-    if let Command::WaitFor(wait) = command
-        && let (None, Some(seconds)) = (request.deadline_ms, wait.time)
-    {
-        let own = Duration::try_from_secs_f64(seconds).unwrap_or(limits::CALL_DEADLINE_MAX);
-        let whole = own.saturating_add(limits::CALL_DEADLINE);
-        request.deadline_ms = Some(millis(whole.min(limits::CALL_DEADLINE_MAX)));
     }
     Ok(())
 }

@@ -118,7 +118,6 @@ fn text(arguments: &mut JsonObject, name: &str) -> Result<Option<String>, Fault>
 /// The time that a caller allows a command beside what every call has.
 fn lasts(command: &Command) -> Option<Duration> {
     match command {
-        Command::WaitFor(wait) => wait.time.map(Duration::from_secs_f64),
         Command::Evaluate(evaluate) => evaluate.timeout_ms.map(Duration::from_millis),
         Command::Navigate(
             Navigate::To(_) | Navigate::Back | Navigate::Forward | Navigate::Reload,
@@ -133,6 +132,8 @@ fn lasts(command: &Command) -> Option<Duration> {
         | Command::HandleDialog(_)
         | Command::ConsoleMessages(_)
         | Command::NetworkRequests(_)
+        // Its time passes before its deadline begins (PROTOCOL.md).
+        | Command::WaitFor(_)
         | Command::Tabs(
             TabsAction::List
             | TabsAction::New { .. }

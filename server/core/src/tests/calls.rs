@@ -277,11 +277,20 @@ fn no_call_hangs_for_ever_under_a_peer_that_never_answers() {
 }
 
 #[test]
-fn a_long_wait_for_a_page_has_a_deadline_beyond_its_own_time() {
+fn a_time_that_is_to_pass_is_added_to_no_deadline_and_is_awaited_beside_it() {
     let mut rig = Rig::new();
-    rig.connect("b1");
-    rig.call(1, "browser_wait_for", json!({"time": 100}));
-    assert_eq!(rig.commands()[0].1.deadline_ms, Some(130_000));
+    let conn = rig.connect("b1");
+    let call = rig.call(1, "browser_wait_for", json!({"time": 100, "text": "x"}));
+    // The browser lets the time pass first, and then has its usual deadline for the text.
+    assert_eq!(rig.commands()[0].1.deadline_ms, None);
+    let longest = limits::CLAIM_WAIT + 2 * limits::CALL_DEADLINE + ANSWER_SLACK;
+    for _ in 1..(Duration::from_secs(100) + longest).as_secs() {
+        rig.pass(SECOND);
+        rig.says(conn, &Frame::Pong {});
+    }
+    assert_eq!(rig.code(call), None);
+    rig.pass(SECOND);
+    assert_eq!(rig.code(call), Some("timeout"));
 }
 
 #[test]
