@@ -115,6 +115,43 @@ fn bounds_are_kept() {
 }
 
 #[test]
+fn an_argument_of_a_wrong_type_is_named() {
+    for (name, payload, told) in [
+        (
+            "browser_click",
+            json!({"target": 7}),
+            "`target`: invalid type",
+        ),
+        (
+            "browser_click",
+            json!({"button": "left", "target": {}}),
+            "`target`",
+        ),
+        ("browser_navigate", json!({"url": ["http://a/"]}), "`url`"),
+        (
+            "browser_wait_for",
+            json!({"text": "x", "time": "2"}),
+            "`time`",
+        ),
+        (
+            "browser_select_option",
+            json!({"target": "e1", "values": "x"}),
+            "`values`",
+        ),
+        (
+            "browser_evaluate",
+            json!({"function": "1", "timeoutMs": -1}),
+            "`timeoutMs`",
+        ),
+        ("browser_tabs", json!({"action": "new", "url": 7}), "`url`"),
+    ] {
+        let fault = Command::decode(name, &payload).unwrap_err();
+        let message = fault.message();
+        assert!(message.contains(told), "{message}");
+    }
+}
+
+#[test]
 fn what_acts_is_never_called_read_only() {
     for (name, payload, reads) in [
         ("browser_click", json!({"target": "e1"}), false),
