@@ -470,7 +470,7 @@ mod tests {
         );
         assert_eq!(envelope.tab_id, Some(TabId(7)));
         assert_eq!(
-            calls.answer(id, Err(Fault::NotPaired.into()), Beside::default()),
+            calls.answer(id, Err(Fault::SessionEnded.into()), Beside::default()),
             None
         );
     }

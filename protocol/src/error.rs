@@ -159,6 +159,15 @@ impl fmt::Display for Peer {
     }
 }
 
+/// What an extension that came lacks of being paired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpaired {
+    /// It went after the challenge without a proof: there is none in its folder that it can read.
+    HasNoSecret,
+    /// Its proof fails.
+    HasAnotherSecret,
+}
+
 /// A fault with all that its advice names. Raised by either core; becomes a [`WireError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
@@ -177,7 +186,9 @@ pub enum Fault {
     NotConnected {
         seen: String,
     },
-    NotPaired,
+    NotPaired {
+        extension: Unpaired,
+    },
     SecretUnreadable {
         why: String,
     },
@@ -286,7 +297,7 @@ impl Fault {
             Self::SessionUnknown { .. } => ErrorCode::SessionUnknown,
             Self::SessionEnded => ErrorCode::SessionEnded,
             Self::NotConnected { .. } | Self::SecretUnreadable { .. } => ErrorCode::NotConnected,
-            Self::NotPaired => ErrorCode::NotPaired,
+            Self::NotPaired { .. } => ErrorCode::NotPaired,
             Self::BrowserGone { .. } => ErrorCode::BrowserGone,
             Self::TabOwned { .. } => ErrorCode::TabOwned,
             Self::ClaimTimeout { .. } => ErrorCode::ClaimTimeout,
@@ -326,7 +337,14 @@ impl Fault {
             Self::SessionUnknown { session } => format!("There is no session {session}."),
             Self::SessionEnded => "The session was closed while this call waited.".into(),
             Self::NotConnected { seen } => format!("No browser is connected: {seen}."),
-            Self::NotPaired => "The extension and this server do not share a secret.".into(),
+            Self::NotPaired {
+                extension: Unpaired::HasNoSecret,
+            } => "An extension came that has no secret: the pairing.json in its folder is missing \
+                 or damaged."
+                .into(),
+            Self::NotPaired {
+                extension: Unpaired::HasAnotherSecret,
+            } => "The extension and this server do not share a secret.".into(),
             Self::SecretUnreadable { why } => {
                 format!(
                     "No browser can connect: this server cannot read the pairing secret ({why})."
@@ -438,7 +456,7 @@ impl Fault {
             Self::SessionRequired => "Create a session first and name it in the request.".into(),
             Self::SessionUnknown { .. } | Self::SessionEnded => "Open a new session.".into(),
             Self::NotConnected { .. } => "Ask the user to open Chrome with the Interlock extension enabled (README, *Load the extension*); its badge shows when it is connected.".into(),
-            Self::NotPaired => "Ask the user to run `interlock extension DIR --pair-only` for the loaded extension's folder and to reload the extension.".into(),
+            Self::NotPaired { .. } => "Ask the user to run `interlock extension DIR --pair-only` for the loaded extension's folder and to reload the extension.".into(),
             Self::SecretUnreadable { .. } => "Ask the user to mend that file, or to run `interlock pair --rotate`, then `interlock extension DIR --pair-only` for the loaded extension's folder, and to reload the extension.".into(),
             Self::BrowserGone { standbys, .. } if standbys.is_empty() => {
                 "Ask the user to open that browser again.".into()
@@ -494,7 +512,7 @@ impl Fault {
                 "It may have happened: look with `browser_snapshot` before doing it again.".into()
             }
             Self::ResultTooLarge { .. } => {
-                "Ask for less, or give `filename` so that the result is written to a file.".into()
+                "Ask for less: return a part of the value, or picture one element (`target`), without `fullPage`, or as `jpeg`.".into()
             }
             Self::LimitReached { frees, .. } => format!("{frees}."),
             Self::Internal { .. } => {

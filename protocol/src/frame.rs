@@ -56,7 +56,7 @@ pub enum Frame {
         ports: Vec<Value>,
     },
     /// Server → extension (seed 001): make a tab for the session. Answered by a `response` whose
-    /// data is `{tabId}`.
+    /// data is `{success, tabId}`.
     CreateTab {
         /// Echoed by the response.
         wire_id: WireId,

@@ -44,6 +44,8 @@ pub const CALLS_PER_SESSION_MAX: usize = 64;
 pub const CLAIMS_PER_TAB_MAX: usize = 64;
 /// Tabs that one session may own.
 pub const TABS_PER_SESSION_MAX: usize = 100;
+/// Longest id of a browser; ours have 32 digits.
+pub const BROWSER_ID_MAX: usize = 128;
 /// Longest label, in characters; longer ones are cut.
 pub const LABEL_MAX: usize = 80;
 /// Deepest value inside a frame or the store. JSON readers stop at 127 levels, and around the value

@@ -1,7 +1,7 @@
 //! What every error tells its receiver (`design/errors.md`): what happened, with the thing at hand,
 //! and the next step: a tool to call, or what to ask of the person.
 
-use protocol::error::{ErrorCode, Fault, Peer};
+use protocol::error::{ErrorCode, Fault, Peer, Unpaired};
 use protocol::{Alias, TabId};
 use std::collections::BTreeSet;
 
@@ -38,8 +38,17 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
             "open Chrome",
         ),
         (
-            Fault::NotPaired,
-            "secret",
+            Fault::NotPaired {
+                extension: Unpaired::HasNoSecret,
+            },
+            "pairing.json",
+            "interlock extension DIR --pair-only",
+        ),
+        (
+            Fault::NotPaired {
+                extension: Unpaired::HasAnotherSecret,
+            },
+            "do not share a secret",
             "interlock extension DIR --pair-only",
         ),
         (
@@ -243,7 +252,7 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
                 limit: 10,
             },
             "12 bytes; 10",
-            "`filename`",
+            "a part of the value",
         ),
         (
             Fault::LimitReached {

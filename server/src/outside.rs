@@ -6,6 +6,8 @@ use crate::driver::{Handle, Outside};
 use crate::identity::Keeper;
 use crate::sockets::Table;
 use crate::state::StateDir;
+use protocol::error::Unpaired;
+use protocol::limits;
 use server_core::{Effect, Input, Note};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -75,10 +77,16 @@ impl World {
 
 fn say(note: &Note) {
     match note {
-        Note::ProofFailed => tracing::warn!(
-            "not_paired: a browser's extension has another secret; run `interlock extension DIR \
-             --pair-only` for the folder it was loaded from and reload the extension"
-        ),
+        Note::NotPaired(extension) => {
+            let lacks = match extension {
+                Unpaired::HasNoSecret => "finds no secret in its pairing.json",
+                Unpaired::HasAnotherSecret => "has another secret",
+            };
+            tracing::warn!(
+                "not_paired: a browser's extension {lacks}; run `interlock extension DIR \
+                 --pair-only` for the folder it was loaded from and reload the extension"
+            );
+        }
         Note::SecretUnreadable { why } => {
             tracing::error!("nobody can pair: {why}; `interlock pair --rotate` makes a new secret");
         }
@@ -87,7 +95,12 @@ fn say(note: &Note) {
             tracing::info!(browser, "stands by: the session belongs to another browser");
         }
         Note::SessionRefused => tracing::warn!(
-            "the browser holds this session under another token; going on as a new session"
+            "the browser held this session under another token; it went on as a new session"
+        ),
+        Note::BrowserFull { browser } => tracing::warn!(
+            browser,
+            "the browser takes no further session: {} are open; this one waits until others end",
+            limits::SESSIONS_MAX
         ),
         Note::BrowserLost { browser } => tracing::warn!(browser, "the connection was lost"),
     }

@@ -14,8 +14,6 @@ use std::time::Duration;
 
 /// Offered versions that are looked at; each build adds one or two.
 const VERSIONS_MAX: usize = 16;
-/// Longest browser id; ours are UUIDs.
-const BROWSER_ID_MAX: usize = 128;
 
 /// One socket.
 #[derive(Debug)]
@@ -142,7 +140,7 @@ impl Connection {
         let good = from_hex(&hello.nonce_ext).is_some()
             && hello.extension_id == EXTENSION_ID
             && !hello.browser_id.0.is_empty()
-            && hello.browser_id.0.len() <= BROWSER_ID_MAX
+            && hello.browser_id.0.len() <= limits::BROWSER_ID_MAX
             && hello.versions.len() <= VERSIONS_MAX;
         if !good {
             return Verdict::Close(close::BAD_FRAME);

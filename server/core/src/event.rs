@@ -1,6 +1,6 @@
 //! Everything that a server can be told and everything that it can ask for: two closed enums.
 
-use protocol::error::WireError;
+use protocol::error::{Unpaired, WireError};
 use protocol::frame::{LostTab, Progress};
 use protocol::pairing::Secret;
 use protocol::{BrowserId, SessionId, TabId};
@@ -258,8 +258,8 @@ pub enum CallProgress {
 /// Something that the user should see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A peer failed the proof: `interlock extension DIR --pair-only` mends it.
-    ProofFailed,
+    /// An extension came that is not paired: `interlock extension DIR --pair-only` mends it.
+    NotPaired(Unpaired),
     /// The secret could not be read.
     SecretUnreadable {
         /// Which file and why.
@@ -275,8 +275,13 @@ pub enum Note {
         /// Its name.
         browser: String,
     },
-    /// The browser did not accept the token: the session goes on under a fresh name.
+    /// The browser holds the session under another token: it went on under a fresh name.
     SessionRefused,
+    /// The browser takes no further session.
+    BrowserFull {
+        /// Its name.
+        browser: String,
+    },
     /// The browser's connection was lost.
     BrowserLost {
         /// Its name.

@@ -3,6 +3,7 @@
 
 use crate::connection::{Connection, State, Verdict};
 use crate::{ConnId, Effect, Note, Port, Server, Timer, close};
+use protocol::error::{ErrorCode, Unpaired};
 use protocol::frame::{BadFrame, Body, Frame, Goodbye};
 use protocol::pairing::Secret;
 use protocol::ports::PORT_LIST_MAX;
@@ -17,6 +18,11 @@ pub(crate) const UNPROVEN_MAX: usize = 16;
 pub(crate) const BROWSERS_MAX: usize = 16;
 /// What a peer has to answer after a time in which nobody watched.
 pub(crate) const SILENCE_AFTER_GAP: Duration = Duration::from_secs(15);
+
+/// Whether the browser, though paired, took no further session.
+pub(crate) fn is_full(fault: &Fault) -> bool {
+    fault.code() == ErrorCode::LimitReached
+}
 
 impl Server {
     pub(crate) fn handle_accepted(&mut self, conn: ConnId, connection: Connection) {
@@ -66,7 +72,7 @@ impl Server {
         };
         if let Verdict::Close(_) = verdict {
             match secret {
-                Ok(_) => self.note_refused(Fault::NotPaired, Note::ProofFailed),
+                Ok(_) => self.note_unpaired(Unpaired::HasAnotherSecret),
                 Err(why) => {
                     let fault = Fault::SecretUnreadable { why: why.clone() };
                     self.note_refused(fault, Note::SecretUnreadable { why });
@@ -91,7 +97,8 @@ impl Server {
             return;
         };
         self.timers.clear(&Timer::Handshake(conn));
-        self.refused = None;
+        // A browser that is full proves itself too.
+        self.refused = self.refused.take().filter(|(_, fault)| is_full(fault));
         // Only a reborn worker dials twice: the older socket is a dead worker's.
         let older: Vec<ConnId> = self
             .proven()
@@ -228,14 +235,18 @@ impl Server {
             }
         };
         if failed {
-            self.note_refused(Fault::NotPaired, Note::ProofFailed);
+            self.note_unpaired(Unpaired::HasNoSecret);
         }
         self.lose(conn);
     }
 
+    fn note_unpaired(&mut self, extension: Unpaired) {
+        self.note_refused(Fault::NotPaired { extension }, Note::NotPaired(extension));
+    }
+
     /// Said once until a proof succeeds or something else is wrong: the extension tries again for
     /// as long as it lives.
-    fn note_refused(&mut self, fault: Fault, note: Note) {
+    pub(crate) fn note_refused(&mut self, fault: Fault, note: Note) {
         let before = self.refused.replace((self.now, fault.clone()));
         if before.is_none_or(|(_, before)| before != fault) {
             self.note(note);

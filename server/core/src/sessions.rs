@@ -3,6 +3,7 @@
 //! `design/security.md`, *Which browser*).
 
 use crate::connection::Told;
+use crate::links::is_full;
 use crate::{BoundBrowser, ConnId, Effect, Identity, Note, Port, Server, SessionKey, Timer, close};
 use protocol::error::Fault;
 use protocol::frame::{Frame, LostTab, Outcome, SessionOpen, SessionOpened};
@@ -12,8 +13,9 @@ use std::time::Duration;
 
 /// A browser that completed the handshake answers `sessionOpen` as fast.
 pub(crate) const OPENED_MAX: Duration = limits::HANDSHAKE_MAX;
-/// Fresh names tried on one browser; a second refusal already needs a UUID met twice.
-pub(crate) const REFUSALS_MAX: u32 = 3;
+/// A browser that refuses a fresh name too has all the sessions it takes; after so long it is asked
+/// again.
+pub(crate) const FULL_WAIT: Duration = Duration::from_secs(10);
 /// For how long a failed handshake explains that nobody is connected: the longest back-off, and
 /// some.
 const REFUSED_TELLS: Duration = Duration::from_secs(90);
@@ -30,6 +32,7 @@ pub(crate) struct Session {
     pub(crate) label: String,
     pub(crate) identity: Option<Identity>,
     pub(crate) link: Link,
+    /// How often the browser has refused a name, on this connection.
     refusals: u32,
     /// Its tabs and what they last showed, as answers told.
     tabs: BTreeMap<TabId, String>,
@@ -425,6 +428,14 @@ impl Server {
 
     fn is_open(&mut self, session: SessionKey, conn: ConnId) {
         self.timers.clear(&Timer::Return(session));
+        self.refused = None;
+        if self
+            .sessions
+            .get(&session)
+            .is_some_and(|entry| entry.refusals > 0)
+        {
+            self.note(Note::SessionRefused);
+        }
         let Some(proven) = self
             .connections
             .get(&conn)
@@ -460,6 +471,10 @@ impl Server {
         entry.lose_tabs();
         entry.refusals += 1;
         let refusals = entry.refusals;
+        if refusals > 1 {
+            self.handle_full(session, conn);
+            return;
+        }
         let browser = entry.identity.take().and_then(|identity| identity.browser);
         let identity = Identity {
             session_id,
@@ -467,26 +482,39 @@ impl Server {
             browser,
         };
         entry.identity = Some(identity.clone());
-        self.note(Note::SessionRefused);
         self.effects
             .push_back(Effect::SaveIdentity { session, identity });
         self.settle_lost(session);
-        if refusals > REFUSALS_MAX {
-            self.drop_connection(conn, close::BAD_FRAME);
-            return;
-        }
         self.timers
             .set(Timer::Opened(session), self.now + OPENED_MAX);
         self.tell(conn, session, Told::Open);
     }
 
+    /// A name that nobody else can have was refused: no token is wrong, no room is left.
+    fn handle_full(&mut self, session: SessionKey, conn: ConnId) {
+        let browser = self.connections.get(&conn).and_then(|one| one.proven());
+        let browser = browser.map(|proven| proven.name.clone());
+        let fault = Fault::LimitReached {
+            bound: "sessions in one browser",
+            limit: limits::SESSIONS_MAX,
+            frees: "Ask the user to end agents that are not needed; those that were lost are forgotten after five minutes",
+        };
+        let browser = browser.unwrap_or_default();
+        self.note_refused(fault, Note::BrowserFull { browser });
+        self.timers
+            .set(Timer::Opened(session), self.now + FULL_WAIT);
+    }
+
     pub(crate) fn handle_opened_late(&mut self, session: SessionKey) {
-        let conn = self
-            .sessions
-            .get(&session)
-            .and_then(|entry| entry.link.conn());
-        if let Some(conn) = conn {
-            self.drop_connection(conn, close::TIMEOUT);
+        let Some(entry) = self.sessions.get(&session) else {
+            return;
+        };
+        if let Some(conn) = entry.link.conn() {
+            let code = match entry.refusals {
+                0 | 1 => close::TIMEOUT,
+                _ => close::TOO_MANY,
+            };
+            self.drop_connection(conn, code);
         }
     }
 
@@ -576,7 +604,7 @@ impl Server {
         }
         if let Some((at, fault)) = &self.refused
             && self.now.since(*at) < REFUSED_TELLS
-            && self.proven().next().is_none()
+            && (is_full(fault) || self.proven().next().is_none())
         {
             return fault.clone();
         }

@@ -4,6 +4,7 @@ use super::rig::{Rig, lost, secret};
 use crate::connection::{BAD_FRAMES_IN, BAD_FRAMES_MAX};
 use crate::links::{BROWSERS_MAX, UNPROVEN_MAX};
 use crate::{ConnId, Input, Note, close};
+use protocol::error::Unpaired;
 use protocol::frame::{Frame, Goodbye, GoodbyeReason, Hello, HelloAck};
 use protocol::pairing::{Secret, Transcript};
 use protocol::{limits, ports::PortRange};
@@ -71,7 +72,11 @@ fn a_failed_proof_closes_with_4401_and_without_a_word() {
         });
         assert_eq!(rig.closed, vec![(conn, close::NOT_PAIRED)], "{name}");
         assert!(rig.frames.is_empty(), "{name}");
-        assert_eq!(rig.notes, vec![Note::ProofFailed], "{name}");
+        assert_eq!(
+            rig.notes,
+            vec![Note::NotPaired(Unpaired::HasAnotherSecret)],
+            "{name}"
+        );
     }
 }
 
@@ -106,7 +111,10 @@ fn a_proof_that_fails_after_the_secret_is_mended_is_told_as_such() {
         rig.says(conn, &Frame::Proof { mac });
         rig.input(Input::Secret { conn, secret });
     }
-    assert_eq!(rig.notes.last(), Some(&Note::ProofFailed));
+    assert_eq!(
+        rig.notes.last(),
+        Some(&Note::NotPaired(Unpaired::HasAnotherSecret))
+    );
     let call = rig.snapshot(1);
     rig.pass(limits::RECONNECT_WAIT);
     assert_eq!(rig.code(call), Some("not_paired"));
@@ -309,7 +317,7 @@ fn an_extension_that_leaves_because_it_is_not_paired_is_heard() {
     rig.challenged(conn, &Rig::hello("b1"));
     let code = close::NOT_PAIRED;
     rig.input(Input::Closed { conn, code });
-    assert_eq!(rig.notes, vec![Note::ProofFailed]);
+    assert_eq!(rig.notes, vec![Note::NotPaired(Unpaired::HasNoSecret)]);
     let call = rig.snapshot(1);
     rig.pass(limits::RECONNECT_WAIT);
     assert_eq!(rig.code(call), Some("not_paired"));
@@ -343,13 +351,13 @@ fn a_failed_proof_is_told_once_until_one_succeeds() {
         rig.challenged(conn, &Rig::hello("b1"));
         rig.input(Input::Closed { conn, code });
     }
-    assert_eq!(rig.notes, vec![Note::ProofFailed]);
+    assert_eq!(rig.notes, vec![Note::NotPaired(Unpaired::HasNoSecret)]);
     rig.connect("b1");
     rig.notes.clear();
     let conn = rig.accept();
     rig.challenged(conn, &Rig::hello("b1"));
     rig.input(Input::Closed { conn, code });
-    assert_eq!(rig.notes, vec![Note::ProofFailed]);
+    assert_eq!(rig.notes, vec![Note::NotPaired(Unpaired::HasNoSecret)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Facts about sessions: names, tokens, browsers, standbys.
 
 use super::rig::{Rig, lost};
-use crate::sessions::{OPENED_MAX, REFUSALS_MAX};
+use crate::sessions::{FULL_WAIT, OPENED_MAX};
 use crate::{BoundBrowser, Config, Identity, Input, Note, SessionKey, close, fresh_identity};
 use protocol::frame::{LostTab, Outcome};
 use protocol::{BrowserId, Envelope, Frame, TabId, limits};
@@ -54,19 +54,34 @@ fn a_refused_session_is_opened_again_under_a_fresh_name() {
     assert_ne!(first.session_id, second.session_id);
     assert_ne!(first.resume_token, second.resume_token);
     assert_eq!(rig.saved.last().unwrap().session_id, second.session_id);
+    // Why is known only now.
+    assert!(!rig.notes.contains(&Note::SessionRefused));
     rig.opened(conn, Outcome::New, vec![]);
+    assert!(rig.notes.contains(&Note::SessionRefused));
     rig.click(1);
     assert_eq!(rig.commands()[0].1.session_id, second.session_id);
 }
 
 #[test]
-fn a_browser_that_refuses_every_name_is_left_alone() {
+fn a_browser_that_refuses_a_fresh_name_too_is_full_which_is_told_and_asked_again_later() {
     let mut rig = Rig::new();
-    let conn = rig.pair("b1");
-    for _ in 0..=REFUSALS_MAX {
+    for round in 0..3 {
+        let conn = rig.pair("b1");
+        let call = rig.click(round);
         rig.opened(conn, Outcome::Refused, vec![]);
+        rig.opened(conn, Outcome::Refused, vec![]);
+        // Said again, it changes nothing.
+        rig.opened(conn, Outcome::Refused, vec![]);
+        assert!(rig.closed.is_empty(), "{:?}", rig.closed);
+        rig.pass(FULL_WAIT);
+        assert_eq!(rig.code(call), Some("limit_reached"));
+        assert_eq!(std::mem::take(&mut rig.closed), [(conn, close::TOO_MANY)]);
     }
-    assert_eq!(rig.closed, vec![(conn, close::BAD_FRAME)]);
+    let browser = "name of b1".to_owned();
+    assert_eq!(rig.notes, [Note::BrowserFull { browser }], "told once");
+    rig.connect("b1");
+    rig.click(9);
+    assert_eq!(rig.commands().len(), 1);
 }
 
 #[test]
