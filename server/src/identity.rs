@@ -2,9 +2,9 @@
 //! while its server lives (`design/tabs.md`, *Sessions*). It knows nothing of sockets; the machine
 //! says when to [`Keeper::save`] and when to [`Keeper::mark_ending`].
 
-use crate::state::{random, replace_private};
+use crate::state::{about, random, read_small, replace_private};
 use protocol::pairing::to_hex;
-use protocol::{BrowserId, SessionId};
+use protocol::{BrowserId, SessionId, limits};
 use serde::{Deserialize, Serialize};
 use server_core::{BoundBrowser, Identity};
 use sha2::{Digest, Sha256};
@@ -46,6 +46,8 @@ struct Browser {
     name: String,
 }
 
+/// The longest token that is believed; ours have 32 digits.
+const TOKEN_MAX: usize = 256;
 /// The version that is written and read; another one is as good as none.
 const VERSION: u32 = 1;
 
@@ -70,6 +72,8 @@ pub enum Origin {
     Resumed,
     /// Made and written.
     Fresh,
+    /// Made and written, because what was written cannot be read.
+    Damaged,
     /// Another living server has it: made, and kept nowhere.
     Held,
 }
@@ -148,15 +152,18 @@ pub fn take(folder: &Path, key: Option<&str>) -> io::Result<(Keeper, Identity, O
         return Ok(unheld(fresh, Origin::Held));
     };
     let (identity, origin) = match read(&data) {
-        Some(record) => (record.into(), Origin::Resumed),
-        None => (fresh, Origin::Fresh),
+        Ok(record) => (record.into(), Origin::Resumed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (fresh, Origin::Fresh),
+        Err(_) => (fresh, Origin::Damaged),
     };
     let mut keeper = Keeper {
         file: Some(Held { data, _lock: lock }),
         last: identity.clone(),
     };
     // This also takes back the word of a former holder that it is ending.
-    keeper.save(&identity)?;
+    keeper
+        .save(&identity)
+        .map_err(|error| about(&folder.join(key), &error))?;
     Ok((keeper, identity, origin))
 }
 
@@ -165,14 +172,14 @@ fn lock(folder: &Path, key: &str, data: &Path) -> io::Result<Option<File>> {
     let path = folder.join(format!("{key}.lock"));
     let began = Instant::now();
     loop {
-        let file = open_lock(&path)?;
+        let file = open_lock(&path).map_err(|error| about(&path, &error))?;
         match file.try_lock() {
             Ok(()) if still_named(&file) => return Ok(Some(file)),
             // Removed as unused between opening and locking.
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) => {
-                let ending = read(data).is_some_and(|record| record.ending);
+                let ending = read(data).is_ok_and(|record| record.ending);
                 let wait = if ending { ENDING_WAIT } else { HELD_WAIT };
                 if began.elapsed() >= wait {
                     return Ok(None);
@@ -184,6 +191,10 @@ fn lock(folder: &Path, key: &str, data: &Path) -> io::Result<Option<File>> {
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        // A pipe would wait for its reader.
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+    }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -202,9 +213,24 @@ fn still_named(_file: &File) -> bool {
     true
 }
 
-fn read(path: &Path) -> Option<Record> {
-    let record: Record = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
-    (record.version == VERSION).then_some(record)
+fn read(path: &Path) -> io::Result<Record> {
+    let record: Record = serde_json::from_str(&read_small(path)?)?;
+    if record.is_sound() {
+        return Ok(record);
+    }
+    Err(io::Error::from(io::ErrorKind::InvalidData))
+}
+
+impl Record {
+    /// Whether all of it is as this version writes it; a browser would refuse anything else.
+    fn is_sound(&self) -> bool {
+        let token = (1..=TOKEN_MAX).contains(&self.resume_token.len());
+        let browser = self.browser.as_ref().is_none_or(|browser| {
+            (1..=limits::BROWSER_ID_MAX).contains(&browser.id.0.len())
+                && browser.name.chars().count() <= limits::LABEL_MAX
+        });
+        self.version == VERSION && token && browser
+    }
 }
 
 /// Removes identities of instances that will not come back.
@@ -228,6 +254,7 @@ fn prune(folder: &Path, keep: &str) {
         let data = folder.join(key);
         if key != keep
             && unused_for(UNUSED_MAX, &[&path, &data])
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
@@ -372,11 +399,85 @@ mod tests {
 
     #[test]
     fn a_damaged_file_costs_its_session_and_nothing_else() {
-        let scratch = Scratch::new();
-        let folder = folder(&scratch);
-        fs::write(folder.join("k"), "{\"version\":1,\"sessionId\":\"a b\"}").unwrap();
-        let (_keeper, _, origin) = take(&folder, Some("k")).unwrap();
-        assert_eq!(origin, Origin::Fresh);
+        let good = include_str!("../../protocol/tests/golden/other/identity.json");
+        let with = |field: &str, value: serde_json::Value| {
+            let mut record: serde_json::Value = serde_json::from_str(good).unwrap();
+            record[field] = value;
+            record.to_string().into_bytes()
+        };
+        for damage in [
+            b"".to_vec(),
+            b"garbage".to_vec(),
+            b"\xff\xfe".to_vec(),
+            good.as_bytes()[..good.len() / 2].to_vec(),
+            format!("\u{feff}{good}").into_bytes(),
+            b"[7]".to_vec(),
+            vec![b' '; 20 << 20],
+            "[".repeat(10_000).into_bytes(),
+            with("version", 2.into()),
+            with("version", (-1).into()),
+            with("sessionId", "a b".into()),
+            with("sessionId", "".into()),
+            with("sessionId", 7.into()),
+            with("resumeToken", "".into()),
+            with("resumeToken", "t".repeat(10_000).into()),
+            with("browser", serde_json::json!({"id": "", "name": "x"})),
+            with(
+                "browser",
+                serde_json::json!({"id": "b".repeat(129), "name": "x"}),
+            ),
+            with(
+                "browser",
+                serde_json::json!({"id": "b", "name": "x".repeat(81)}),
+            ),
+            with("ending", "yes".into()),
+        ] {
+            let scratch = Scratch::new();
+            let folder = folder(&scratch);
+            let shown = String::from_utf8_lossy(&damage[..damage.len().min(80)]).into_owned();
+            fs::write(folder.join("k"), damage).unwrap();
+            let (keeper, fresh, origin) = take(&folder, Some("k")).unwrap();
+            assert_eq!(origin, Origin::Damaged, "{shown}");
+            drop(keeper);
+            let (_keeper, again, origin) = take(&folder, Some("k")).unwrap();
+            assert_eq!((again, origin), (fresh, Origin::Resumed), "{shown}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_an_error_that_names_it_and_nobody_waits_for_it() {
+        use std::os::unix::fs::symlink;
+        let pipe = |path: &Path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.unwrap().success());
+        };
+        type Make<'a> = &'a dyn Fn(&Path);
+        let makes: [Make<'_>; 3] = [
+            &|path| fs::create_dir_all(path.join("full")).unwrap(),
+            &pipe,
+            &|path| {
+                let behind = path.with_extension("behind");
+                pipe(&behind);
+                symlink(behind, path).unwrap();
+            },
+        ];
+        for (number, make) in makes.iter().enumerate() {
+            for name in ["k", "k.lock"] {
+                let scratch = Scratch::new();
+                let folder = folder(&scratch);
+                make(&folder.join(name));
+                let taken = take(&folder, Some("k"));
+                if let Err(error) = &taken {
+                    let path = folder.join(name);
+                    let told = error.to_string().contains(path.to_str().unwrap());
+                    assert!(told, "{number} {name}: {error}");
+                }
+                // A file takes the place of all but a folder.
+                let replaced = name == "k" && number > 0;
+                assert_eq!(taken.is_ok(), replaced, "{number} {name}");
+            }
+        }
     }
 
     #[cfg(unix)]

@@ -1,10 +1,11 @@
 //! The per-user registry of living servers: one file each, under an OS lock for as long as its
-//! server lives. The lock is what counts, so a crash is a death like any other; the file only says
-//! the port. Siblings are found by looking ([`Registry::siblings`]) once a second: three system
-//! calls a file, which even two hundred servers do not feel.
+//! server lives. The lock is what counts, so a crash is a death like any other; the file's name
+//! says the port, so that nothing that is done to its content matters here. Siblings are found by
+//! looking ([`Registry::siblings`]) once a second: three system calls a file, which even two hundred
+//! servers do not feel.
 
-use crate::state::random_name;
-use serde::{Deserialize, Serialize};
+use crate::state::{make_private, random_name};
+use serde::Serialize;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,12 +25,14 @@ const FILES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Registry {
     folder: PathBuf,
+    port: u16,
     own: PathBuf,
     // Held for its lock.
     _lock: File,
 }
 
-#[derive(Serialize, Deserialize)]
+/// For clients that are no server of ours.
+#[derive(Serialize)]
 struct Entry {
     port: u16,
 }
@@ -48,20 +51,31 @@ impl Registry {
         fs::rename(&temporary, &own)?;
         Ok(Self {
             folder: folder.to_owned(),
+            port,
             own,
             _lock: file,
         })
     }
 
-    /// The ports of the others that live now. Removes what the dead left.
+    /// The ports of the others that live now. Removes what the dead left, and registers this server
+    /// anew where somebody has removed its entry.
     #[must_use]
-    pub fn siblings(&self) -> Vec<u16> {
+    pub fn siblings(&mut self) -> Vec<u16> {
+        if !self.own.exists()
+            && make_private(&self.folder).is_ok()
+            && let Ok(anew) = Self::join(&self.folder, self.port)
+        {
+            *self = anew;
+        }
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return Vec::new();
         };
         let mut ports: Vec<u16> = entries
             .take(FILES_MAX)
-            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter_map(Result::ok)
+            // Nobody's: a folder, a link, a pipe whose opening would wait for ever.
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            .map(|entry| entry.path())
             .filter(|path| *path != self.own)
             .filter_map(|path| living_port(&path))
             .collect();
@@ -102,11 +116,7 @@ fn living_port(path: &Path) -> Option<u16> {
             None
         }
         Err(TryLockError::WouldBlock) if !unfinished => {
-            // The port stands in the name too: where locks keep readers out, that is enough.
-            let text = fs::read_to_string(path).unwrap_or_default();
-            let written = serde_json::from_str::<Entry>(&text).map(|entry| entry.port);
-            let named = || path.file_name()?.to_str()?.split_once('-')?.0.parse().ok();
-            written.ok().or_else(named)
+            path.file_name()?.to_str()?.split_once('-')?.0.parse().ok()
         }
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
     }
@@ -125,10 +135,10 @@ mod tests {
     fn servers_see_one_another_and_not_themselves() {
         let scratch = Scratch::new();
         let folder = folder(&scratch);
-        let one = Registry::join(&folder, 8765).unwrap();
+        let mut one = Registry::join(&folder, 8765).unwrap();
         assert_eq!(one.siblings(), Vec::<u16>::new());
         let two = Registry::join(&folder, 8770).unwrap();
-        let three = Registry::join(&folder, 8766).unwrap();
+        let mut three = Registry::join(&folder, 8766).unwrap();
         assert_eq!(one.siblings(), vec![8766, 8770]);
         assert_eq!(three.siblings(), vec![8765, 8770]);
         drop(two);
@@ -139,11 +149,74 @@ mod tests {
     fn a_stale_file_never_counts_and_is_removed() {
         let scratch = Scratch::new();
         let folder = folder(&scratch);
-        let one = Registry::join(&folder, 8765).unwrap();
+        let mut one = Registry::join(&folder, 8765).unwrap();
         // What a killed server leaves: a file that nobody locks.
         fs::write(folder.join("8769-dead"), "{\"port\":8769}").unwrap();
         assert_eq!(one.siblings(), Vec::<u16>::new());
         assert!(!folder.join("8769-dead").exists());
+    }
+
+    #[test]
+    fn whatever_is_done_to_the_entry_of_a_living_server_it_is_told_right_and_left_alone() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let mut one = Registry::join(&folder, 8765).unwrap();
+        let two = Registry::join(&folder, 8770).unwrap();
+        for damage in [
+            b"".to_vec(),
+            b"garbage".to_vec(),
+            b"\xff\xfe".to_vec(),
+            b"{\"port\":8765}".to_vec(),
+            b"{\"port\":70000}".to_vec(),
+            b"{\"version\":9,\"ports\":[8771]}".to_vec(),
+            vec![b'['; 8 << 20],
+        ] {
+            fs::write(&two.own, &damage).unwrap();
+            assert_eq!(one.siblings(), [8770]);
+            assert_eq!(fs::read(&two.own).unwrap(), damage);
+        }
+        let own = two.own.clone();
+        drop(two);
+        assert!(!own.exists(), "it takes its entry with it as ever");
+        assert_eq!(one.siblings(), Vec::<u16>::new());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_counts_for_nothing_and_nothing_behind_it_is_touched() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let mut one = Registry::join(&folder, 8765).unwrap();
+        let two = Registry::join(&folder, 8770).unwrap();
+        let precious = scratch.path().join("precious");
+        fs::write(&precious, "mine").unwrap();
+        let at = |name: &str| folder.join(name);
+        fs::create_dir(at("8771-folder")).unwrap();
+        std::os::unix::fs::symlink(&precious, at("8772-link")).unwrap();
+        std::os::unix::fs::symlink(&two.own, at("8773-link")).unwrap();
+        std::os::unix::fs::symlink(scratch.path().join("nowhere"), at("8774-link")).unwrap();
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(at("8775-pipe"))
+            .status();
+        assert!(pipe.unwrap().success());
+        assert_eq!(one.siblings(), [8770]);
+        assert_eq!(fs::read_to_string(precious).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_server_whose_entry_was_removed_registers_anew() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let mut one = Registry::join(&folder, 8765).unwrap();
+        let mut two = Registry::join(&folder, 8770).unwrap();
+        fs::remove_file(&two.own).unwrap();
+        assert_eq!(one.siblings(), Vec::<u16>::new());
+        assert_eq!(two.siblings(), [8765]);
+        assert_eq!(one.siblings(), [8770]);
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(two.siblings(), Vec::<u16>::new());
+        assert_eq!(one.siblings(), [8770]);
+        assert_eq!(two.siblings(), [8765]);
     }
 
     #[test]
@@ -162,7 +235,7 @@ mod tests {
     fn a_file_that_is_being_made_is_left_alone() {
         let scratch = Scratch::new();
         let folder = folder(&scratch);
-        let one = Registry::join(&folder, 8765).unwrap();
+        let mut one = Registry::join(&folder, 8765).unwrap();
         fs::write(folder.join(".8769-new"), "").unwrap();
         assert_eq!(one.siblings(), Vec::<u16>::new());
         assert!(folder.join(".8769-new").exists());
@@ -171,8 +244,7 @@ mod tests {
     #[test]
     fn the_file_is_as_the_protocols_page_shows_it() {
         let shown = include_str!("../../protocol/tests/golden/other/registry.json");
-        let entry: Entry = serde_json::from_str(shown).unwrap();
-        let written: serde_json::Value = serde_json::to_value(&entry).unwrap();
+        let written = serde_json::to_value(Entry { port: 8766 }).unwrap();
         assert_eq!(
             written,
             serde_json::from_str::<serde_json::Value>(shown).unwrap()

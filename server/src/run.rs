@@ -144,7 +144,6 @@ impl Beside {
             state.clone(),
             self.instance_id.clone(),
         ));
-        let folder = state.folder("registry")?;
         let stamp = state.secret_stamp();
         let _ = self.late.state.set(state.clone());
         let bound = self.bind().await?;
@@ -152,12 +151,14 @@ impl Beside {
         self.handle.input(Input::Listening { port });
         tracing::info!(port, "listening");
         let sockets = Sockets::new(self.handle.clone(), self.table.clone());
-        let registry = Registry::join(&folder, port)
+        let mut registry = state
+            .folder("registry")
+            .and_then(|folder| Registry::join(&folder, port))
             .inspect_err(|error| tracing::warn!(%error, "siblings will not learn of this server"))
             .ok();
         tokio::select! {
             () = listen::serve(bound, sockets) => {}
-            () = watch(&self.handle, registry.as_ref(), &state, stamp) => {}
+            () = watch(&self.handle, registry.as_mut(), &state, stamp) => {}
             () = self.late.deaf.cancelled() => {}
         }
         Ok(())
@@ -212,6 +213,9 @@ async fn identify(handle: Handle, late: Late, state: StateDir, instance_id: Opti
                 identity::Origin::Resumed => {
                     tracing::info!("resuming the session of this instance")
                 }
+                identity::Origin::Damaged => tracing::warn!(
+                    "the identity of this instance could not be read; this is a new session"
+                ),
                 identity::Origin::Held => tracing::warn!(
                     "another server of this instance is running; this one is a session of its own"
                 ),
@@ -236,12 +240,12 @@ async fn identify(handle: Handle, late: Late, state: StateDir, instance_id: Opti
 /// Looks for siblings, and for a secret that was replaced.
 async fn watch(
     handle: &Handle,
-    registry: Option<&Registry>,
+    mut registry: Option<&mut Registry>,
     state: &StateDir,
     mut stamp: Option<std::time::SystemTime>,
 ) {
     loop {
-        if let Some(registry) = registry {
+        if let Some(registry) = &mut registry {
             let ports = registry.siblings();
             handle.input(Input::Siblings { ports });
         }

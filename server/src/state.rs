@@ -5,7 +5,7 @@
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use protocol::pairing::Secret;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +19,8 @@ const NEW_SECRET: &str = ".secret-";
 const NEW_SECRET_MAX: Duration = Duration::from_secs(60);
 /// Files looked at for that in one start.
 const SWEEP_MAX: usize = 256;
+/// The longest file of ours; an identity has some hundred bytes.
+const SMALL_MAX: u64 = 16 * 1024;
 /// How long the end of a process waits for a file: a disk needs milliseconds, and with one that is
 /// stuck the client must not be kept waiting.
 const STOP_MAX: Duration = Duration::from_millis(200);
@@ -60,7 +62,7 @@ impl StateDir {
     /// Of the file system.
     pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.path.join(name);
-        make_private(&path)?;
+        make_private(&path).map_err(|error| about(&path, &error))?;
         Ok(path)
     }
 
@@ -90,7 +92,7 @@ impl StateDir {
     /// [`StateDir::rotate_secret`] mends both.
     pub fn read_secret(&self) -> io::Result<Secret> {
         let path = self.path.join(SECRET);
-        let text = fs::read_to_string(&path).map_err(|error| about(&path, &error))?;
+        let text = read_small(&path).map_err(|error| about(&path, &error))?;
         Secret::from_hex(&text).ok_or_else(|| {
             let why = io::Error::new(io::ErrorKind::InvalidData, "it does not hold 64 hex digits");
             about(&path, &why)
@@ -192,6 +194,26 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     Ok(())
+}
+
+/// The text of a small file of ours. What is no file is not read: of a pipe the end would be awaited
+/// for ever.
+///
+/// # Errors
+/// `InvalidData` for what is no file, too long or no UTF-8; others of the file system.
+pub fn read_small(path: &Path) -> io::Result<String> {
+    let bad = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    if !fs::metadata(path)?.is_file() {
+        return bad("it is no file");
+    }
+    let mut text = String::new();
+    File::open(path)?
+        .take(SMALL_MAX + 1)
+        .read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > SMALL_MAX) {
+        return bad("it is too long");
+    }
+    Ok(text)
 }
 
 /// Makes a file that must not exist yet and that only the user can read.
