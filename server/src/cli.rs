@@ -4,10 +4,16 @@
 use crate::extension;
 use crate::state::StateDir;
 use clap::builder::{NonEmptyStringValueParser, Resettable};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use protocol::ports::PortRange;
+use std::any::TypeId;
+use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
+
+/// What seed 000's clients call an instance's name.
+const MCP_INSTANCE_ID: &str = "MCP_INSTANCE_ID";
 
 /// Lets MCP clients share the user's own Chrome. Without a command: an MCP server on stdio.
 #[derive(Debug, Parser)]
@@ -94,8 +100,24 @@ impl Cli {
                 arg
             }
         });
+        if let Some(name) = unreadable(&command) {
+            let what = format!("the environment variable {name} is not UTF-8\n");
+            Self::command().error(ErrorKind::InvalidUtf8, what).exit()
+        }
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// A variable that is no text where a text is wanted. Of itself clap does not say which.
+fn unreadable(command: &clap::Command) -> Option<String> {
+    let texts = command
+        .get_arguments()
+        .filter(|arg| arg.get_value_parser().type_id() != TypeId::of::<PathBuf>())
+        .filter_map(|arg| arg.get_env());
+    let mut names = texts.chain([OsStr::new(MCP_INSTANCE_ID)]);
+    names
+        .find(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()))
+        .map(|name| name.to_string_lossy().into_owned())
 }
 
 impl Serve {
@@ -104,7 +126,7 @@ impl Serve {
     pub fn instance_id(&self) -> Option<String> {
         let named = self.instance_id.clone();
         named
-            .or_else(|| std::env::var("MCP_INSTANCE_ID").ok())
+            .or_else(|| std::env::var(MCP_INSTANCE_ID).ok())
             .filter(|id| !id.is_empty())
     }
 }

@@ -9,7 +9,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -129,9 +129,25 @@ fn a_wrong_variable_is_named_by_its_flag_and_an_empty_one_is_none() {
     let scratch = Scratch::new();
     for (name, value, told) in [
         ("INTERLOCK_PORT", &b"80"[..], "--port"),
-        ("INTERLOCK_PORT", b"\xff", "UTF-8"),
         ("INTERLOCK_PORT_RANGE", b"9-1", "--port-range"),
-        ("INTERLOCK_LABEL", b"\xff", "UTF-8"),
+        ("INTERLOCK_PORT", b"\xff", "INTERLOCK_PORT is not UTF-8"),
+        (
+            "INTERLOCK_PORT_RANGE",
+            b"8765-\xff",
+            "INTERLOCK_PORT_RANGE is not UTF-8",
+        ),
+        ("INTERLOCK_LABEL", b"\xff", "INTERLOCK_LABEL is not UTF-8"),
+        (
+            "INTERLOCK_BROWSER",
+            b"\xff",
+            "INTERLOCK_BROWSER is not UTF-8",
+        ),
+        (
+            "INTERLOCK_INSTANCE_ID",
+            b"a\xff",
+            "INTERLOCK_INSTANCE_ID is not UTF-8",
+        ),
+        ("MCP_INSTANCE_ID", b"\xff", "MCP_INSTANCE_ID is not UTF-8"),
     ] {
         let said = scratch.refused(&[], &[(name, OsStr::from_bytes(value))]);
         assert!(said.contains(told), "{name}: {said}");
@@ -156,6 +172,68 @@ fn a_wrong_variable_is_named_by_its_flag_and_an_empty_one_is_none() {
     let words = ["--state-dir", folder.to_str().unwrap(), "pair", "--rotate"];
     let done = scratch.run(&words, &[("INTERLOCK_STATE_DIR", OsStr::new(""))]);
     assert!(done.status.success() && folder.is_dir());
+}
+
+#[test]
+fn words_that_are_no_text_are_told_and_folders_of_any_name_are_used() {
+    let scratch = Scratch::new();
+    let odd = OsStr::from_bytes(b"odd-\xff");
+    for flag in ["--port", "--label", "--browser", "--instance-id", "dance"] {
+        let done = scratch.command(&[flag], &[]).arg(odd).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{flag}: {said}");
+        let told = said.contains("UTF-8") || said.contains(flag);
+        assert!(told && !said.contains("panicked"), "{flag}: {said}");
+    }
+    let folder = scratch.0.join(odd);
+    fs::create_dir(&folder).unwrap();
+    let log = folder.join("log");
+    let variables = [
+        ("INTERLOCK_STATE_DIR", folder.as_os_str()),
+        ("INTERLOCK_ROOTS", folder.as_os_str()),
+        ("INTERLOCK_LOG_FILE", log.as_os_str()),
+    ];
+    // Also where it works, and as what it is called after.
+    let mut server = scratch.command(&["--label", "{folder}"], &variables);
+    let mut server = server
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+    let mut stdin = server.stdin.take().unwrap();
+    writeln!(stdin, "{hello}").unwrap();
+    let mut answer = String::new();
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+    stdout.read_line(&mut answer).unwrap();
+    assert!(answer.contains("serverInfo"), "{answer}");
+    let began = std::time::Instant::now();
+    while !folder.join("secret").exists() || fs::read(&log).unwrap_or_default().is_empty() {
+        assert!(began.elapsed().as_secs() < 60, "no state, or no log");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    drop(stdin);
+    assert!(server.wait().unwrap().success());
+    let words = ["extension", "paired"];
+    let state = [("INTERLOCK_STATE_DIR", folder.as_os_str())];
+    let done = scratch
+        .command(&words, &state)
+        .current_dir(&folder)
+        .output();
+    let said = done.unwrap();
+    // Without a bundle it says how to get one.
+    let told = String::from_utf8_lossy(&said.stderr).contains("build.sh");
+    assert!(said.status.success() || told, "{said:?}");
+}
+
+#[test]
+fn a_log_filter_that_is_no_text_is_told_and_the_server_serves() {
+    let scratch = Scratch::new();
+    let done = scratch.run(&[], &[("INTERLOCK_LOG", OsStr::from_bytes(b"\xff"))]);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    assert!(said.contains("INTERLOCK_LOG"), "{said}");
 }
 
 #[test]
