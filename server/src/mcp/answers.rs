@@ -132,6 +132,10 @@ fn read<T: DeserializeOwned>(data: Value) -> Result<T, WireError> {
 }
 
 fn failure(error: &WireError, tab: Option<TabId>, besides: &str) -> CallToolResult {
+    if error.code == ErrorCode::Internal {
+        // What the advice promises.
+        tracing::error!("{}", error.message);
+    }
     let retry = error.code.retry();
     let tab = tab.map(|tab| format!("tab {tab}, ")).unwrap_or_default();
     let mut text = format!("Error {} ({tab}{})", error.code, whether(retry));

@@ -71,11 +71,14 @@ impl Roots {
             return refuse("`filename` has no `..` in it");
         }
         let (folder, file) = self.place(path)?;
-        write_privately(&folder, &file, bytes).map_err(|error| Fault::Internal {
-            what: format!(
-                "{} could not be written: {error}",
-                folder.join(&file).display()
-            ),
+        write_privately(&folder, &file, bytes).map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidFilename {
+                let what = "`filename` is too long, or holds what this system takes in no name";
+                return Fault::BadArguments { what: what.into() };
+            }
+            let path = folder.join(&file);
+            let what = format!("{} could not be written: {error}", path.display());
+            Fault::Internal { what }
         })
     }
 
@@ -253,6 +256,7 @@ pub(super) mod tests {
             refused(roots.write(name, &["png"], b"x"));
         }
         refused(roots.write("a.sh", &["png"], b"x"));
+        refused(roots.write(&("x".repeat(300) + ".png"), &["png"], b"x"));
         refused(roots.write("missing/a.png", &["png"], b"x"));
         assert!(!outside.exists());
     }
