@@ -102,8 +102,11 @@ impl Load {
         let boot = Boot {
             seed: chance.seed(),
             extension_id: protocol::EXTENSION_ID.into(),
-            secret: Some(Secret::new(SECRET)),
-            config: extension_core::Config { ports: range },
+            secret: Ok(Secret::new(SECRET)),
+            config: extension_core::Config {
+                ports: range,
+                wrong: None,
+            },
             stored: BTreeMap::new(),
             tabs: chrome.all(),
             unpacked: true,

@@ -79,7 +79,7 @@ struct Wanted {
 #[derive(Debug)]
 pub struct Extension {
     browser: BrowserFacts,
-    config: crate::input::Config,
+    config: crate::files::Config,
     store: Store,
     discovery: Discovery,
     links: Links,
@@ -106,6 +106,8 @@ pub struct Extension {
     /// Ports that rest while another socket carries their session, by that socket.
     resting: BTreeMap<SocketId, Vec<u16>>,
     not_paired: BTreeSet<u16>,
+    /// Why there is no secret, for people.
+    unpaired: Option<String>,
     popups: usize,
     shown: Option<View>,
     badge: Option<Badge>,
@@ -145,6 +147,7 @@ impl Extension {
             }
             Input::Written { write, ok } => self.handle_written(write, ok, now),
             Input::SecretRead { secret } => {
+                let secret = self.hear_secret(secret);
                 if self.links.set_secret(secret) {
                     self.not_paired.clear();
                     self.discovery.forgive();

@@ -1,8 +1,8 @@
 //! Everything that can happen to the core, as one closed enum. The driver makes these from
 //! JavaScript events; the simulation makes the same ones.
 
+use crate::files::Config;
 use protocol::pairing::Secret;
-use protocol::ports::PortRange;
 use protocol::{BrowserId, SessionId, TabId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,9 +40,9 @@ pub struct Boot {
     pub seed: [u8; 32],
     /// `chrome.runtime.id`.
     pub extension_id: String,
-    /// From `pairing.json`; none while the file is missing or unreadable.
-    pub secret: Option<Secret>,
-    /// From `config.json`, or its defaults.
+    /// What [`read_secret`](crate::files::read_secret) made of `pairing.json`.
+    pub secret: Result<Secret, String>,
+    /// What [`Config::read`] made of `config.json`.
     pub config: Config,
     /// All of `chrome.storage.local`.
     pub stored: BTreeMap<String, Value>,
@@ -50,31 +50,6 @@ pub struct Boot {
     pub tabs: Vec<TabFacts>,
     /// Loaded unpacked: alarms may then be as short as one second.
     pub unpacked: bool,
-}
-
-/// `config.json` beside the manifest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Config {
-    /// Where servers sit.
-    pub ports: PortRange,
-}
-
-impl Config {
-    /// Reads `config.json`; what it does not say has its default.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words for people: the defaults hold then.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let config: Self = serde_json::from_str(text)
-            .map_err(|error| format!("config.json cannot be read, its defaults hold: {error}"))?;
-        let PortRange { first, last } = config.ports;
-        PortRange::new(first, last)
-            .map(|ports| Self { ports })
-            .ok_or_else(|| {
-                format!("config.json: {first} to {last} is no range of ports from 1024 on; the default holds")
-            })
-    }
 }
 
 /// See the module.
@@ -128,8 +103,8 @@ pub enum Input {
     },
     /// The answer to [`Effect::ReadSecret`](crate::Effect::ReadSecret).
     SecretRead {
-        /// None while `pairing.json` is missing or unreadable.
-        secret: Option<Secret>,
+        /// What [`read_secret`](crate::files::read_secret) made of it.
+        secret: Result<Secret, String>,
     },
     /// A person asks for something, in the popup or at the DevTools console.
     Person {
@@ -372,36 +347,4 @@ pub struct BrowserFacts {
     pub id: BrowserId,
     /// Set in the popup, else the first four hex digits of the id.
     pub name: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_config_that_is_wrong_is_told_and_none_of_it_holds() {
-        let written = r#"{"ports":{"first":17000,"last":17010},"later":1}"#;
-        let ports = Config::read(written).map(|config| config.ports);
-        assert_eq!(ports, Ok(PortRange::new(17_000, 17_010).unwrap()));
-        assert_eq!(Config::read("{}"), Ok(Config::default()));
-        for (text, told) in [
-            ("", "cannot be read"),
-            ("[1]", "cannot be read"),
-            ("\u{feff}{}", "cannot be read"),
-            (r#"{"ports":8765}"#, "cannot be read"),
-            (r#"{"ports":{"first":17000}}"#, "`last`"),
-            (r#"{"ports":{"first":17000,"last":70000}}"#, "70000"),
-            (
-                r#"{"ports":{"first":17010,"last":17000}}"#,
-                "17010 to 17000",
-            ),
-            (r#"{"ports":{"first":0,"last":65535}}"#, "0 to 65535"),
-        ] {
-            let why = Config::read(text).unwrap_err();
-            assert!(
-                why.starts_with("config.json") && why.contains(told),
-                "{why}"
-            );
-        }
-    }
 }

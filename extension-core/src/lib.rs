@@ -17,13 +17,14 @@
 //! - [`discovery`]: which ports are probed and dialled; [`links`]: the life of every socket
 //! - [`sessions`]: who is here and may come back; [`calls`]: commands in flight and answers kept
 //! - [`house`]: making, closing, grouping and showing tabs; [`store`]: what survives the worker
-//! - [`view`]: what people see
+//! - [`view`]: what people see; [`files`]: what they write
 //! - `wasm`: the driver in a browser
 
 pub mod calls;
 pub mod discovery;
 pub mod effect;
 pub mod extension;
+pub mod files;
 pub mod house;
 pub mod input;
 pub mod links;
@@ -39,4 +40,5 @@ pub mod wasm;
 
 pub use effect::{ChromeCall, Effect};
 pub use extension::Extension;
-pub use input::{Boot, BrowserEvent, ChromeError, Config, Input, PersonAction, TabFacts};
+pub use files::Config;
+pub use input::{Boot, BrowserEvent, ChromeError, Input, PersonAction, TabFacts};

@@ -370,12 +370,6 @@ impl Links {
         }
     }
 
-    /// Whether there is a secret to prove.
-    #[must_use]
-    pub fn has_secret(&self) -> bool {
-        self.secret.is_some()
-    }
-
     /// What `pairing.json` holds now; says whether that is another secret than before. If so,
     /// whoever failed may succeed (`Discovery::forgive`). Open links stay: they were proven.
     pub fn set_secret(&mut self, secret: Option<Secret>) -> bool {

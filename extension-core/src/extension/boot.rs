@@ -48,6 +48,10 @@ impl Extension {
             browser_id: browser.id.clone(),
             browser_name: browser.name.clone(),
         };
+        let (secret, unpaired) = match secret {
+            Ok(secret) => (Some(secret), None),
+            Err(why) => (None, Some(why)),
+        };
         let mut extension = Self {
             discovery: Discovery::new(config.ports, &known, rng.next_u64(), now),
             links: Links::new(me, secret, child_seed(&mut rng), now),
@@ -72,6 +76,7 @@ impl Extension {
             closing: Vec::new(),
             resting: BTreeMap::new(),
             not_paired: BTreeSet::new(),
+            unpaired,
             popups: 0,
             shown: None,
             badge: None,
@@ -87,6 +92,10 @@ impl Extension {
             ALARM_PACKED
         };
         extension.effects.push_back(Effect::EnsureAlarm { period });
+        for text in [&extension.unpaired, &extension.config.wrong] {
+            let said = text.iter().map(|text| Effect::Log { text: text.clone() });
+            extension.effects.extend(said);
+        }
         extension.restore(&stored, &tabs, now);
         extension.settle(now);
         extension
@@ -247,7 +256,9 @@ fn child_seed(rng: &mut ChaCha20Rng) -> [u8; 32] {
 mod tests {
     use super::*;
     use crate::effect::ChromeCall;
-    use crate::input::{Config, Input};
+    use crate::files::Config;
+    use crate::input::Input;
+    use protocol::pairing::Secret;
     use serde_json::json;
 
     /// Session x owns tab 7, tab 8 is the person's, and `shown` is in front.
@@ -259,7 +270,7 @@ mod tests {
         let boot = Boot {
             seed: [1; 32],
             extension_id: protocol::EXTENSION_ID.into(),
-            secret: None,
+            secret: Ok(Secret::new([1; 32])),
             config: Config::default(),
             stored: BTreeMap::from([
                 ("session/x".to_owned(), entity(session)),
@@ -310,7 +321,7 @@ mod tests {
         let boot = Boot {
             seed: [1; 32],
             extension_id: protocol::EXTENSION_ID.into(),
-            secret: None,
+            secret: Ok(Secret::new([1; 32])),
             config: Config::default(),
             stored: serde_json::from_value(stored).unwrap(),
             tabs: Vec::new(),

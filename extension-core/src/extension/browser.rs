@@ -233,7 +233,8 @@ fn by_person(transition: &str, qualifiers: &[String]) -> bool {
 mod tests {
     use super::*;
     use crate::effect::Effect;
-    use crate::input::{Boot, Config, Input};
+    use crate::files::Config;
+    use crate::input::{Boot, Input};
     use crate::store;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -245,7 +246,7 @@ mod tests {
         let boot = Boot {
             seed: [1; 32],
             extension_id: protocol::EXTENSION_ID.into(),
-            secret: None,
+            secret: Err("pairing.json is missing".into()),
             config: Config::default(),
             stored: BTreeMap::from([
                 ("session/x".to_owned(), entity(session)),

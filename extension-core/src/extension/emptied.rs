@@ -55,7 +55,8 @@ fn recorded_seat(key: &str, value: &Value) -> Option<(SessionId, SeatRecord)> {
 mod tests {
     use super::*;
     use crate::Extension;
-    use crate::input::{Boot, Config, TabFacts};
+    use crate::files::Config;
+    use crate::input::{Boot, TabFacts};
     use protocol::Instant;
 
     #[test]
@@ -86,7 +87,7 @@ mod tests {
         let boot = Boot {
             seed: [1; 32],
             extension_id: protocol::EXTENSION_ID.into(),
-            secret: None,
+            secret: Err("pairing.json is missing".into()),
             config: Config::default(),
             stored,
             tabs: vec![tab],

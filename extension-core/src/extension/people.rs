@@ -7,6 +7,7 @@ use crate::input::{AskId, PersonAction};
 use crate::sessions::{Presence, Session};
 use crate::tabs::Owner;
 use crate::view::{FrontTab, InstanceState, InstanceView, TabView, View};
+use protocol::pairing::Secret;
 use protocol::{Alias, Fault, Instant, SessionId, TabId, WireError};
 use serde_json::{Value, json};
 
@@ -252,22 +253,49 @@ impl Extension {
         if self.tabs.is_paused() {
             return Some("All agents are stopped. Press Resume when they may go on.".into());
         }
-        if !self.links.has_secret() {
-            return Some("Not paired: run `interlock extension DIR` and load that folder.".into());
-        }
-        if !self.not_paired.is_empty() {
-            return Some(
+        let mut all = Vec::new();
+        if let Some(why) = &self.unpaired {
+            all.push(format!(
+                "Not paired: {why}. Run `interlock extension DIR --pair-only` for this \
+                 extension's folder, then reload the extension."
+            ));
+        } else if !self.not_paired.is_empty() {
+            all.push(
                 "A server has another secret: run `interlock extension DIR --pair-only` for this \
                  extension's folder, then reload the extension."
                     .into(),
             );
         }
+        if let Some(wrong) = &self.config.wrong {
+            all.push(format!(
+                "{wrong}. Correct it, or run `interlock extension DIR --pair-only` for this \
+                 extension's folder, then reload the extension."
+            ));
+        }
         if self.store.refused() {
-            return Some(
+            all.push(
                 "Chrome's storage is full: tabs may be lost when the browser restarts.".into(),
             );
         }
-        None
+        (!all.is_empty()).then(|| all.join(" "))
+    }
+
+    /// What `pairing.json` gave. Without a secret people are told why.
+    pub(super) fn hear_secret(&mut self, read: Result<Secret, String>) -> Option<Secret> {
+        match read {
+            Ok(secret) => {
+                self.unpaired = None;
+                Some(secret)
+            }
+            Err(why) => {
+                if self.unpaired.as_ref() != Some(&why) {
+                    let text = why.clone();
+                    self.effects.push_back(Effect::Log { text });
+                }
+                self.unpaired = Some(why);
+                None
+            }
+        }
     }
 
     /// Shows what changed.

@@ -1,7 +1,8 @@
 //! The whole machine, where its parts alone cannot show it. The rest is played in `tests/sim`.
 
 use crate::effect::{ChromeCall, Effect};
-use crate::input::{Boot, Config, ProbeAnswer, SocketId, TabFacts, WriteId};
+use crate::files::Config;
+use crate::input::{Boot, ProbeAnswer, SocketId, TabFacts, WriteId};
 use crate::{Extension, Input};
 use protocol::frame::{BegunState, HelloAck, Limits, LostTab, SessionOpen};
 use protocol::pairing::{Secret, Transcript};
@@ -36,8 +37,8 @@ fn boot(stored: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Extension {
     let boot = Boot {
         seed: [7; 32],
         extension_id: "pccggijclfpjeomnfodccfggcnkogjdg".into(),
-        secret: Some(Secret::new([42; 32])),
-        config: Config { ports },
+        secret: Ok(Secret::new([42; 32])),
+        config: Config { ports, wrong: None },
         stored,
         tabs,
         unpacked: true,

@@ -1,16 +1,14 @@
 //! What a new core is told, gathered before its first input: the store, the tabs, the two files of the own
 //! folder, and chance.
 
-use super::{chrome, convert, events, fetch, log, storage};
+use super::{chrome, convert, events, fetch, storage};
 use crate::extension::emptied;
-use crate::input::{Boot, Config};
+use crate::files::{Config, read_secret};
+use crate::input::Boot;
 use js_sys::Array;
-use protocol::pairing::{PairingFile, Secret};
+use protocol::pairing::Secret;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-
-/// The version of `pairing.json` that we read.
-const PAIRING_VERSION: u32 = 1;
 
 /// Rejects when Chrome does not tell its tabs: without them nothing can be restored.
 pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
@@ -24,7 +22,7 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
         storage::replace_all(&stored).await?;
     }
     let secret = secret().await;
-    let config = config().await;
+    let config = Config::read(fetch::own_file("config.json").await.as_deref());
     let tabs: Array = tabs.await?.unchecked_into();
     Ok(Boot {
         seed,
@@ -37,21 +35,9 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     })
 }
 
-/// None while `pairing.json` is missing or unreadable.
-pub(super) async fn secret() -> Option<Secret> {
-    let text = fetch::own_file("pairing.json").await?;
-    let file: PairingFile = serde_json::from_str(&text).ok()?;
-    (file.version == PAIRING_VERSION).then(|| Secret::from_hex(&file.secret))?
-}
-
-async fn config() -> Config {
-    match fetch::own_file("config.json").await {
-        Some(text) => Config::read(&text).unwrap_or_else(|why| {
-            log::note(&why);
-            Config::default()
-        }),
-        None => Config::default(),
-    }
+/// What `pairing.json` says now.
+pub(super) async fn secret() -> Result<Secret, String> {
+    read_secret(fetch::own_file("pairing.json").await.as_deref())
 }
 
 /// What a store has put up or packed has an address for updates.

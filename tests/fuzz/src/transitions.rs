@@ -90,7 +90,9 @@ fn step(world: &mut World, patience: &mut Duration, line: &str) -> Option<()> {
             let (socket, text) = (SocketId(socket.parse().ok()?), text.to_owned());
             world.tell(Input::SocketText { socket, text });
         }
-        "unpaired" => world.tell(Input::SecretRead { secret: None }),
+        "unpaired" => world.tell(Input::SecretRead {
+            secret: Err("pairing.json is missing".into()),
+        }),
         "alarm" => world.tell(Input::Alarm),
         _ => {
             let event = event(world, word, rest)?;

@@ -300,7 +300,7 @@ impl World {
                 self.later(Due::Stored(write, set, remove));
             }
             Effect::ReadSecret => {
-                let secret = Some(secret());
+                let secret = Ok(secret());
                 self.back(Input::SecretRead { secret });
             }
             Effect::Log { text } => self.log.push(text),
@@ -388,7 +388,7 @@ impl World {
         while !self.mad.is_empty() {
             self.mad_leaves(1006);
         }
-        let secret = Some(secret());
+        let secret = Ok(secret());
         self.tell(Input::SecretRead { secret });
         self.tell(Input::Person {
             ask: extension_core::input::AskId(u64::MAX),
@@ -468,12 +468,13 @@ fn wake(
     let boot = Boot {
         seed: chance.seed(),
         extension_id: protocol::EXTENSION_ID.into(),
-        secret: Some(secret()),
+        secret: Ok(secret()),
         config: Config {
             ports: PortRange {
                 first: MAD,
                 last: GOOD,
             },
+            wrong: None,
         },
         stored: storage.clone(),
         tabs: chrome.all(),

@@ -464,8 +464,11 @@ fn boot(
     Boot {
         seed,
         extension_id: protocol::EXTENSION_ID.into(),
-        secret: Some(secret(paired)),
-        config: Config { ports: plan.range },
+        secret: Ok(secret(paired)),
+        config: Config {
+            ports: plan.range,
+            wrong: None,
+        },
         stored: stored.clone(),
         tabs: chrome.all(),
         unpacked: true,

@@ -54,7 +54,7 @@ impl World {
                 );
             }
             Effect::ReadSecret => {
-                let secret = Some(secret(self.paired));
+                let secret = Ok(secret(self.paired));
                 self.tell_later(2, Input::SecretRead { secret });
             }
             Effect::Reply { ask: _, outcome } => {

@@ -1,0 +1,194 @@
+//! The two files beside the manifest that people and `interlock extension` write: what they say,
+//! and what is wrong with them in words for people. No words of ours repeat what stands in
+//! `pairing.json`: a secret in the wrong place is still a secret.
+
+use protocol::pairing::{PairingFile, Secret};
+use protocol::ports::PortRange;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of `pairing.json` that we read.
+const PAIRING_VERSION: u32 = 1;
+/// Longest name of an unknown key that is told.
+const KEY_TOLD_MAX: usize = 40;
+
+/// Reads `pairing.json`; `text` is none when there is no such file.
+///
+/// # Errors
+/// What is wrong with it, for people: `interlock extension DIR --pair-only` mends all of it.
+pub fn read_secret(text: Option<&str>) -> Result<Secret, String> {
+    let Some(text) = text else {
+        return Err("pairing.json is missing".into());
+    };
+    if text.trim().is_empty() {
+        return Err("pairing.json is empty".into());
+    }
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| format!("pairing.json is damaged at line {}", error.line()))?;
+    match value.get("version").and_then(Value::as_u64) {
+        Some(version) if version != u64::from(PAIRING_VERSION) => {
+            return Err(format!(
+                "pairing.json is of version {version}, and this extension reads version {PAIRING_VERSION}"
+            ));
+        }
+        Some(_) | None => {}
+    }
+    let file: PairingFile = serde_json::from_value(value)
+        .map_err(|_| String::from("pairing.json lacks its version or its secret"))?;
+    Secret::from_hex(&file.secret)
+        .ok_or_else(|| "the secret in pairing.json is not 64 hex digits".into())
+}
+
+/// `config.json`. What the file does not say has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where servers sit.
+    pub ports: PortRange,
+    /// What is wrong with the file, in words for people.
+    #[serde(skip)]
+    pub wrong: Option<String>,
+}
+
+impl Config {
+    /// Reads `config.json`; `text` is none when there is no such file, which is not wrong. Where
+    /// what it says cannot hold, the defaults do.
+    #[must_use]
+    pub fn read(text: Option<&str>) -> Self {
+        let Some(text) = text else {
+            return Self::default();
+        };
+        let but = |why: String| Self {
+            ports: PortRange::default(),
+            wrong: Some(format!("config.json {why}, so the default ports hold")),
+        };
+        let value: Value = match serde_json::from_str(text) {
+            Ok(value) => value,
+            Err(error) => return but(format!("cannot be read: {error}")),
+        };
+        let Value::Object(fields) = &value else {
+            return but("is no JSON object".into());
+        };
+        let unknown = fields.keys().find(|key| *key != "ports").map(|key| {
+            let told: String = key.chars().take(KEY_TOLD_MAX).collect();
+            format!(
+                "config.json has `{told}`, which this extension does not know; it knows `ports`"
+            )
+        });
+        let config: Self = match serde_json::from_value(value) {
+            Ok(config) => config,
+            Err(error) => return but(format!("cannot be read: {error}")),
+        };
+        let PortRange { first, last } = config.ports;
+        match PortRange::new(first, last) {
+            Some(ports) => Self {
+                ports,
+                wrong: unknown,
+            },
+            None => but(format!(
+                "names {first} to {last}, which is no range of ports from 1024 on"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    #[test]
+    fn a_pairing_file_that_is_wrong_is_told_without_a_word_of_it() {
+        let good = format!(r#"{{"version":1,"secret":"{DIGITS}","later":true}}"#);
+        assert_eq!(read_secret(Some(&good)).unwrap().to_hex(), DIGITS);
+        let long = DIGITS.repeat(20_000);
+        for (text, told) in [
+            (None, "missing"),
+            (Some(String::new()), "empty"),
+            (Some(" \n".into()), "empty"),
+            (Some(DIGITS.into()), "damaged at line 1"),
+            (Some(format!("{{\n\"{DIGITS}")), "damaged at line 2"),
+            (Some(format!("\u{feff}{good}")), "damaged at line 1"),
+            (Some(format!("\"{DIGITS}\"")), "lacks"),
+            (Some(format!("[\"{DIGITS}\"]")), "lacks"),
+            (Some(format!(r#"{{"secret":"{DIGITS}"}}"#)), "lacks"),
+            (
+                Some(format!(r#"{{"version":1,"secret":["{DIGITS}"]}}"#)),
+                "lacks",
+            ),
+            (Some(r#"{"version":1}"#.into()), "lacks"),
+            (
+                Some(format!(r#"{{"version":7,"secrets":{{"new":"{DIGITS}"}}}}"#)),
+                "of version 7",
+            ),
+            (
+                Some(format!(r#"{{"version":1,"secret":"{}"}}"#, &DIGITS[..63])),
+                "64 hex digits",
+            ),
+            (
+                Some(format!(r#"{{"version":1,"secret":"{DIGITS}0"}}"#)),
+                "64 hex digits",
+            ),
+            (
+                Some(format!(r#"{{"version":1,"secret":"{long}"}}"#)),
+                "64 hex digits",
+            ),
+        ] {
+            let why = read_secret(text.as_deref()).unwrap_err();
+            assert!(why.contains(told) && why.contains("pairing.json"), "{why}");
+            assert!(!why.contains("0001"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_config_that_is_wrong_is_told_and_none_of_it_holds() {
+        let read = |text| Config::read(Some(text));
+        let written = read(r#"{"ports":{"first":17000,"last":17010}}"#);
+        assert_eq!(written.ports, PortRange::new(17_000, 17_010).unwrap());
+        assert_eq!(written.wrong, None);
+        for none in [None, Some("{}")] {
+            assert_eq!(Config::read(none), Config::default());
+        }
+        for (text, told) in [
+            ("", "cannot be read"),
+            ("[1]", "no JSON object"),
+            ("\u{feff}{}", "cannot be read"),
+            (r#"{"ports":8765}"#, "cannot be read"),
+            (r#"{"ports":null}"#, "cannot be read"),
+            (r#"{"ports":{"first":"17000","last":17001}}"#, "17000"),
+            (r#"{"ports":{"first":17000}}"#, "`last`"),
+            (r#"{"ports":{"first":17000,"last":70000}}"#, "70000"),
+            (r#"{"ports":{"first":-17000,"last":17000}}"#, "-17000"),
+            (
+                r#"{"ports":{"first":17010,"last":17000}}"#,
+                "17010 to 17000",
+            ),
+            (r#"{"ports":{"first":0,"last":65535}}"#, "0 to 65535"),
+        ] {
+            let config = read(text);
+            assert_eq!(config.ports, PortRange::default(), "{text}");
+            let why = config.wrong.unwrap();
+            assert!(
+                why.starts_with("config.json") && why.contains(told),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_nobody_reads_is_told_and_the_others_hold() {
+        let config = Config::read(Some(
+            r#"{"ports":{"first":17000,"last":17010},"prots":{"first":1}}"#,
+        ));
+        assert_eq!(config.ports, PortRange::new(17_000, 17_010).unwrap());
+        assert!(config.wrong.unwrap().contains("`prots`"));
+    }
+
+    #[test]
+    fn every_port_there_is_may_be_asked_for() {
+        let config = Config::read(Some(r#"{"ports":{"first":1024,"last":65535}}"#));
+        assert_eq!((config.ports.first, config.ports.last), (1024, 65_535));
+        assert_eq!(config.wrong, None);
+    }
+}
