@@ -1,8 +1,22 @@
 //! Two browsers with one extension: a session is at home in one of them, the other stands by.
 
 use anyhow::{Context, Result};
-use e2e::{Browser, Start, World};
+use e2e::{Browser, ExtensionPage, Start, World};
 use serde_json::json;
+
+/// What the browser is called, as its popup says.
+async fn named(popup: &ExtensionPage) -> Result<String> {
+    let name = e2e::until("the browser's name", async || {
+        let name = popup
+            .evaluate("document.getElementById('browser').value")
+            .await?;
+        Ok(name
+            .as_str()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned))
+    });
+    name.await.context("a browser without a name")
+}
 
 #[tokio::test]
 async fn another_browser_stands_by_until_the_agent_moves_to_it() -> Result<()> {
@@ -10,6 +24,7 @@ async fn another_browser_stands_by_until_the_agent_moves_to_it() -> Result<()> {
     let one = world.agent("gardener").await?;
     let url = world.site.url("/slow?name=home");
     let tab = one.open(&url).await?;
+    let own = named(&world.browser().extension_page("popup.html").await?).await?;
     let other = Browser::start(Start {
         extension: &world.extension(),
         profile: &world.folder().join("other-profile"),
@@ -26,17 +41,14 @@ async fn another_browser_stands_by_until_the_agent_moves_to_it() -> Result<()> {
         Ok(text.contains("works in another browser").then_some(()))
     })
     .await?;
-    let name = popup
-        .evaluate("document.getElementById('browser').value")
-        .await?;
-    let name = name.as_str().context("a browser without a name")?;
+    let name = &*named(&popup).await?;
     assert_eq!(one.read(tab, "document.title").await?, "home");
 
     // Its own browser does not come back: never silently on to the other.
     world.stop_browser();
     let gone = one.call("browser_snapshot", json!({})).await?;
-    assert!(gone.failed_with("browser_gone"), "{gone}");
-    assert!(gone.text.contains(name), "no standby named: {gone}");
+    // Its own, the one that stands by, and how to move there.
+    gone.must_fail("browser_gone", &[&own, name, "browser_session"]);
 
     let moved = one
         .call("browser_session", json!({"browser": name}))

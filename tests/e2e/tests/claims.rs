@@ -143,7 +143,11 @@ async fn a_claim_that_waited_in_vain_times_out_and_is_never_granted() -> Result<
     } = owner_and_other().await?;
     let started = Instant::now();
     let answer = other.call("browser_evaluate", read_title(tab, 2)).await?;
-    assert!(answer.failed_with("claim_timeout"), "{answer}");
+    let waited = format!("Waited 2 s for tab {tab}");
+    answer.must_fail(
+        "claim_timeout",
+        &[&waited, "(owner)", "position 1", "`wait`"],
+    );
     assert!(
         started.elapsed() >= Duration::from_secs(2),
         "{:?}",
@@ -166,7 +170,9 @@ async fn without_waiting_a_call_on_anothers_tab_fails_at_once() -> Result<()> {
         tab,
     } = owner_and_other().await?;
     let answer = other.call("browser_evaluate", read_title(tab, 0)).await?;
-    assert!(answer.failed_with("tab_owned"), "{answer}");
+    let alias = other.alias_of("owner").await?;
+    let things = [&format!("Tab {tab} "), "`wait`", &format!("ask {alias} ")];
+    answer.must_fail("tab_owned", &things);
     assert_eq!(owner.read(tab, "document.title").await?, "Counter prize");
     world.close().await
 }
@@ -216,7 +222,9 @@ async fn a_claim_that_closes_a_cycle_fails_and_the_older_one_waits_on() -> Resul
     let younger = owner
         .call("browser_evaluate", read_title(theirs, 20))
         .await?;
-    assert!(younger.failed_with("deadlock"), "{younger}");
+    let advice = format!("Release tab {tab} first");
+    let things = [&format!("tab {theirs} "), "(other)", &advice];
+    younger.must_fail("deadlock", &things);
     owner.ok("browser_tabs", release(tab)).await?;
     granted(older).await?;
     world.close().await
@@ -275,6 +283,6 @@ async fn the_users_own_tab_is_refused_at_once() -> Result<()> {
         .find(|tab| tab.url == "about:blank")
         .map_or(-1, |tab| tab.id);
     let answer = other.call("browser_evaluate", read_title(own, 30)).await?;
-    assert!(answer.failed_with("tab_of_person"), "{answer}");
+    answer.must_fail("tab_of_person", &[&format!("Tab {own} "), "popup"]);
     world.close().await
 }

@@ -39,9 +39,9 @@ async fn an_acting_call_that_its_worker_died_under_has_an_unknown_outcome_and_ru
     world.site.until_hits("begun", 1).await?;
     world.browser().kill_worker().await?;
     let answer = acting.answer().await?;
-    assert!(answer.failed_with("outcome_unknown"), "{answer}");
     // Where the page is now, for an agent that has to look before it acts again.
-    assert!(answer.text.contains("/counter?name=a"), "{answer}");
+    let things = ["/counter?name=a", "Counter a", "before doing it again"];
+    answer.must_fail("outcome_unknown", &things);
     assert_eq!(one.read(tab, "document.title").await?, "Counter a");
     assert_eq!(world.site.hits("begun"), 1, "the call ran again");
     world.close().await
@@ -80,8 +80,7 @@ async fn a_restarted_browser_tells_each_agent_which_tabs_it_lost() -> Result<()>
     one.open(&world.site.url("/slow?name=lost")).await?;
     world.restart_browser().await?;
     let answer = one.call("browser_snapshot", json!({})).await?;
-    assert!(answer.failed_with("tabs_lost"), "{answer}");
-    assert!(answer.text.contains("/slow?name=lost"), "{answer}");
+    answer.must_fail("tabs_lost", &["/slow?name=lost", "browser_tabs"]);
     let tab = one.open_tab(&world.site.url("/slow?name=new")).await?;
     assert_eq!(one.read(tab, "document.title").await?, "new");
     world.close().await

@@ -31,7 +31,7 @@ async fn a_rotated_secret_shuts_the_extension_out_until_its_folder_is_paired_aga
     })
     .await?;
     let refused = one.call("browser_snapshot", json!({})).await?;
-    assert!(refused.failed_with("not_paired"), "{refused}");
+    refused.must_fail("not_paired", &["share a secret", "--pair-only"]);
     let folder = world.extension();
     let folder = folder.to_str().context("the folder's name")?;
     interlock(&world, &["extension", folder, "--pair-only"])?;

@@ -16,7 +16,8 @@ async fn a_tab_closed_by_the_person_ends_its_call_and_is_told_until_another_is_m
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     page.close_tab(tab).await?;
     let answer = waiting.answer().await?;
-    assert!(answer.failed_with("tab_gone"), "{answer}");
+    let things = [&format!("Tab {tab} "), "/slow?name=closed", "browser_tabs"];
+    answer.must_fail("tab_gone", &things);
     let next = one.call("browser_snapshot", json!({})).await?;
     assert!(next.failed_with("tab_gone"), "{next}");
     let listed = one.tabs().await?;

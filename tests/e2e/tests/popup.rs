@@ -105,7 +105,7 @@ async fn a_tab_taken_back_in_the_popup_is_the_agents_no_more() -> Result<()> {
         if answer.is_ok() {
             return Ok(None);
         }
-        assert!(answer.failed_with("tab_taken"), "{answer}");
+        answer.must_fail("tab_taken", &[&format!("tab {tab} "), "browser_tabs"]);
         Ok(Some(()))
     })
     .await?;
@@ -199,7 +199,7 @@ async fn a_pause_in_the_popup_stops_every_agent_until_it_is_resumed() -> Result<
     popup.click("Pause").await?;
     shows(&popup, "Paused").await?;
     let answer = one.call("browser_snapshot", json!({"tabId": tab})).await?;
-    assert!(answer.failed_with("stopped_by_user"), "{answer}");
+    answer.must_fail("stopped_by_user", &["the user resumes", "popup"]);
     popup.click("Resume").await?;
     e2e::until("the agent to work again", async || {
         Ok(one

@@ -73,7 +73,7 @@ async fn a_script_that_never_ends_is_stopped_and_the_tab_lives_on() -> Result<()
     let started = Instant::now();
     let arguments = json!({"tabId": tab, "function": "() => { for (;;); }", "timeoutMs": 1000});
     let answer = one.call("browser_evaluate", arguments).await?;
-    assert!(answer.failed_with("timeout"), "{answer}");
+    answer.must_fail("timeout", &["the script", "1000 ms", "more time"]);
     assert!(
         started.elapsed() < Duration::from_secs(10),
         "{:?}",

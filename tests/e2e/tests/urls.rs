@@ -302,7 +302,9 @@ async fn an_agent_that_names_such_an_address_is_refused() -> Result<()> {
             ("browser_tabs", json!({"action": "new", "url": url})),
         ] {
             let answer = scene.call(tool, arguments).await?;
-            assert!(answer.failed_with("url_refused"), "{url}: {answer}");
+            // No more of it than the scheme, which is all that the rule is about.
+            let scheme = url.split_inclusive(':').next().unwrap_or_default();
+            answer.must_fail("url_refused", &[scheme, "http, https"]);
         }
     }
     assert!(!scene.tabs().await?.is_empty());

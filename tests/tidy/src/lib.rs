@@ -5,6 +5,7 @@
 
 #[cfg(unix)]
 mod build_script;
+mod codes;
 mod crates;
 mod extension;
 mod licences;

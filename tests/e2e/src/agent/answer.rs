@@ -51,6 +51,27 @@ impl Answer {
         self.error.as_ref().is_some_and(words)
     }
 
+    /// Looks closely at an answer that must have failed with `code`: every part of it says so, and
+    /// its words name each of `things`, what it is about and what can be done.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    #[track_caller]
+    pub fn must_fail(&self, code: &str, things: &[&str]) {
+        let result = &self.raw["result"];
+        assert_eq!(result["isError"], true, "{self}");
+        assert_eq!(result["_meta"]["code"], code, "{self}");
+        assert!(result["_meta"]["retry"].is_string(), "{self}");
+        let begins = format!("Error {code} (");
+        assert!(self.text.starts_with(&begins), "{self}");
+        let mut below = self.text.lines().skip(1);
+        let advised = below.any(|line| line.ends_with('.'));
+        assert!(advised, "no sentence of advice: {self}");
+        for thing in things {
+            assert!(self.text.contains(thing), "no word of {thing:?}: {self}");
+        }
+    }
+
     /// The picture of the answer, base64.
     #[must_use]
     pub fn picture(&self) -> Option<&str> {
@@ -151,6 +172,17 @@ mod tests {
         let fine =
             Answer::read(&json!({"result": {"content": [{"type": "text", "text": "deadlock"}]}}));
         assert!(fine.is_ok() && !fine.failed_with("deadlock"));
+    }
+
+    #[test]
+    #[should_panic(expected = "no word of \"tab 9\"")]
+    fn a_failure_that_names_another_thing_is_not_what_must_be() {
+        let text = "Error tab_owned (retry later): Tab 7 belongs to a2.\nAsk a2 to release tab 7.";
+        let result = json!({"isError": true, "content": [{"type": "text", "text": text}],
+            "_meta": {"code": "tab_owned", "retry": "later"}});
+        let answer = Answer::read(&json!({ "result": result }));
+        answer.must_fail("tab_owned", &["a2", "tab 7"]);
+        answer.must_fail("tab_owned", &["tab 9"]);
     }
 
     #[test]
