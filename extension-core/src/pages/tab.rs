@@ -637,9 +637,15 @@ impl Tab {
     }
 }
 
-/// "Detached while handling command.": its event follows.
+/// "Detached while handling command.": its event follows, or the debugger is as good as off.
 fn is_detached(error: &ChromeError) -> bool {
-    error.message.starts_with("Detached while") || is_unattached(error)
+    error.message.starts_with("Detached while") || is_unattached(error) || is_kept_out(error)
+}
+
+/// "Cannot access a chrome-extension:// URL of different extension": such a frame is in the page.
+/// Chrome refuses whatever is asked while it is there, be the debugger on the page or not.
+fn is_kept_out(error: &ChromeError) -> bool {
+    error.message.contains("of different extension")
 }
 
 /// "Debugger is not attached to the tab with id: 7."

@@ -98,6 +98,50 @@ fn a_frame_of_another_extension_keeps_the_debugger_out() {
 }
 
 #[test]
+fn a_frame_of_another_extension_may_come_while_the_debugger_does() {
+    const KEPT_OUT: &str = "Cannot access a chrome-extension:// URL of different extension";
+    let mut chrome = Chrome::new();
+    evaluate(&mut chrome);
+    let tab = chrome.tab.clone();
+    chrome.answer("get", tab.clone());
+    chrome.answer("attach", Value::Null);
+    chrome.refuse("Inspector.enable", KEPT_OUT);
+    let blocked = Fault::PageBlockedByExtension { tab: TAB };
+    assert_eq!(chrome.fault(), (blocked.clone(), true));
+    // It goes, and the debugger is still there; it comes again, and nobody says that it is off.
+    chrome.begin("browser_console_messages", json!({}));
+    chrome.answer("get", tab.clone());
+    chrome.refuse("attach", "Another debugger is already attached to the tab");
+    chrome.serve();
+    assert!(chrome.answered().0.is_ok());
+    chrome.begin("browser_snapshot", json!({}));
+    chrome.refuse("DOMSnapshot.captureSnapshot", KEPT_OUT);
+    chrome.pass(1);
+    chrome.answer("get", tab);
+    chrome.refuse("attach", KEPT_OUT);
+    assert_eq!(chrome.fault(), (blocked, true));
+}
+
+#[test]
+fn a_navigation_leads_away_from_where_another_extension_keeps_the_debugger_out() {
+    let mut chrome = Chrome::new();
+    chrome.begin("browser_navigate", json!({"url": "http://b.test/"}));
+    let tab = chrome.tab.clone();
+    chrome.answer("get", tab);
+    chrome.refuse(
+        "attach",
+        "Cannot access a chrome-extension:// URL of different extension",
+    );
+    chrome.answer("go", Value::Null);
+    chrome.tab = json!({"url": "about:blank"});
+    chrome
+        .pages
+        .handle_committed(TAB, "about:blank", chrome.now);
+    chrome.serve();
+    assert_eq!(chrome.params("Page.navigate")["url"], "http://b.test/");
+}
+
+#[test]
 fn nothing_is_attached_where_no_agent_may_be() {
     let mut chrome = Chrome::new();
     chrome.tab = json!({"url": "chrome://settings/", "title": "Settings"});

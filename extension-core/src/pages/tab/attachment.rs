@@ -74,7 +74,27 @@ impl Tab {
         let pending = facts["pendingUrl"].as_str().unwrap_or_default();
         self.facts.borrow_mut().url = shown.to_owned();
         let forbidden = [shown, pending].into_iter().find(|url| !url::may_stay(url));
-        let to = self.running.as_ref().and_then(|run| match &run.command {
+        let navigates = self.goes().is_some();
+        let elsewhere = matches!(self.goes(), Some(Navigate::To(_)));
+        // Thrown out of memory, it has nothing to attach to before it is loaded again.
+        let discarded = facts["discarded"] == true;
+        self.sizeless = facts["width"] == 0;
+        let revive = std::mem::take(&mut self.revive) && navigates || discarded;
+        match forbidden {
+            Some(_) if elsewhere => self.leave(out, "about:blank"),
+            Some(forbidden) => {
+                let url = forbidden.to_owned();
+                self.attach_failed(out, Fault::UrlRefused { url });
+            }
+            None if revive && elsewhere => self.leave(out, "about:blank"),
+            None if revive => self.leave(out, shown),
+            None => self.attach(out),
+        }
+    }
+
+    /// Where the running call goes, if it is one that navigates.
+    fn goes(&self) -> Option<&Navigate> {
+        self.running.as_ref().and_then(|run| match &run.command {
             Command::Navigate(to) => Some(to),
             Command::Snapshot
             | Command::Click(_)
@@ -90,22 +110,7 @@ impl Tab {
             | Command::NetworkRequests(_)
             | Command::Tabs(_)
             | Command::Session => None,
-        });
-        let elsewhere = matches!(to, Some(Navigate::To(_)));
-        // Thrown out of memory, it has nothing to attach to before it is loaded again.
-        let discarded = facts["discarded"] == true;
-        self.sizeless = facts["width"] == 0;
-        let revive = std::mem::take(&mut self.revive) && to.is_some() || discarded;
-        match forbidden {
-            Some(_) if elsewhere => self.leave(out, "about:blank"),
-            Some(forbidden) => {
-                let url = forbidden.to_owned();
-                self.attach_failed(out, Fault::UrlRefused { url });
-            }
-            None if revive && elsewhere => self.leave(out, "about:blank"),
-            None if revive => self.leave(out, shown),
-            None => self.attach(out),
-        }
+        })
     }
 
     fn leave(&mut self, out: &mut Out, to: &str) {
@@ -135,6 +140,7 @@ impl Tab {
             {
                 self.enable(out, 0);
             }
+            Err(error) if is_kept_out(&error) => self.kept_out(out),
             Err(error) => {
                 let fault = self.refused(&error);
                 self.attach_failed(out, fault);
@@ -142,12 +148,23 @@ impl Tab {
         }
     }
 
-    pub(super) fn refused(&self, error: &ChromeError) -> Fault {
+    /// Another extension's frame is in the page, and goes with it. The debugger may be there
+    /// already: then Chrome says so when it is asked again.
+    fn kept_out(&mut self, out: &mut Out) {
+        self.facts.borrow_mut().detached();
+        self.forget_asked(out, &no_dialog());
+        match self.goes() {
+            Some(Navigate::To(_)) => self.leave(out, "about:blank"),
+            Some(Navigate::Back | Navigate::Forward | Navigate::Reload) | None => {
+                self.attach_failed(out, Fault::PageBlockedByExtension { tab: self.id });
+            }
+        }
+    }
+
+    fn refused(&self, error: &ChromeError) -> Fault {
         let said = error.message.as_str();
         let url = self.facts.borrow().url.clone();
-        if said.contains("of different extension") {
-            Fault::PageBlockedByExtension { tab: self.id }
-        } else if said.starts_with("No tab with") {
+        if said.starts_with("No tab with") {
             Fault::TabGone {
                 tab: self.id,
                 url: Some(url).filter(|url| !url.is_empty()),
@@ -202,6 +219,7 @@ impl Tab {
                 }
             }
             Err(error) if is_unattached(&error) => self.is_off(out, Off::Ours),
+            Err(error) if is_kept_out(&error) => self.kept_out(out),
             Err(error) if is_detached(&error) => {
                 self.arm_attachment(out, DETACH_EVENT_MAX);
             }

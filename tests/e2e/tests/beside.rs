@@ -1,0 +1,324 @@
+//! Others who debug the agents' pages beside us, or keep debuggers out: an outside client, the
+//! person's DevTools, an extension that puts frames of its own into every page.
+
+use anyhow::Result;
+use e2e::{Agent, Options, Shown, World};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+
+async fn a_world_with_a_person(beside: Option<PathBuf>) -> Result<World> {
+    let options = Options {
+        shown: Shown::ToAPerson,
+        beside,
+        ..Options::default()
+    };
+    World::with(options).await
+}
+
+const COLOR: [u8; 3] = [0x30, 0x50, 0x70];
+
+fn paint(world: &World, name: &str) -> String {
+    world.site.url(&format!("/paint?name={name}&color=305070"))
+}
+
+/// Clicks, types and looks, and all of it is there.
+async fn acts(world: &World, agent: &Agent, tab: i64, name: &str) -> Result<()> {
+    let before = world.site.hits(name);
+    let clicked = agent.click(tab, &["button", "Count"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits(name, before + 1).await?;
+    let typed = agent.fill(tab, &["textbox", "Note"], name).await?;
+    assert!(typed.is_ok(), "{typed}");
+    assert_eq!(agent.read(tab, "note.title").await?, name);
+    assert_eq!(agent.look(tab).await?.at(3, 3), Some(COLOR));
+    assert_eq!(world.site.hits(name), before + 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_outside_client_comes_and_goes_at_an_agents_tab_while_it_works() -> Result<()> {
+    const LISTENS: [&str; 6] = ["Page", "Runtime", "DOM", "Network", "Log", "Accessibility"];
+    let world = a_world_with_a_person(None).await?;
+    let person = world.person().await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "beside");
+    let tab = one.open(&url).await?;
+    let size = one.look(tab).await?;
+    let work = async {
+        for _ in 0..4 {
+            acts(&world, &one, tab, "beside").await?;
+        }
+        anyhow::Ok(())
+    };
+    let visits = async {
+        for _ in 0..4 {
+            let outside = world.browser().page(&url).await?;
+            for domain in LISTENS {
+                outside.call(&format!("{domain}.enable"), json!({})).await?;
+            }
+            let small =
+                json!({"width": 300, "height": 200, "deviceScaleFactor": 1, "mobile": false});
+            outside
+                .call("Emulation.setDeviceMetricsOverride", small)
+                .await?;
+            assert_eq!(outside.evaluate("document.title").await?, "Paint beside");
+            outside.call("Page.startScreencast", json!({})).await?;
+            outside.call("Page.stopScreencast", json!({})).await?;
+            outside.detach().await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(work, visits)?;
+    acts(&world, &one, tab, "beside").await?;
+    let after = one.look(tab).await?;
+    assert_eq!(
+        (after.width(), after.height()),
+        (size.width(), size.height())
+    );
+    assert!(person.works().await?);
+    world.close().await
+}
+
+/// A click waits for it; what needs no script of the page does not.
+#[tokio::test]
+async fn a_page_that_somebody_holds_at_a_breakpoint_is_seen_and_clicked_when_it_is_let_go()
+-> Result<()> {
+    let world = a_world_with_a_person(None).await?;
+    let _person = world.person().await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "held");
+    let tab = one.open(&url).await?;
+    let aimed = one.aim(tab, &["button", "Count"]).await?;
+    let outside = world.browser().page(&url).await?;
+    outside.call("Debugger.enable", json!({})).await?;
+    outside.call("Debugger.pause", json!({})).await?;
+    let seen = one.ok("browser_snapshot", json!({"tabId": tab})).await?;
+    assert!(seen.text.contains("Count held"), "{seen}");
+    let mut click = one.begin("browser_click", aimed).await?;
+    let mut events = world.browser().cdp().events();
+    e2e::within("the page to be held", async {
+        loop {
+            let event = events.recv().await?;
+            if event.method == "Debugger.paused" {
+                return Ok(());
+            }
+        }
+    })
+    .await?;
+    assert!(!click.is_answered());
+    outside.detach().await?;
+    let clicked = click.answer().await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits("held", 1).await?;
+    acts(&world, &one, tab, "held").await?;
+    world.close().await
+}
+
+/// The DevTools window or pane, as an outside client sees it.
+async fn devtools(world: &World) -> Result<Option<String>> {
+    let targets = world.browser().cdp().targets().await?;
+    let shown = |target: &&Value| {
+        let url = target["url"].as_str().unwrap_or_default();
+        url.starts_with("devtools://devtools/bundled/devtools_app")
+    };
+    let found = targets.iter().find(shown);
+    Ok(found.and_then(|one| one["targetId"].as_str().map(str::to_owned)))
+}
+
+#[tokio::test]
+async fn devtools_that_open_and_close_at_a_hidden_tab_leave_it_to_its_agent() -> Result<()> {
+    let world = a_world_with_a_person(None).await?;
+    let _person = world.person().await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "inspected");
+    let tab = one.open(&url).await?;
+    let page = world.browser().page(&url).await?;
+    let open = json!({"targetId": page.id()});
+    let cdp = world.browser().cdp();
+    cdp.call(None, "Target.openDevTools", open).await?;
+    page.detach().await?;
+    let id = e2e::until("DevTools", async || devtools(&world).await).await?;
+    for _ in 0..2 {
+        acts(&world, &one, tab, "inspected").await?;
+    }
+    cdp.close_target(&id).await?;
+    e2e::until("DevTools to close", async || {
+        Ok(devtools(&world).await?.is_none().then_some(()))
+    })
+    .await?;
+    acts(&world, &one, tab, "inspected").await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn devtools_that_the_person_docks_beside_a_page_move_no_click() -> Result<()> {
+    let world = a_world_with_a_person(None).await?;
+    let _person = world.person().await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&paint(&world, "docked")).await?;
+    acts(&world, &one, tab, "docked").await?;
+    let shown = format!("chrome.tabs.update({tab}, {{active: true}})");
+    panel.evaluate(&shown).await?;
+    for there in [true, false] {
+        world.screen().press(&["ctrl+shift+i"])?;
+        e2e::until("DevTools to come or go", async || {
+            Ok((devtools(&world).await?.is_some() == there).then_some(()))
+        })
+        .await?;
+        for _ in 0..2 {
+            acts(&world, &one, tab, "docked").await?;
+        }
+    }
+    world.close().await
+}
+
+/// An extension that puts a frame of its own into pages, as password managers do: when the page
+/// is loaded with `frame-at-once` in its address, and when something on it says so.
+struct Framing(PathBuf);
+
+impl Framing {
+    fn written(name: &str) -> Result<Self> {
+        let folder =
+            std::env::temp_dir().join(format!("e2e-framing-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let manifest = json!({
+            "manifest_version": 3, "name": "Framing", "version": "1",
+            "content_scripts": [{"matches": ["http://127.0.0.1/*"], "js": ["frame.js"]}],
+            "web_accessible_resources": [{"resources": ["frame.html"], "matches": ["<all_urls>"]}],
+        });
+        fs::write(folder.join("manifest.json"), manifest.to_string())?;
+        fs::write(
+            folder.join("frame.html"),
+            "<!doctype html><title>Framing</title><button>Fill in</button>",
+        )?;
+        fs::write(
+            folder.join("frame.js"),
+            "const put = () => { const frame = document.createElement('iframe');
+               frame.id = 'framing'; frame.src = chrome.runtime.getURL('frame.html');
+               document.body.append(frame); };
+             addEventListener('frame-in', put);
+             addEventListener('frame-out', () => document.getElementById('framing')?.remove());
+             if (location.search.includes('&frame-at-once')) put();",
+        )?;
+        Ok(Self(folder))
+    }
+
+    fn folder(&self) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}
+
+impl Drop for Framing {
+    fn drop(&mut self) {
+        // Left behind, it lies among temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Waits for the other extension's frame.
+async fn framed(world: &World) -> Result<()> {
+    e2e::until("the other extension's frame", async || {
+        let targets = world.browser().cdp().targets().await?;
+        let framing = |target: &Value| {
+            let url = target["url"].as_str().unwrap_or_default();
+            url.starts_with("chrome-extension://") && url.ends_with("/frame.html")
+        };
+        Ok(targets.iter().any(framing).then_some(()))
+    })
+    .await
+}
+
+/// Lets the other extension put its frame into the page at `url`, or take it away.
+async fn frame(world: &World, url: &str, there: bool) -> Result<()> {
+    let page = world.browser().page(url).await?;
+    let says = if there { "frame-in" } else { "frame-out" };
+    let says = format!("dispatchEvent(new Event('{says}')), 1");
+    page.evaluate(&says).await?;
+    if there {
+        framed(world).await?;
+    }
+    page.detach().await
+}
+
+#[tokio::test]
+async fn a_page_that_another_extension_frames_is_blocked_until_the_frame_is_gone() -> Result<()> {
+    let framing = Framing::written("blocked")?;
+    let world = a_world_with_a_person(framing.folder()).await?;
+    let person = world.person().await?;
+    let one = world.agent("one").await?;
+    let (url, other) = (paint(&world, "closed"), paint(&world, "free"));
+    let tab = one.open(&url).await?;
+    let free = one.open_tab(&other).await?;
+    acts(&world, &one, tab, "closed").await?;
+    for _ in 0..2 {
+        frame(&world, &url, true).await?;
+        for tool in ["browser_snapshot", "browser_take_screenshot"] {
+            let blocked = one.call(tool, json!({"tabId": tab})).await?;
+            assert!(
+                blocked.failed_with("page_blocked_by_extension"),
+                "{blocked}"
+            );
+        }
+        acts(&world, &one, free, "free").await?;
+        frame(&world, &url, false).await?;
+        acts(&world, &one, tab, "closed").await?;
+    }
+    assert!(person.works().await?);
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_frame_of_another_extension_that_comes_in_mid_call_ends_it_with_the_truth() -> Result<()>
+{
+    let framing = Framing::written("mid-call")?;
+    let world = a_world_with_a_person(framing.folder()).await?;
+    let _person = world.person().await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "amid");
+    let tab = one.open(&url).await?;
+    // What only reads is begun again. Chrome throws the debugger off when the frame is on its way, and
+    // shuts the door when it is there: until then the call may be on its way again, and stay in.
+    let waiting = json!({"tabId": tab, "text": "written at last"});
+    let waiting = one.begin("browser_wait_for", waiting).await?;
+    frame(&world, &url, true).await?;
+    let page = world.browser().page(&url).await?;
+    page.evaluate("document.body.append('written at last'), 1")
+        .await?;
+    page.detach().await?;
+    let ended = waiting.answer().await?;
+    let blocked = ended.failed_with("page_blocked_by_extension");
+    assert!(ended.is_ok() || blocked, "{ended}");
+    frame(&world, &url, false).await?;
+    // What acts is not.
+    let told = "(hit('acts'), new Promise(() => {}))";
+    let running = one
+        .begin("browser_evaluate", json!({"tabId": tab, "function": told}))
+        .await?;
+    world.site.until_hits("acts", 1).await?;
+    frame(&world, &url, true).await?;
+    let ended = running.answer().await?;
+    assert!(ended.failed_with("outcome_unknown"), "{ended}");
+    frame(&world, &url, false).await?;
+    acts(&world, &one, tab, "amid").await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn an_agent_goes_on_to_another_page_from_one_that_another_extension_blocks() -> Result<()> {
+    let framing = Framing::written("left")?;
+    let world = a_world_with_a_person(framing.folder()).await?;
+    let _person = world.person().await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "start");
+    let tab = one.open(&url).await?;
+    let blocked = json!({"url": format!("{url}&frame-at-once=yes")});
+    one.call("browser_navigate", blocked).await?;
+    framed(&world).await?;
+    let seen = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+    assert!(seen.failed_with("page_blocked_by_extension"), "{seen}");
+    one.open(&url).await?;
+    acts(&world, &one, tab, "start").await?;
+    world.close().await
+}
