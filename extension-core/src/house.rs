@@ -117,6 +117,13 @@ enum Request {
         tab: TabId,
         fresh: bool,
     },
+    Ungroup {
+        tab: TabId,
+    },
+    /// The tab that was in front before a popup.
+    BringBack {
+        tab: TabId,
+    },
     Ignore,
     Front,
     GiveBack {
@@ -133,6 +140,9 @@ enum Timer {
     Count(TabId, i64),
     Moved(TabId),
     Popup(TabId),
+    Group(TabId, SessionId),
+    Ungroup(TabId),
+    BringBack(TabId),
 }
 
 /// See the module.
@@ -232,6 +242,15 @@ impl House {
         let group = self.groups.entry(session.clone()).or_default();
         group.title = title.to_owned();
         group.color = number % COLORS.len();
+        self.settle_group(tab);
+        self.join(session, tab, now);
+    }
+
+    /// One at a time, until there is a group.
+    fn join(&mut self, session: &SessionId, tab: TabId, now: Instant) {
+        let Some(group) = self.groups.get_mut(session) else {
+            return;
+        };
         if group.asked && group.id.is_none() {
             group.waiting.push(tab);
             return;
@@ -242,8 +261,17 @@ impl House {
 
     /// Takes a tab out of its group.
     pub fn ungroup(&mut self, tab: TabId, now: Instant) {
+        self.settle_group(tab);
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        self.ask(Request::Ignore, ChromeCall::UngroupTab { tab });
+        self.ask(Request::Ungroup { tab }, ChromeCall::UngroupTab { tab });
+    }
+
+    /// What was to be tried again for this tab is so no more.
+    fn settle_group(&mut self, tab: TabId) {
+        self.timers.clear(&Timer::Ungroup(tab));
+        for session in self.groups.keys() {
+            self.timers.clear(&Timer::Group(tab, session.clone()));
+        }
     }
 
     /// The session's label changed.
@@ -301,7 +329,7 @@ impl House {
         if self.timers.clear(&Timer::Popup(tab))
             && let Some(before) = before
         {
-            self.ask(Request::Ignore, ChromeCall::ActivateTab { tab: before });
+            self.bring_back(before);
         }
     }
 
@@ -318,9 +346,7 @@ impl House {
         }
         match in_front(tab) {
             Some((_, Some(before))) if before == opener => {}
-            Some((_, Some(before))) => {
-                self.ask(Request::Ignore, ChromeCall::ActivateTab { tab: before });
-            }
+            Some((_, Some(before))) => self.bring_back(before),
             Some((_, None)) | None => self.timers.set(Timer::Popup(tab), now + POPUP_ACTIVATES),
         }
     }
@@ -334,8 +360,10 @@ impl House {
             *active != tab
         });
         self.closing.remove(&tab);
-        self.timers.clear(&Timer::Moved(tab));
-        self.timers.clear(&Timer::Popup(tab));
+        self.settle_group(tab);
+        for timer in [Timer::Moved(tab), Timer::Popup(tab), Timer::BringBack(tab)] {
+            self.timers.clear(&timer);
+        }
     }
 
     /// The tab goes on under another id, and so does all that is under way with it.
@@ -350,7 +378,9 @@ impl House {
                 Request::Close { tab, .. }
                 | Request::CountTabs { tab, .. }
                 | Request::Replace { tab, .. }
-                | Request::Group { tab, .. } => *tab = name(*tab),
+                | Request::Group { tab, .. }
+                | Request::Ungroup { tab }
+                | Request::BringBack { tab } => *tab = name(*tab),
                 Request::FindWindow { .. }
                 | Request::Create { .. }
                 | Request::Ignore
@@ -375,6 +405,9 @@ impl House {
             Timer::Count(tab, window) => Timer::Count(name(tab), window),
             Timer::Moved(tab) => Timer::Moved(name(tab)),
             Timer::Popup(tab) => Timer::Popup(name(tab)),
+            Timer::Group(tab, session) => Timer::Group(name(tab), session),
+            Timer::Ungroup(tab) => Timer::Ungroup(name(tab)),
+            Timer::BringBack(tab) => Timer::BringBack(name(tab)),
         });
     }
 
@@ -424,8 +457,10 @@ impl House {
                 tab,
                 fresh,
             } => {
-                self.handle_grouped(&session, tab, fresh, outcome.ok(), now);
+                self.handle_grouped(&session, tab, fresh, outcome, now);
             }
+            Request::Ungroup { tab } => self.again(Timer::Ungroup(tab), outcome, now),
+            Request::BringBack { tab } => self.again(Timer::BringBack(tab), outcome, now),
             Request::Show => {
                 let window = outcome
                     .ok()
@@ -459,6 +494,14 @@ impl House {
                 Timer::Make(nonce) => self.try_make(&nonce),
                 Timer::Close(tab) => self.remove(tab),
                 Timer::Count(tab, window) => self.count(tab, window),
+                Timer::Group(tab, session) => self.ask_group(session, tab, now),
+                Timer::Ungroup(tab) => self.ungroup(tab, now),
+                // Unless the person has shown another one meanwhile.
+                Timer::BringBack(tab) => {
+                    if self.active.values().any(|pair| pair.1 == Some(tab)) {
+                        self.bring_back(tab);
+                    }
+                }
                 Timer::Moved(_) | Timer::Popup(_) => {}
             }
         }
@@ -507,6 +550,17 @@ impl House {
             request: self.last,
             call,
         });
+    }
+
+    /// Chrome lets nobody edit tabs while the person drags one.
+    fn again(&mut self, timer: Timer, outcome: Result<Value, ChromeError>, now: Instant) {
+        if outcome.is_err_and(|error| is_dragging(&error)) {
+            self.timers.set(timer, now + RETRY_EVERY);
+        }
+    }
+
+    fn bring_back(&mut self, tab: TabId) {
+        self.ask(Request::BringBack { tab }, ChromeCall::ActivateTab { tab });
     }
 
     fn remove(&mut self, tab: TabId) {
@@ -662,26 +716,35 @@ impl House {
         session: &SessionId,
         tab: TabId,
         fresh: bool,
-        id: Option<Value>,
+        outcome: Result<Value, ChromeError>,
         now: Instant,
     ) {
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
         let Some(group) = self.groups.get_mut(session) else {
             return;
         };
-        match id.as_ref().and_then(Value::as_i64) {
-            Some(id) => group.id = Some(id),
+        match outcome {
+            Ok(id) => {
+                group.id = id.as_i64();
+                group.asked = group.id.is_some();
+            }
+            Err(error) if is_dragging(&error) => {
+                let timer = Timer::Group(tab, session.clone());
+                self.timers.set(timer, now + RETRY_EVERY);
+                return;
+            }
+            Err(error) if is_gone(&error) && !fresh => {}
             // The person has dissolved the group: one new try with a group of its own.
-            None if !fresh => {
+            Err(_) if !fresh => {
                 group.id = None;
                 self.ask_group(session.clone(), tab, now);
                 return;
             }
             // Grouping is a courtesy; a window without groups works as well.
-            None => group.asked = false,
+            Err(_) => group.asked = false,
         }
         for tab in std::mem::take(&mut group.waiting) {
-            self.ask_group(session.clone(), tab, now);
+            self.join(session, tab, now);
         }
     }
 }
@@ -689,6 +752,11 @@ impl House {
 /// "Tabs cannot be edited right now (user may be dragging a tab)."
 fn is_dragging(error: &ChromeError) -> bool {
     error.message.contains("cannot be edited right now")
+}
+
+/// "No tab with id: 7."
+fn is_gone(error: &ChromeError) -> bool {
+    error.message.starts_with("No tab with")
 }
 
 #[cfg(test)]

@@ -310,6 +310,77 @@ fn a_session_has_one_group_however_many_tabs_come_at_once() {
     ));
 }
 
+const DRAGGING: &str = "Tabs cannot be edited right now (user may be dragging a tab).";
+
+#[test]
+fn a_tab_joins_its_sessions_group_when_the_person_has_dropped_theirs() {
+    let mut house = house(&[]);
+    house.group(&session(), 0, "x", TabId(1), Instant(0));
+    let (request, _) = asked(&mut house);
+    house.handle_done(request, Ok(json!(5)), Instant(0));
+    house.group(&session(), 0, "x", TabId(2), Instant(1));
+    let (request, call) = asked(&mut house);
+    house.handle_done(request, refused(DRAGGING), Instant(2));
+    assert_eq!(events(&mut house), []);
+    house.handle_timeout(house.poll_timeout().unwrap());
+    // Into the same one.
+    let (request, again) = asked(&mut house);
+    assert_eq!(again, call);
+    // Given away meanwhile, it leaves the group and does not come back.
+    house.handle_done(request, refused(DRAGGING), Instant(400));
+    house.ungroup(TabId(2), Instant(401));
+    let (request, call) = asked(&mut house);
+    house.handle_done(request, refused(DRAGGING), Instant(402));
+    house.handle_timeout(Instant(2_000));
+    let (request, again) = asked(&mut house);
+    assert_eq!(again, call);
+    house.handle_done(request, Ok(Value::Null), Instant(2_001));
+    house.handle_timeout(Instant(9_000));
+    assert_eq!(events(&mut house), []);
+}
+
+#[test]
+fn a_tab_that_goes_while_it_is_grouped_leaves_its_group_as_it_is() {
+    let mut house = house(&[]);
+    for tab in [1, 2, 3] {
+        house.group(&session(), 0, "x", TabId(tab), Instant(0));
+    }
+    // The first of them is gone before there is a group: the next makes it, and one alone.
+    let (request, _) = asked(&mut house);
+    house.handle_done(request, refused("No tab with id: 1."), Instant(1));
+    let (request, _) = asked(&mut house);
+    house.handle_done(request, Ok(json!(5)), Instant(2));
+    let (request, call) = asked(&mut house);
+    let into = |call: &ChromeCall| {
+        if let ChromeCall::GroupTab { tab, group, .. } = call {
+            return Some((*tab, *group));
+        }
+        None
+    };
+    assert_eq!(into(&call), Some((TabId(3), Some(5))));
+    house.handle_done(request, refused("No tab with id: 3."), Instant(3));
+    house.group(&session(), 0, "x", TabId(4), Instant(4));
+    assert_eq!(into(&asked(&mut house).1), Some((TabId(4), Some(5))));
+}
+
+#[test]
+fn the_front_is_given_back_when_the_person_has_dropped_their_tab() {
+    let mut house = house(&[tab(1, 10, true)]);
+    house.handle_popup(TabId(2), TabId(3), Instant(0));
+    house.handle_activated(TabId(3), 10);
+    let (request, call) = asked(&mut house);
+    assert_eq!(call, ChromeCall::ActivateTab { tab: TabId(1) });
+    house.handle_done(request, refused(DRAGGING), Instant(1));
+    house.handle_timeout(house.poll_timeout().unwrap());
+    let (request, again) = asked(&mut house);
+    assert_eq!(again, call);
+    // Unless they have gone on to another tab themselves.
+    house.handle_done(request, refused(DRAGGING), Instant(400));
+    house.handle_activated(TabId(4), 10);
+    house.handle_timeout(Instant(2_000));
+    assert_eq!(events(&mut house), []);
+}
+
 #[test]
 fn a_popup_of_a_hidden_tab_gives_the_front_back_in_either_order() {
     let before = [tab(1, 10, true), tab(2, 10, false)];
