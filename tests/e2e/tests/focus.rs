@@ -1,7 +1,7 @@
 //! Focus is never stolen: whatever agents do behind it, the person's tab stays in front and keeps
 //! the keyboard, and its page cannot tell that anybody else is at work.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use e2e::{Agent, ExtensionPage, Options, Shown, World};
 use serde_json::{Value, json};
 
@@ -167,5 +167,129 @@ async fn popups_of_hidden_tabs_give_the_front_and_the_keyboard_back_at_once() ->
         fronts.seen().await?;
     }
     assert_eq!(person.text().await?, "linked-aopened-a");
+    world.close().await
+}
+
+/// An agent's tab in front of a window of its own, behind the person's.
+async fn in_a_window_behind(page: &ExtensionPage, tab: i64) -> Result<()> {
+    let drag = format!("chrome.windows.create({{tabId: {tab}, focused: false}}).then(() => 0)");
+    page.evaluate(&drag).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_dialog_that_a_press_opens_behind_the_persons_window_takes_nothing_from_it() -> Result<()>
+{
+    let world = a_world_with_a_person().await?;
+    let person = world.person().await?;
+    let window = world.screen().active_window()?;
+    let page = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/dialogs")).await?;
+    in_a_window_behind(&page, tab).await?;
+    for (button, text) in [("Alert", "look here"), ("Confirm", "are you sure")] {
+        let clicked = one.click(tab, &["button", button]).await?;
+        assert!(clicked.text.contains(text), "{clicked}");
+        e2e::until("the person's window to be in front", async || {
+            let front = world.screen().active_window()?;
+            Ok((front == window && person.works().await?).then_some(()))
+        })
+        .await?;
+        person.types(button).await?;
+        let handle = json!({"tabId": tab, "accept": true});
+        one.ok("browser_handle_dialog", handle).await?;
+        person.types(" and on. ").await?;
+    }
+    let said = "document.querySelector('output').textContent";
+    assert_eq!(one.read(tab, said).await?, "confirmed true");
+    assert_eq!(person.text().await?, "Alert and on. Confirm and on. ");
+    assert_eq!(world.screen().active_window()?, window);
+    world.close().await
+}
+
+/// A site's sign-in or an app: it has no tab strip, and a tab put into it would replace its page.
+#[tokio::test]
+async fn nothing_is_put_into_a_popup_window_in_which_the_person_works_and_nothing_before_it()
+-> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let fronts = Fronts::watched(&world).await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/form");
+    let open = format!(
+        "chrome.windows.create({{type: 'popup', url: '{url}', width: 500, height: 400}})\
+         .then(one => one.id)"
+    );
+    let popup = fronts.0.evaluate(&open).await?;
+    let popup = popup.as_i64().context("no window")?;
+    let form = e2e::until("the popup window", async || {
+        let found = ["search", "--onlyvisible", "--name", "^Form"];
+        Ok(world.screen().hand(&found).ok())
+    })
+    .await?;
+    world.screen().hand(&["windowactivate", "--sync", &form])?;
+    let focused = async || -> Result<bool> {
+        let last = "chrome.windows.getLastFocused().then(one => one.focused && one.id)";
+        let there = fronts.0.evaluate(last).await? == popup;
+        Ok(there && world.screen().active_window()? == form)
+    };
+    e2e::until("the popup window to have the keyboard", async || {
+        Ok(focused().await?.then_some(()))
+    })
+    .await?;
+    fronts.seen().await?;
+    a_day_of_work(&world, &one).await?;
+    assert_eq!(fronts.seen().await?, Vec::<Value>::new());
+    let inside = async |window: i64| -> Result<Vec<String>> {
+        let tabs = fronts.0.tabs().await?.into_iter();
+        let inside = tabs.filter(|tab| tab.window == window);
+        Ok(inside.map(|tab| tab.url).collect())
+    };
+    assert_eq!(inside(popup).await?, [url]);
+    assert!(focused().await?);
+    one.quit().await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_window_that_a_hidden_tab_opens_goes_behind_the_persons_at_once() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let person = world.person().await?;
+    let window = world.screen().active_window()?;
+    let fronts = Fronts::watched(&world).await?;
+    let page = &fronts.0;
+    let one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/popups?name=a")).await?;
+    let clicked = one.click(tab, &["button", "Open small"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    let small = e2e::until("the popup window", async || {
+        let mut tabs = page.tabs().await?.into_iter();
+        Ok(tabs.find(|tab| tab.url.contains("small-a")))
+    })
+    .await?;
+    e2e::until("the person's window to be in front", async || {
+        let front = world.screen().active_window()?;
+        Ok((front == window && person.works().await?).then_some(()))
+    })
+    .await?;
+    person.types("typed on").await?;
+    assert_eq!(person.text().await?, "typed on");
+    assert_eq!(one.read(small.id, "document.title").await?, "small-a");
+    // It has no tab strip: what comes next is where the others are, in their one group.
+    let next = one.open_tab(&world.site.url("/form")).await?;
+    let tabs = page.tabs().await?;
+    let of = |id: i64| tabs.iter().find(|one| one.id == id).context("no such tab");
+    assert_eq!(of(next)?.window, of(tab)?.window);
+    e2e::until("one group of both", async || {
+        let tabs = page.tabs().await?;
+        let of = |id: i64| {
+            tabs.iter()
+                .find(|one| one.id == id)
+                .and_then(|one| one.group)
+        };
+        Ok((of(next).is_some() && of(next) == of(tab)).then_some(()))
+    })
+    .await?;
+    assert_eq!(page.groups().await?, ["one"]);
+    assert!(person.works().await?);
     world.close().await
 }

@@ -35,7 +35,8 @@ async fn acts(world: &World, agent: &Agent, tab: i64, name: &str, color: [u8; 3]
 }
 
 #[tokio::test]
-async fn a_click_a_text_and_a_picture_succeed_as_the_first_call_after_the_attach() -> Result<()> {
+async fn a_hover_a_click_a_text_and_a_picture_succeed_as_the_first_call_after_the_attach()
+-> Result<()> {
     let world = a_world_with_a_person().await?;
     let _person = world.person().await?;
     let (one, two) = (world.agent("one").await?, world.agent("two").await?);
@@ -45,6 +46,7 @@ async fn a_click_a_text_and_a_picture_succeed_as_the_first_call_after_the_attach
     note["text"] = json!("typed at once");
     // A change of owner takes the debugger off: each call here is the first of an attachment.
     let calls = [
+        ("browser_hover", button.clone()),
         ("browser_click", button),
         ("browser_type", note),
         ("browser_take_screenshot", json!({"tabId": tab})),
@@ -59,8 +61,9 @@ async fn a_click_a_text_and_a_picture_succeed_as_the_first_call_after_the_attach
         next.ok(tool, arguments).await?;
     }
     world.site.until_hits("first", 1).await?;
-    assert_eq!(world.site.hits("first"), 1);
-    assert_eq!(two.read(tab, "note.title").await?, "typed at once");
+    let hits = ["first", "over first"].map(|name| world.site.hits(name));
+    assert_eq!(hits, [1, 1]);
+    assert_eq!(one.read(tab, "note.title").await?, "typed at once");
     world.close().await
 }
 
@@ -226,6 +229,29 @@ async fn pinned_tabs_and_tabs_in_a_folded_group_are_worked_on_as_others() -> Res
     acts(&world, &one, more, "more", [0x40, 0x70, 0x90]).await?;
     let groups = "chrome.tabGroups.query({}).then(all => all.map(one => one.collapsed))";
     assert_eq!(panel.evaluate(groups).await?, json!([true]));
+    assert!(person.works().await?);
+    world.close().await
+}
+
+/// The size is the debugger's gift to a tab that was never shown, and outlives the worker with it.
+#[tokio::test]
+async fn a_hidden_tab_keeps_its_size_when_the_worker_dies() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let person = world.person().await?;
+    let one = world.agent("one").await?;
+    let tab = one.open(&paint(&world, "sized", "a06040")).await?;
+    let size = async || -> Result<(u32, u32, String)> {
+        let seen = one.look(tab).await?;
+        let told = one.read(tab, "innerWidth + ' ' + innerHeight").await?;
+        Ok((seen.width(), seen.height(), told))
+    };
+    let before = size().await?;
+    assert_eq!(before.2, format!("{} {}", before.0, before.1));
+    for _ in 0..2 {
+        world.browser().kill_worker().await?;
+        assert_eq!(size().await?, before);
+    }
+    acts(&world, &one, tab, "sized", [0xa0, 0x60, 0x40]).await?;
     assert!(person.works().await?);
     world.close().await
 }

@@ -174,7 +174,8 @@ fn paint(name: &str, request: &Request) -> String {
     format!(
         "<style>body{{background:#{color};margin:0;padding:4rem;max-width:none}}</style>\
          <button id=count>Count {name}</button> <label>Note <input id=note></label>\
-         <script>count.onclick=()=>hit('{name}');note.oninput=()=>{{note.title=note.value}}</script>"
+         <script>count.onclick=()=>hit('{name}');\
+         count.onpointerenter=()=>hit('over {name}');note.oninput=()=>{{note.title=note.value}}</script>"
     )
 }
 
@@ -197,7 +198,9 @@ fn popups(name: &str) -> String {
     format!(
         "<h1>Popups {name}</h1><button id=window>Open window</button> \
          <a target=_blank rel=opener href='/slow?name=linked-{name}'>Open link</a> \
-         <button id=storm>Open many</button> <output></output><script>\
+         <button id=storm>Open many</button> <button id=small>Open small</button> \
+         <output></output><script>small.onclick=()=>open('/slow?name=small-{name}','_blank',\
+         'popup,width=400,height=300');\
          document.getElementById('window').onclick=()=>{{open('/slow?name=opened-{name}');\
          say('opened')}};storm.onclick=()=>{{for(let i=0;i<5;i++)open('/slow?name=storm-{name}')}}\
          </script>"
