@@ -105,6 +105,17 @@ impl<'a> Person<'a> {
         self.screen.click(button)
     }
 
+    /// Draws the first tab of their window out of it by the mouse, and does not let go of it before
+    /// [`Screen::let_go`].
+    pub async fn drags_their_tab_out(&self) -> Result<()> {
+        /// From the window's corner, past the button that searches tabs.
+        const TAB: (u32, u32) = (110, 20);
+        let corner = self.reads("[screenX, screenY]").await?;
+        let side = |index: usize| corner[index].as_u64().context("no corner");
+        let (x, y) = (side(0)? as u32 + TAB.0, side(1)? as u32 + TAB.1);
+        self.screen.drag((x, y), (x + 100, y + 300))
+    }
+
     /// Where a point of the page is on the screen. What Chrome shows above the page counts.
     pub async fn on_screen(&self, (x, y): (u32, u32)) -> Result<(u32, u32)> {
         let place =

@@ -118,6 +118,29 @@ impl Screen {
             .map(drop)
     }
 
+    /// Presses the mouse at the first place and draws it to the second, at a hand's pace. It stays
+    /// pressed until [`Screen::let_go`].
+    pub fn drag(&self, from: (u32, u32), to: (u32, u32)) -> Result<()> {
+        const STEPS: u32 = 5;
+        let part = |step: u32, from: u32, to: u32| {
+            let place = (from * (STEPS - step) + to * step) / STEPS;
+            place.to_string()
+        };
+        for step in 0..=STEPS {
+            let (x, y) = (part(step, from.0, to.0), part(step, from.1, to.1));
+            self.hand(&["mousemove", "--sync", &x, &y, "sleep", "0.05"])?;
+            if step == 0 {
+                self.hand(&["mousedown", "1"])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a drag where the mouse is.
+    pub fn let_go(&self) -> Result<()> {
+        self.hand(&["mouseup", "1"]).map(drop)
+    }
+
     /// Presses keys one after another, as `ctrl+t`.
     pub fn press(&self, keys: &[&str]) -> Result<()> {
         self.hand(&[&["key", "--delay", "20"], keys].concat())

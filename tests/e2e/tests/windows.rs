@@ -255,3 +255,53 @@ async fn a_hidden_tab_keeps_its_size_when_the_worker_dies() -> Result<()> {
     assert!(person.works().await?);
     world.close().await
 }
+
+/// Chrome lets nobody edit tabs while one is drawn out of its window.
+#[tokio::test]
+async fn while_the_person_drags_a_tab_pages_are_worked_on_and_tabs_come_and_go_when_it_is_dropped()
+-> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let person = world.person().await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
+    let tab = one.open(&paint(&world, "worked", "608020")).await?;
+    let closed = one.open_tab(&paint(&world, "closed", "206080")).await?;
+    let left = two.open(&paint(&world, "left", "802060")).await?;
+    person.drags_their_tab_out().await?;
+    // Changes nothing where it is let.
+    let edit = "chrome.tabs.query({active: true})\
+                .then(([one]) => chrome.tabs.highlight({windowId: one.windowId, tabs: [one.index]}))\
+                .then(() => '', error => error.message)";
+    let locked = async || -> Result<bool> {
+        let refused = panel.evaluate(edit).await?;
+        Ok(refused.as_str().unwrap_or_default().contains("dragging"))
+    };
+    e2e::until("Chrome to lock its tabs", async || {
+        // On a busy machine Chrome may not have seen the press when the mouse was already there.
+        world.screen().hand(&["mousemove_relative", "2", "2"])?;
+        Ok(locked().await?.then_some(()))
+    })
+    .await?;
+    let close = json!({"action": "close", "tabId": closed});
+    let close = one.begin("browser_tabs", close).await?;
+    let make = json!({"action": "new", "url": paint(&world, "made", "406080")});
+    let make = one.begin("browser_tabs", make).await?;
+    two.quit().await?;
+    acts(&world, &one, tab, "worked", [0x60, 0x80, 0x20]).await?;
+    assert!(locked().await?, "the drag has ended");
+    world.screen().let_go()?;
+    let (close, make) = (close.answer().await?, make.answer().await?);
+    assert!(close.is_ok() && make.is_ok(), "{close} {make}");
+    let made = make.tab().context("no tab")?;
+    acts(&world, &one, made, "made", [0x40, 0x60, 0x80]).await?;
+    acts(&world, &one, tab, "worked", [0x60, 0x80, 0x20]).await?;
+    e2e::until("the closed tabs to go", async || {
+        let tabs = panel.tabs().await?;
+        let there = |id: i64| tabs.iter().any(|one| one.id == id);
+        Ok((!there(closed) && !there(left)).then_some(()))
+    })
+    .await?;
+    assert_eq!(panel.groups().await?, ["one"]);
+    assert!(person.works().await?);
+    world.close().await
+}
