@@ -256,10 +256,12 @@ async fn a_page_that_another_extension_frames_is_blocked_until_the_frame_is_gone
         frame(&world, &url, true).await?;
         for tool in ["browser_snapshot", "browser_take_screenshot"] {
             let blocked = one.call(tool, json!({"tabId": tab})).await?;
-            assert!(
-                blocked.failed_with("page_blocked_by_extension"),
-                "{blocked}"
-            );
+            let things = [
+                &*format!("tab {tab} "),
+                "Another extension's frame",
+                "Close",
+            ];
+            blocked.must_fail("page_blocked_by_extension", &things);
         }
         acts(&world, &one, free, "free").await?;
         frame(&world, &url, false).await?;

@@ -91,9 +91,10 @@ fn met(code: ErrorCode) -> Met {
             "codes",
             "a_crashed_page_is_told_and_works_again_when_it_is_loaded_again",
         ),
-        ErrorCode::PageBlockedByExtension => {
-            Nowhere("no test plays an extension that frames pages yet")
-        }
+        ErrorCode::PageBlockedByExtension => In(
+            "beside",
+            "a_page_that_another_extension_frames_is_blocked_until_the_frame_is_gone",
+        ),
         ErrorCode::Timeout => In(
             "turns",
             "a_script_that_never_ends_is_stopped_and_the_tab_lives_on",
