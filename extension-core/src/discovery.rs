@@ -12,24 +12,32 @@
 
 use crate::input::ProbeAnswer;
 use protocol::Instant;
-use protocol::ports::{OVERFLOW, PORT_LIST_MAX, PortRange};
+use protocol::ports::{PORT_LIST_MAX, PortRange};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// One round of probes. Eleven closed ports cost 3–5 ms, and a server that has just come up is
-/// connected after half a round on average.
+/// One round of probes. A server that has just come up is connected after half a round on average.
 pub const ROUND: Duration = Duration::from_secs(1);
 /// A round while a paired daemon is connected: it carries everybody, so newcomers are rare.
 pub const ROUND_WITH_DAEMON: Duration = Duration::from_secs(10);
-/// In so many rounds the whole overflow has been probed: nine, so that it is within 10 s.
-const ROUNDS_PER_SWEEP: usize = 9;
-/// Ports of the range that are probed in every round; those of a larger range behind them are
-/// swept in slices. The simulation's largest range has 400.
-const EVERY_ROUND_MAX: u16 = 512;
-/// Probes of one slice, so that a range of all ports does not become a flood.
-const SLICE_MAX: usize = 128;
+/// So long after a server came, went or was named, after a start and after a person's scan, the
+/// whole range is probed in every round: where one comes, others do.
+const EAGER: Duration = Duration::from_mins(1);
+/// The overflow is then probed once in so many rounds: within 10 s.
+const EAGER_OVERFLOW: usize = 9;
+/// Afterwards a probe, which costs half a millisecond, is worth less: people's laptops have nothing
+/// to do. The lowest free port, where the next server binds, is in every round still; the range is
+/// probed within so many seconds …
+const CALM_RANGE: usize = 5;
+/// … and the overflow, where servers come only when the range is full, within so many, …
+const CALM_OVERFLOW: usize = 60;
+/// … or in so many of the longer rounds.
+const CALM_OVERFLOW_WITH_DAEMON: usize = 6;
+/// Ports of the range that are probed in one round at most: a range of all ports is no flood. The
+/// simulation's largest range has 400.
+const RANGE_SLICE_MAX: usize = 512;
 /// Ports outside the range that a person may have us dial: nobody runs more by hand.
 const GUESTS_MAX: usize = 16;
 /// Ports below belong to the system's own services.
@@ -59,9 +67,12 @@ const BACKOFF: [Duration; 6] = [
 ];
 /// A tenth more at most, so that ports which failed together do not come back together.
 const JITTER_PERMILLE: u64 = 100;
-/// A server that said goodbye is given this long to stop listening, and one whose connection did
-/// not even last so long is not dialled again at once: two of ours could otherwise spin.
+/// One whose connection did not even last so long is not dialled again at once: two of ours could
+/// otherwise spin.
 const QUIET: Duration = Duration::from_secs(1);
+/// A server that said goodbye has stopped listening before, and is gone after this; whoever answers
+/// then is its successor, for clients restart their servers at once.
+const PARTED: Duration = Duration::from_millis(100);
 /// A resting port is tried again this often, though its first socket lives: another server may
 /// have taken the port between two probes, and must be found (invariant 8).
 const REST: Duration = Duration::from_secs(60);
@@ -122,6 +133,8 @@ struct Port {
     not_before: Instant,
     /// No probe before: a foreign service.
     probe_not_before: Instant,
+    /// A probe by itself, outside the rounds.
+    probe_at: Option<Instant>,
     /// Its last answer was one of ours.
     ours: bool,
     /// And said that it is a daemon. A hint like all of it: it counts once the port is connected,
@@ -146,6 +159,7 @@ impl Port {
             failures: 0,
             not_before: Instant(0),
             probe_not_before: Instant(0),
+            probe_at: None,
             ours: false,
             daemon: false,
             announced: false,
@@ -165,11 +179,28 @@ impl Port {
             && !self.resting
             && self.silent == 0
             && self.probe_not_before == Instant(0)
+            && self.probe_at.is_none()
+    }
+
+    /// Nobody was there when it was looked at last: a server may bind it.
+    fn is_free(&self) -> bool {
+        let unheard = !self.ours && self.silent == 0 && self.probe_not_before == Instant(0);
+        match self.state {
+            State::Idle | State::Asked { .. } => unheard,
+            State::Queued | State::Dialling | State::Connected { .. } => false,
+        }
     }
 
     fn forget_failures(&mut self) {
         self.failures = 0;
         self.not_before = Instant(0);
+        self.probe_at = None;
+    }
+
+    /// May be dialled from `at` on, and is asked then.
+    fn dial_at(&mut self, at: Instant) {
+        self.not_before = at;
+        self.probe_at = Some(at);
     }
 
     fn note_failure(&mut self, late: u64, now: Instant) {
@@ -178,7 +209,7 @@ impl Port {
         let wait = u64::try_from(wait.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         let late = wait.saturating_mul(late % (JITTER_PERMILLE + 1)) / 1000;
         self.failures = self.failures.saturating_add(1);
-        self.not_before = now + Duration::from_millis(wait.saturating_add(late));
+        self.dial_at(now + Duration::from_millis(wait.saturating_add(late)));
     }
 }
 
@@ -194,8 +225,12 @@ pub struct Discovery {
     dialling: usize,
     jitter: ChaCha8Rng,
     next_round: Instant,
-    /// Where the sweep of the ports that are not probed every round goes on.
-    cursor: u16,
+    /// No port's own probe is due before.
+    next_alone: Option<Instant>,
+    /// Counts the rounds: which part of the sweep is next.
+    round: usize,
+    /// Until then the whole range is in every round.
+    eager_until: Instant,
     events: VecDeque<DiscoveryEvent>,
 }
 
@@ -213,7 +248,9 @@ impl Discovery {
             dialling: 0,
             jitter: ChaCha8Rng::seed_from_u64(seed),
             next_round: now,
-            cursor: range.first,
+            next_alone: None,
+            round: 0,
+            eager_until: now + EAGER,
             events: VecDeque::new(),
         };
         for port in known.iter().take(PORT_LIST_MAX) {
@@ -259,7 +296,7 @@ impl Discovery {
             ProbeAnswer::Refused => {
                 // Nobody listens any more: whoever comes next has done nothing wrong yet.
                 port.forget_failures();
-                port.ours = false;
+                let left = std::mem::take(&mut port.ours);
                 port.forced = false;
                 port.resting = false;
                 port.silent = 0;
@@ -267,6 +304,9 @@ impl Discovery {
                 port.refused = port.refused.saturating_add(1);
                 port.announced &= port.refused < REFUSED_MAX;
                 self.tidy(number);
+                if left {
+                    self.stir(now);
+                }
             }
             ProbeAnswer::Silent => {
                 port.forced = false;
@@ -296,7 +336,7 @@ impl Discovery {
         port.forget_failures();
         self.dialling = self.dialling.saturating_sub(1);
         self.dial_next();
-        self.mend_round(now);
+        self.stir(now);
     }
 
     /// A dial came to nothing, or its connection to an end.
@@ -311,15 +351,20 @@ impl Discovery {
                 self.dialling = self.dialling.saturating_sub(1);
                 Duration::ZERO
             }
-            State::Connected { since } => now.since(since),
+            State::Connected { since } => {
+                self.eager_until = now + EAGER;
+                now.since(since)
+            }
         };
         port.state = State::Idle;
         match why {
             DownReason::Failed => port.note_failure(late, now),
             DownReason::Lost if lived >= QUIET => self.ask(number, now),
-            DownReason::Lost | DownReason::Goodbye => port.not_before = now + QUIET,
+            DownReason::Goodbye if lived >= QUIET => port.dial_at(now + PARTED),
+            DownReason::Lost | DownReason::Goodbye => port.dial_at(now + QUIET),
             DownReason::Duplicate => self.rest(number, now),
         }
+        self.mind(number);
         self.dial_next();
         self.mend_round(now);
     }
@@ -341,6 +386,7 @@ impl Discovery {
                 port.probe_not_before = Instant(0);
                 port.forget_failures();
                 self.ask(*number, now);
+                self.stir(now);
             }
         }
     }
@@ -368,9 +414,11 @@ impl Discovery {
         for port in self.ports.values_mut() {
             port.probe_not_before = Instant(0);
         }
-        for number in self.sliced(SCAN_MAX) {
+        let all = self.range.first..=self.range.overflow_last();
+        for number in all.take(SCAN_MAX) {
             self.ask(number, now);
         }
+        self.stir(now);
         self.next_round = now;
         self.handle_timeout(now);
     }
@@ -380,6 +428,7 @@ impl Discovery {
         let late = self.jitter.next_u64();
         if let Some(port) = self.entry(number) {
             port.note_failure(late, now);
+            self.mind(number);
         }
     }
 
@@ -411,10 +460,7 @@ impl Discovery {
 
     /// Ports that are connected or whose last answer was one of ours.
     pub fn known_ports(&self) -> impl Iterator<Item = u16> {
-        self.ports
-            .iter()
-            .filter(|(_, port)| port.ours)
-            .map(|(number, _)| *number)
+        self.numbers(|port| port.ours)
     }
 
     /// Failed dials and handshakes in a row, of every port that has any.
@@ -425,30 +471,30 @@ impl Discovery {
             .map(|(number, port)| (*number, port.failures))
     }
 
-    /// A round, when one is due.
+    /// Ports whose time has come, and a round when one is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.next_alone.is_some_and(|at| at <= now) {
+            let due = |port: &Port| port.probe_at.is_some_and(|at| at <= now);
+            let due: Vec<u16> = self.numbers(due).collect();
+            for number in due {
+                self.ask(number, now);
+            }
+            self.next_alone = self.ports.values().filter_map(|port| port.probe_at).min();
+        }
         if self.next_round > now {
             return;
         }
-        self.next_round = now + self.round();
-        for number in self.every_round() {
+        self.next_round = now + self.period();
+        for number in self.round(now) {
             self.ask(number, now);
         }
-        let rounds = if self.has_daemon() {
-            1
-        } else {
-            ROUNDS_PER_SWEEP
-        };
-        let sliced = usize::from(OVERFLOW) + usize::from(self.unswept());
-        for number in self.sliced(sliced.div_ceil(rounds).min(SLICE_MAX)) {
-            self.ask(number, now);
-        }
+        self.round = self.round.wrapping_add(1);
     }
 
-    /// The next round.
+    /// The next round, or the next port by itself.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        Some(self.next_round)
+        self.next_alone.into_iter().chain([self.next_round]).min()
     }
 
     /// What to do next; call until `None`.
@@ -456,9 +502,21 @@ impl Discovery {
         self.events.pop_front()
     }
 
+    /// A port may have got a time of its own.
+    fn mind(&mut self, number: u16) {
+        let own = self.ports.get(&number).and_then(|port| port.probe_at);
+        self.next_alone = self.next_alone.into_iter().chain(own).min();
+    }
+
+    /// Something has changed: more may.
+    fn stir(&mut self, now: Instant) {
+        self.eager_until = now + EAGER;
+        self.mend_round(now);
+    }
+
     /// The next round is never further away than a round takes now.
     fn mend_round(&mut self, now: Instant) {
-        self.next_round = self.next_round.min(now + self.round());
+        self.next_round = self.next_round.min(now + self.period());
     }
 
     /// Whether a paired daemon is connected.
@@ -469,7 +527,7 @@ impl Discovery {
             .any(|port| port.daemon && connected(port))
     }
 
-    fn round(&self) -> Duration {
+    fn period(&self) -> Duration {
         if self.has_daemon() {
             ROUND_WITH_DAEMON
         } else {
@@ -506,6 +564,9 @@ impl Discovery {
             State::Asked { since } => now.since(since) >= PROBE_LOST,
             State::Queued | State::Dialling | State::Connected { .. } => false,
         };
+        if port.probe_at.is_some_and(|at| at <= now) {
+            port.probe_at = None;
+        }
         if free || (port.forced && port.state == State::Idle) {
             port.state = State::Asked { since: now };
             self.events
@@ -525,56 +586,56 @@ impl Discovery {
         }
     }
 
-    /// The last port of the range that is probed in every round.
-    fn range_last(&self) -> u16 {
-        let most = self.range.first.saturating_add(EVERY_ROUND_MAX - 1);
-        self.range.last.min(most)
-    }
-
-    /// Ports of the range that are left to the slices.
-    fn unswept(&self) -> u16 {
-        self.range.last - self.range_last()
-    }
-
-    /// The range, whatever has a history, and the one port beyond the highest known. What is
-    /// announced and what answered have each a highest of their own, so that a sibling that names
-    /// the last port of all hides nobody.
-    fn every_round(&self) -> BTreeSet<u16> {
-        let mut ports: BTreeSet<u16> = (self.range.first..=self.range_last()).collect();
-        ports.extend(self.ports.keys());
-        let highest = |wanted: fn(&Port) -> bool| {
-            let mut falling = self.ports.iter().rev();
-            falling
-                .find(|(number, port)| self.range.contains(**number) && wanted(port))
-                .map(|(number, _)| number.saturating_add(1))
+    /// The ports of one round: whatever has a history, the lowest free one, the one beyond the
+    /// highest known, and this round's part of the range and of its overflow.
+    fn round(&self, now: Instant) -> BTreeSet<u16> {
+        let mut ports: BTreeSet<u16> = self.ports.keys().copied().collect();
+        ports.extend(self.lowest_free());
+        ports.extend(self.beyond());
+        let (range, overflow) = match (now < self.eager_until, self.has_daemon()) {
+            (true, true) => (1, 1),
+            (true, false) => (1, EAGER_OVERFLOW),
+            (false, true) => (1, CALM_OVERFLOW_WITH_DAEMON),
+            (false, false) => (CALM_RANGE, CALM_OVERFLOW),
         };
-        let beyond = [highest(|port| port.ours), highest(|port| port.announced)];
-        let inside = |port: &u16| self.range.contains(*port);
-        ports.extend(beyond.into_iter().flatten().filter(inside));
+        let PortRange { first, last } = self.range;
+        let whole = usize::from(last - first) + 1;
+        let range = range.max(whole.div_ceil(RANGE_SLICE_MAX));
+        ports.extend(self.part(first, whole, range));
+        let over = usize::from(self.range.overflow_last() - last);
+        ports.extend(self.part(last.saturating_add(1), over, overflow));
         ports
     }
 
-    /// The next `count` ports of those that are not probed in every round, round and round.
-    fn sliced(&mut self, count: usize) -> Vec<u16> {
-        let (first, last) = (
-            self.range_last().saturating_add(1),
-            self.range.overflow_last(),
-        );
-        if first > last || first <= self.range.first {
-            return Vec::new();
-        }
-        let mut slice = Vec::new();
-        let all = usize::from(last - first) + 1;
-        for _ in 0..count.min(all) {
-            let port = if (first..=last).contains(&self.cursor) {
-                self.cursor
-            } else {
-                first
-            };
-            slice.push(port);
-            self.cursor = port.wrapping_add(1);
-        }
-        slice
+    /// This round's part of `count` ports from `first` on, all of which come once in `rounds`.
+    fn part(&self, first: u16, count: usize, rounds: usize) -> impl Iterator<Item = u16> + use<> {
+        let at = self.round % rounds;
+        let part = at * count / rounds..(at + 1) * count / rounds;
+        part.filter_map(move |nth| first.checked_add(u16::try_from(nth).ok()?))
+    }
+
+    /// Where the next server binds, as far as is known.
+    fn lowest_free(&self) -> Option<u16> {
+        let free = |number: &u16| self.ports.get(number).is_none_or(Port::is_free);
+        (self.range.first..=self.range.overflow_last()).find(free)
+    }
+
+    /// One port beyond the highest known. What is announced and what answered have each a highest of
+    /// their own, so that a sibling that names the last port of all hides nobody.
+    fn beyond(&self) -> impl Iterator<Item = u16> {
+        let highest = |wanted: fn(&Port) -> bool| {
+            let known = self.numbers(wanted).filter(|n| self.range.contains(*n));
+            known.last().map(|number| number.saturating_add(1))
+        };
+        let beyond = [highest(|port| port.ours), highest(|port| port.announced)];
+        let inside = |port: &u16| self.range.contains(*port);
+        beyond.into_iter().flatten().filter(inside)
+    }
+
+    /// The numbers of the ports of which `wanted` is true, upwards.
+    fn numbers(&self, wanted: impl Fn(&Port) -> bool) -> impl Iterator<Item = u16> {
+        let wanted = self.ports.iter().filter(move |(_, port)| wanted(port));
+        wanted.map(|(number, _)| *number)
     }
 }
 
