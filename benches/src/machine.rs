@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// The head of the saved file.
 pub(crate) fn head() -> Result<String> {
@@ -44,14 +45,19 @@ fn field(path: &str, name: &str) -> Result<u64> {
     number.with_context(|| format!("no {name} in {path}"))
 }
 
-/// Processor time that a process has used so far, in clock ticks of 10 ms.
-pub(crate) fn ticks(pid: i32) -> Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // pid (name) state …: utime and stime are the 14th and 15th field, 12 and 13 behind the name.
-    let (_, rest) = stat.rsplit_once(") ").context("stat")?;
-    let mut fields = rest.split(' ').skip(11);
-    let mut number = || -> Option<u64> { fields.next()?.parse().ok() };
-    Ok(number().context("utime")? + number().context("stime")?)
+/// Processor time that all threads of a process have used so far.
+pub(crate) fn processor_time(pid: i32) -> Result<Duration> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        // A thread may end meanwhile.
+        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        let spent = text
+            .split(' ')
+            .next()
+            .and_then(|nanos| nanos.parse::<u64>().ok());
+        nanos += spent.unwrap_or_default();
+    }
+    Ok(Duration::from_nanos(nanos))
 }
 
 /// The process that runs the extension's worker, in the process group of the browser.

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub const ROUND: Duration = Duration::from_secs(1);
 /// A round while a paired daemon is connected: it carries everybody, so newcomers are rare.
 pub const ROUND_WITH_DAEMON: Duration = Duration::from_secs(10);
-/// So long after a server came, went or was named, after a start and after a person's scan, the
+/// So long after a server came, went or was named, after a start and when a person looks, the
 /// whole range is probed in every round: where one comes, others do.
 const EAGER: Duration = Duration::from_mins(1);
 /// The overflow is then probed once in so many rounds: within 10 s.
@@ -30,9 +30,9 @@ const EAGER_OVERFLOW: usize = 9;
 /// Afterwards a probe, which costs half a millisecond, is worth less: people's laptops have nothing
 /// to do. The lowest free port, where the next server binds, is in every round still; the range is
 /// probed within so many seconds …
-const CALM_RANGE: usize = 5;
+const CALM_RANGE: usize = 10;
 /// … and the overflow, where servers come only when the range is full, within so many, …
-const CALM_OVERFLOW: usize = 60;
+const CALM_OVERFLOW: usize = 120;
 /// … or in so many of the longer rounds.
 const CALM_OVERFLOW_WITH_DAEMON: usize = 6;
 /// Ports of the range that are probed in one round at most: a range of all ports is no flood. The

@@ -158,6 +158,8 @@ impl Extension {
                 self.popups = open;
                 self.shown = None;
                 if open > 0 {
+                    // Whoever looks may be looking for a server.
+                    self.discovery.scan_now(now);
                     self.house.find_front();
                 }
             }

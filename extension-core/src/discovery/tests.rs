@@ -204,13 +204,13 @@ fn every_port_of_the_range_is_probed_at_least_every_two_seconds_and_the_overflow
 }
 
 #[test]
-fn after_a_minute_of_quiet_four_probes_a_second_are_enough() {
+fn after_a_minute_of_quiet_three_probes_a_second_are_enough() {
     let mut world = World::new(PortRange::default());
     world.run_for(61);
     world.probes.clear();
     let calm = world.now;
     world.run_for(600);
-    assert!(world.probes.len() <= 600 * 5, "{}", world.probes.len());
+    assert!(world.probes.len() <= 600 * 3, "{}", world.probes.len());
     let gap = |world: &World, port| {
         let mut times = vec![calm];
         times.extend(world.probes_of(port));

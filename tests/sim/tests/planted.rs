@@ -14,7 +14,7 @@ fn find(plant: Plant, invariant: u8) {
             Plant::EntityLost => Plan::numbered(200 + seed),
             // Several who want one tab at the same moment, and nothing else that ends their waiting.
             Plant::ClaimOvertakes => {
-                let calm = Plan::calm(300 + seed, 4);
+                let calm = Plan::calm(310 + seed, 4);
                 let faults = Faults {
                     rush: 150,
                     ..calm.faults
