@@ -5,6 +5,7 @@
 mod attachment;
 mod call;
 mod children;
+mod leftover;
 mod news;
 
 use super::facts::frames::Session;
@@ -13,6 +14,7 @@ use super::poller::{EffectId, Held, Kind, Procedure, Wanted};
 use super::{Out, PageEvent, actions};
 use crate::effect::ChromeCall;
 use crate::input::{CallId, ChromeError, DetachReason};
+use leftover::Leftover;
 use protocol::command::{HandleDialog, Navigate, PageResult};
 use protocol::{Command, Fault, Instant, TabId, url};
 use serde_json::{Value, json};
@@ -94,6 +96,7 @@ enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Attachment,
+    Leftover,
     Call,
     Procedure,
     Ending,
@@ -144,6 +147,7 @@ enum Off {
 pub(super) struct Tab {
     id: TabId,
     attachment: Attachment,
+    leftover: Leftover,
     facts: Rc<RefCell<Facts>>,
     running: Option<Running>,
     asked: BTreeMap<u64, Purpose>,
@@ -164,6 +168,7 @@ impl Tab {
         Self {
             id,
             attachment: Attachment::Detached,
+            leftover: Leftover::None,
             facts: Rc::new(RefCell::new(facts)),
             running: None,
             asked: BTreeMap::new(),
@@ -178,6 +183,7 @@ impl Tab {
     /// Nothing is known of it that is worth keeping.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.attachment, Attachment::Detached)
+            && self.leftover == Leftover::None
             && self.running.is_none()
             && self.asked.is_empty()
             && !self.clearing
@@ -323,7 +329,9 @@ impl Tab {
             self.answer(out, Err(fault));
             self.settle(out);
         }
-        out.timers.clear(&(self.id, Timer::Attachment));
+        for timer in [Timer::Attachment, Timer::Leftover] {
+            out.timers.clear(&(self.id, timer));
+        }
         if self.clearing {
             out.event(PageEvent::Cleared { tab: self.id });
         }
@@ -396,7 +404,8 @@ impl Tab {
                 self.facts.borrow_mut().crashed = false;
                 self.attach(out);
             }
-            Attachment::Leaving | Attachment::Detached | Attachment::Looking => {}
+            Attachment::Detached => self.ask_to_go_again(out),
+            Attachment::Leaving | Attachment::Looking => {}
             Attachment::Attaching
             | Attachment::Enabling { .. }
             | Attachment::Ready
@@ -416,6 +425,7 @@ impl Tab {
             }
             DetachReason::TargetClosed | DetachReason::Other => Off::Lost,
         };
+        self.nothing_remains(out);
         match self.attachment {
             Attachment::Detached | Attachment::Looking | Attachment::Leaving => {}
             Attachment::Detaching => self.is_off(out, Off::Ours),
@@ -451,9 +461,12 @@ impl Tab {
             }
             Purpose::Attach => self.attached(out, outcome),
             Purpose::Enable => self.enabled(out, outcome),
-            Purpose::Detach => self.is_off(out, Off::Ours),
+            Purpose::Detach => self.told_to_go(out, outcome),
             Purpose::Effect { effect, .. } => match outcome {
                 Err(error) if is_detached(&error) => {
+                    if is_kept_out(&error) && matches!(self.attachment, Attachment::Ready) {
+                        self.may_remain(out);
+                    }
                     let at = out.now + DETACH_EVENT_MAX;
                     out.timers.set((self.id, Timer::Attachment), at);
                 }
@@ -515,6 +528,7 @@ impl Tab {
     pub(super) fn timeout(&mut self, out: &mut Out, timer: Timer) {
         match timer {
             Timer::Attachment => self.attachment_late(out),
+            Timer::Leftover => self.ask_to_go_again(out),
             Timer::Call => self.call_late(out),
             Timer::Procedure => self.run(out),
             Timer::Ending => {
@@ -571,11 +585,16 @@ impl Tab {
 
     fn advance_off(&mut self, out: &mut Out) {
         match self.attachment {
+            Attachment::Detached if self.leftover == Leftover::Possible => {
+                self.detach_leftover(out);
+            }
             Attachment::Detached => {
                 self.off = false;
                 if std::mem::take(&mut self.clearing) {
-                    // What is still owed would keep what is known here for the next owner.
+                    // What is still owed, or left, would keep what is known here for the next owner.
                     self.forget_asked(out, &no_dialog());
+                    self.facts = Rc::default();
+                    self.revive = false;
                     out.event(PageEvent::Cleared { tab: self.id });
                 }
             }

@@ -2,6 +2,7 @@
 
 mod acting;
 mod frames;
+mod kept_out;
 mod past;
 mod rig;
 mod tools;

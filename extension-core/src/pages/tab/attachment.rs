@@ -151,8 +151,11 @@ impl Tab {
     /// Another extension's frame is in the page, and goes with it. The debugger may be there
     /// already: then Chrome says so when it is asked again.
     fn kept_out(&mut self, out: &mut Out) {
-        self.facts.borrow_mut().detached();
-        self.forget_asked(out, &no_dialog());
+        self.may_remain(out);
+        self.lose(out);
+        if self.running.as_ref().is_some_and(|run| run.answered) {
+            return self.settle(out);
+        }
         match self.goes() {
             Some(Navigate::To(_)) => self.leave(out, "about:blank"),
             Some(Navigate::Back | Navigate::Forward | Navigate::Reload) | None => {
@@ -181,6 +184,7 @@ impl Tab {
 
     pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
         if step == 0 {
+            self.nothing_remains(out);
             self.facts.borrow_mut().attaching(out.now);
         }
         let due = BURST.get(step).copied();
@@ -247,6 +251,9 @@ impl Tab {
                 self.arm_attachment(out, ATTACH_MAX);
             }
             Attachment::Looking | Attachment::Leaving | Attachment::Attaching => {
+                if let Attachment::Attaching = self.attachment {
+                    self.may_remain(out);
+                }
                 let fault = late("Chrome to let the debugger in", ATTACH_MAX);
                 self.attach_failed(out, fault);
             }
@@ -289,14 +296,8 @@ impl Tab {
         }
     }
 
-    pub(super) fn detach(&mut self, out: &mut Out) {
-        self.attachment = Attachment::Detaching;
-        self.ask(out, ChromeCall::Detach { tab: self.id }, Purpose::Detach);
-        self.arm_attachment(out, ATTACH_MAX);
-    }
-
-    /// The debugger is off the tab.
-    pub(super) fn is_off(&mut self, out: &mut Out, why: Off) {
+    /// Nothing that the debugger told holds any more, and nothing that it was asked is awaited.
+    fn lose(&mut self, out: &mut Out) {
         self.attachment = Attachment::Detached;
         out.timers.clear(&(self.id, Timer::Attachment));
         let had_dialog = self.facts.borrow().dialog.is_some();
@@ -305,6 +306,11 @@ impl Tab {
         if had_dialog {
             out.event(PageEvent::DialogClosed { tab: self.id });
         }
+    }
+
+    /// The debugger is off the tab, as far as can be told.
+    pub(super) fn is_off(&mut self, out: &mut Out, why: Off) {
+        self.lose(out);
         self.give_front_back(out);
         let Some(running) = self.running.as_mut() else {
             return;
