@@ -110,7 +110,7 @@ impl Server {
         self.calls.insert(id, call);
         match link {
             Link::Open { conn } => self.send_call(id, conn),
-            Link::Down { .. } | Link::Opening { .. } => {
+            Link::Down { .. } | Link::Opening { .. } | Link::Full { .. } => {
                 let by = self.connect_by(session, self.now);
                 self.timers.set(Timer::Connect(id), by);
                 self.handle_report_due(id);

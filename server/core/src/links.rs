@@ -3,7 +3,7 @@
 
 use crate::connection::{Connection, State, Verdict};
 use crate::{ConnId, Effect, Note, Port, Server, Timer, close};
-use protocol::error::{ErrorCode, Unpaired};
+use protocol::error::Unpaired;
 use protocol::frame::{BadFrame, Body, Frame, Goodbye};
 use protocol::pairing::Secret;
 use protocol::ports::PORT_LIST_MAX;
@@ -18,11 +18,6 @@ pub(crate) const UNPROVEN_MAX: usize = 16;
 pub(crate) const BROWSERS_MAX: usize = 16;
 /// What a peer has to answer after a time in which nobody watched.
 pub(crate) const SILENCE_AFTER_GAP: Duration = Duration::from_secs(15);
-
-/// Whether the browser, though paired, took no further session.
-pub(crate) fn is_full(fault: &Fault) -> bool {
-    fault.code() == ErrorCode::LimitReached
-}
 
 impl Server {
     pub(crate) fn handle_accepted(&mut self, conn: ConnId, connection: Connection) {
@@ -97,8 +92,7 @@ impl Server {
             return;
         };
         self.timers.clear(&Timer::Handshake(conn));
-        // A browser that is full proves itself too.
-        self.refused = self.refused.take().filter(|(_, fault)| is_full(fault));
+        self.refused = None;
         // Only a reborn worker dials twice: the older socket is a dead worker's.
         let older: Vec<ConnId> = self
             .proven()

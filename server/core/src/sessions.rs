@@ -3,7 +3,6 @@
 //! `design/security.md`, *Which browser*).
 
 use crate::connection::Told;
-use crate::links::is_full;
 use crate::{BoundBrowser, ConnId, Effect, Identity, Note, Port, Server, SessionKey, Timer, close};
 use protocol::error::Fault;
 use protocol::frame::{Frame, LostTab, Outcome, SessionOpen, SessionOpened};
@@ -14,7 +13,7 @@ use std::time::Duration;
 /// A browser that completed the handshake answers `sessionOpen` as fast.
 pub(crate) const OPENED_MAX: Duration = limits::HANDSHAKE_MAX;
 /// A browser that refuses a fresh name too has all the sessions it takes; after so long it is asked
-/// again.
+/// again, on the same socket: other sessions of this server may be open there.
 pub(crate) const FULL_WAIT: Duration = Duration::from_secs(10);
 /// For how long a failed handshake explains that nobody is connected: the longest back-off, and
 /// some.
@@ -61,6 +60,13 @@ pub(crate) enum Link {
         since: Instant,
         last: Option<String>,
     },
+    /// The browser takes no further session; it will be asked again.
+    Full {
+        conn: ConnId,
+        /// Since when it had been nowhere.
+        since: Instant,
+        last: Option<String>,
+    },
     /// Open.
     Open { conn: ConnId },
 }
@@ -69,13 +75,15 @@ impl Link {
     pub(crate) fn conn(&self) -> Option<ConnId> {
         match self {
             Self::Down { .. } => None,
-            Self::Opening { conn, .. } | Self::Open { conn } => Some(*conn),
+            Self::Opening { conn, .. } | Self::Full { conn, .. } | Self::Open { conn } => {
+                Some(*conn)
+            }
         }
     }
 
     pub(crate) fn open(&self) -> Option<ConnId> {
         match self {
-            Self::Down { .. } | Self::Opening { .. } => None,
+            Self::Down { .. } | Self::Opening { .. } | Self::Full { .. } => None,
             Self::Open { conn } => Some(*conn),
         }
     }
@@ -95,6 +103,16 @@ impl Session {
             lost: Vec::new(),
             must_choose: false,
             forgotten: VecDeque::new(),
+        }
+    }
+
+    /// Whether its browser has taken neither its name nor a fresh one.
+    fn finds_no_room(&self) -> bool {
+        match &self.link {
+            Link::Full { .. } => true,
+            // Asked again, and nothing else has been said.
+            Link::Opening { .. } => self.refusals > 1,
+            Link::Down { .. } | Link::Open { .. } => false,
         }
     }
 
@@ -404,7 +422,9 @@ impl Server {
         match &entry.link {
             Link::Opening { conn: asked, .. } if *asked == conn => {}
             // Open already: it heard a new label.
-            Link::Open { .. } | Link::Opening { .. } | Link::Down { .. } => return,
+            Link::Open { .. } | Link::Opening { .. } | Link::Full { .. } | Link::Down { .. } => {
+                return;
+            }
         }
         self.timers.clear(&Timer::Opened(session));
         match opened.outcome {
@@ -428,7 +448,6 @@ impl Server {
 
     fn is_open(&mut self, session: SessionKey, conn: ConnId) {
         self.timers.clear(&Timer::Return(session));
-        self.refused = None;
         if self
             .sessions
             .get(&session)
@@ -470,8 +489,7 @@ impl Server {
         };
         entry.lose_tabs();
         entry.refusals += 1;
-        let refusals = entry.refusals;
-        if refusals > 1 {
+        if entry.refusals > 1 {
             self.handle_full(session, conn);
             return;
         }
@@ -492,29 +510,37 @@ impl Server {
 
     /// A name that nobody else can have was refused: no token is wrong, no room is left.
     fn handle_full(&mut self, session: SessionKey, conn: ConnId) {
-        let browser = self.connections.get(&conn).and_then(|one| one.proven());
-        let browser = browser.map(|proven| proven.name.clone());
-        let fault = Fault::LimitReached {
-            bound: "sessions in one browser",
-            limit: limits::SESSIONS_MAX,
-            frees: "Ask the user to end agents that are not needed; those that were lost are forgotten after five minutes",
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
         };
-        let browser = browser.unwrap_or_default();
-        self.note_refused(fault, Note::BrowserFull { browser });
+        if let Link::Opening { conn, since, last } = entry.link.clone() {
+            entry.link = Link::Full { conn, since, last };
+        }
+        // Said once a connection, however often it is asked.
+        let is_news = entry.refusals == 2;
+        let browser = self.connections.get(&conn).and_then(|one| one.proven());
+        if let Some(proven) = browser.filter(|_| is_news) {
+            let browser = proven.name.clone();
+            self.note(Note::BrowserFull { browser });
+        }
         self.timers
             .set(Timer::Opened(session), self.now + FULL_WAIT);
     }
 
+    /// The browser has not answered `sessionOpen` in time, or it is time to ask one that was full.
     pub(crate) fn handle_opened_late(&mut self, session: SessionKey) {
-        let Some(entry) = self.sessions.get(&session) else {
+        let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
-        if let Some(conn) = entry.link.conn() {
-            let code = match entry.refusals {
-                0 | 1 => close::TIMEOUT,
-                _ => close::TOO_MANY,
-            };
-            self.drop_connection(conn, code);
+        match entry.link.clone() {
+            Link::Opening { conn, .. } => self.drop_connection(conn, close::TIMEOUT),
+            Link::Full { conn, since, last } => {
+                entry.link = Link::Opening { conn, since, last };
+                self.timers
+                    .set(Timer::Opened(session), self.now + OPENED_MAX);
+                self.tell(conn, session, Told::Open);
+            }
+            Link::Down { .. } | Link::Open { .. } => {}
         }
     }
 
@@ -538,7 +564,9 @@ impl Server {
                     last: Some(browser.to_owned()),
                 },
                 // It never was open there: the wait goes on.
-                Link::Opening { since, last, .. } | Link::Down { since, last } => Link::Down {
+                Link::Opening { since, last, .. }
+                | Link::Full { since, last, .. }
+                | Link::Down { since, last } => Link::Down {
                     since: *since,
                     last: last.clone(),
                 },
@@ -574,7 +602,9 @@ impl Server {
                 // Others are here, so Chrome runs: its own had its 10 s.
                 patient.min((*since + limits::RECONNECT_WAIT).max(arrived))
             }
-            Link::Down { .. } | Link::Opening { .. } | Link::Open { .. } => patient,
+            Link::Down { .. } | Link::Opening { .. } | Link::Full { .. } | Link::Open { .. } => {
+                patient
+            }
         }
     }
 
@@ -602,9 +632,17 @@ impl Server {
         {
             return Fault::BrowserGone { browser, standbys };
         }
+        let entry = self.sessions.get(&session);
+        if entry.is_some_and(Session::finds_no_room) {
+            return Fault::LimitReached {
+                bound: "sessions in one browser",
+                limit: limits::SESSIONS_MAX,
+                frees: "Ask the user to end agents that are not needed; those that were lost are forgotten after five minutes",
+            };
+        }
         if let Some((at, fault)) = &self.refused
             && self.now.since(*at) < REFUSED_TELLS
-            && (is_full(fault) || self.proven().next().is_none())
+            && self.proven().next().is_none()
         {
             return fault.clone();
         }
@@ -621,7 +659,7 @@ impl Server {
         };
         let link = self.sessions.get(&session).map(|entry| &entry.link);
         match link {
-            Some(Link::Opening { .. }) => {
+            Some(Link::Opening { .. } | Link::Full { .. }) => {
                 return "a browser is there, but has not opened the session yet".into();
             }
             Some(Link::Down {

@@ -1,8 +1,11 @@
 //! Facts about sessions: names, tokens, browsers, standbys.
 
 use super::rig::{Rig, lost};
-use crate::sessions::{FULL_WAIT, OPENED_MAX};
-use crate::{BoundBrowser, Config, Identity, Input, Note, SessionKey, close, fresh_identity};
+use crate::sessions::{FULL_WAIT, OPENED_MAX, Session};
+use crate::{
+    BoundBrowser, CallId, CallRequest, Config, Identity, Input, Note, SessionKey, close,
+    fresh_identity,
+};
 use protocol::frame::{LostTab, Outcome};
 use protocol::{BrowserId, Envelope, Frame, TabId, limits};
 use serde_json::json;
@@ -65,23 +68,89 @@ fn a_refused_session_is_opened_again_under_a_fresh_name() {
 #[test]
 fn a_browser_that_refuses_a_fresh_name_too_is_full_which_is_told_and_asked_again_later() {
     let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    rig.opened(conn, Outcome::Refused, vec![]);
     for round in 0..3 {
-        let conn = rig.pair("b1");
         let call = rig.click(round);
-        rig.opened(conn, Outcome::Refused, vec![]);
         rig.opened(conn, Outcome::Refused, vec![]);
         // Said again, it changes nothing.
         rig.opened(conn, Outcome::Refused, vec![]);
-        assert!(rig.closed.is_empty(), "{:?}", rig.closed);
+        rig.frames.clear();
+        rig.says(conn, &Frame::Ping {});
         rig.pass(FULL_WAIT);
         assert_eq!(rig.code(call), Some("limit_reached"));
-        assert_eq!(std::mem::take(&mut rig.closed), [(conn, close::TOO_MANY)]);
+        assert!(!rig.session_open(conn).unwrap().standby, "asked again");
+        assert!(rig.closed.is_empty(), "{:?}", rig.closed);
     }
     let browser = "name of b1".to_owned();
     assert_eq!(rig.notes, [Note::BrowserFull { browser }], "told once");
-    rig.connect("b1");
+    rig.opened(conn, Outcome::New, vec![]);
     rig.click(9);
     assert_eq!(rig.commands().len(), 1);
+}
+
+#[test]
+fn a_session_that_finds_no_room_is_told_so_and_the_others_of_its_server_go_on() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    let session = SessionKey(1);
+    let entry = Session::new(None, rig.now);
+    rig.server.sessions.insert(session, entry);
+    let identity = fresh_identity([2; 32]);
+    rig.input(Input::Identity { session, identity });
+    rig.opened(conn, Outcome::Refused, vec![]);
+    rig.opened(conn, Outcome::Refused, vec![]);
+    let third = SessionKey(2);
+    let entry = Session::new(None, rig.now);
+    rig.server.sessions.insert(third, entry);
+    let identity = fresh_identity([3; 32]);
+    rig.input(Input::Identity {
+        session: third,
+        identity,
+    });
+    rig.opened(conn, Outcome::New, vec![]);
+    let call = CallId(1);
+    let request = CallRequest {
+        name: "browser_snapshot".into(),
+        payload: json!({}),
+        tab: None,
+        wait_ms: None,
+        deadline_ms: None,
+    };
+    rig.input(Input::Call {
+        session,
+        call,
+        request,
+    });
+    let open = rig.click(2);
+    let command = rig.commands()[0].1.clone();
+    rig.pass(FULL_WAIT);
+    assert_eq!(rig.code(call), Some("limit_reached"));
+    assert!(rig.closed.is_empty(), "{:?}", rig.closed);
+    rig.respond(conn, &command, json!({"success": true}));
+    assert!(matches!(rig.answer(open), Some(Ok(_))));
+}
+
+#[test]
+fn a_full_browser_that_does_not_answer_when_it_is_asked_again_is_dropped() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    rig.opened(conn, Outcome::Refused, vec![]);
+    rig.opened(conn, Outcome::Refused, vec![]);
+    rig.pass(FULL_WAIT + OPENED_MAX);
+    assert_eq!(rig.closed, [(conn, close::TIMEOUT)]);
+}
+
+#[test]
+fn a_browser_that_was_full_and_is_gone_is_told_as_gone() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    rig.opened(conn, Outcome::Refused, vec![]);
+    rig.opened(conn, Outcome::Refused, vec![]);
+    rig.input(lost(conn));
+    let call = rig.click(1);
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("not_connected"));
 }
 
 #[test]
