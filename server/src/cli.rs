@@ -5,10 +5,11 @@ use crate::extension;
 use crate::state::StateDir;
 use clap::builder::{NonEmptyStringValueParser, Resettable};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use protocol::ports::PortRange;
 use std::any::TypeId;
-use std::ffi::OsStr;
+use std::env::VarError;
 use std::io;
 use std::path::PathBuf;
 
@@ -94,30 +95,46 @@ impl Cli {
     pub fn read() -> Self {
         let command = Self::command().mut_args(|arg| {
             let value = arg.get_env().and_then(std::env::var_os);
-            if value.is_some_and(|value| value.is_empty()) {
+            if value.is_some_and(|value| value.is_empty()) || is_unreadable(&arg) {
                 arg.env(Resettable::Reset)
             } else {
                 arg
             }
         });
-        if let Some(name) = unreadable(&command) {
+        let matches = command.get_matches();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let Some(name) = cli.unreadable(&matches) {
             let what = format!("the environment variable {name} is not UTF-8\n");
             Self::command().error(ErrorKind::InvalidUtf8, what).exit()
         }
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        cli
+    }
+
+    /// A variable that is no text where a text is wanted, by this command and by no flag. Of itself
+    /// clap does not say which.
+    fn unreadable(&self, matches: &ArgMatches) -> Option<String> {
+        let serves = self.command.is_none();
+        let unnamed = |arg: &Arg| {
+            let source = matches.value_source(arg.get_id().as_str());
+            (serves || arg.is_global_set()) && source != Some(ValueSource::CommandLine)
+        };
+        let command = Self::command();
+        let texts = command.get_arguments().filter(|arg| unnamed(arg));
+        let mut unreadable = texts.filter(|arg| is_unreadable(arg));
+        if let Some(name) = unreadable.find_map(|arg| arg.get_env()) {
+            return Some(name.to_string_lossy().into_owned());
+        }
+        let instance = std::env::var(MCP_INSTANCE_ID);
+        let wanted = serves && self.serve.instance_id.is_none();
+        (wanted && matches!(instance, Err(VarError::NotUnicode(_)))).then(|| MCP_INSTANCE_ID.into())
     }
 }
 
-/// A variable that is no text where a text is wanted. Of itself clap does not say which.
-fn unreadable(command: &clap::Command) -> Option<String> {
-    let texts = command
-        .get_arguments()
-        .filter(|arg| arg.get_value_parser().type_id() != TypeId::of::<PathBuf>())
-        .filter_map(|arg| arg.get_env());
-    let mut names = texts.chain([OsStr::new(MCP_INSTANCE_ID)]);
-    names
-        .find(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()))
-        .map(|name| name.to_string_lossy().into_owned())
+/// Whether its variable is no text, and it takes nothing but a text.
+fn is_unreadable(arg: &Arg) -> bool {
+    let value = arg.get_env().and_then(std::env::var_os);
+    arg.get_value_parser().type_id() != TypeId::of::<PathBuf>()
+        && value.is_some_and(|value| value.to_str().is_none())
 }
 
 impl Serve {
@@ -199,7 +216,7 @@ mod tests {
         let command = Cli::command();
         let mut known: Vec<&str> = command
             .get_arguments()
-            .filter_map(clap::Arg::get_long)
+            .filter_map(Arg::get_long)
             .filter(|long| !["help", "version"].contains(long))
             .collect();
         told.sort_unstable();

@@ -175,6 +175,45 @@ fn a_wrong_variable_is_named_by_its_flag_and_an_empty_one_is_none() {
 }
 
 #[test]
+fn a_variable_that_nobody_asks_is_not_in_the_way() {
+    let scratch = Scratch::new();
+    let folder = scratch.0.join("extension");
+    fs::create_dir_all(&folder).unwrap();
+    let manifest = include_str!("../../extension-shell/manifest.json");
+    fs::write(folder.join("manifest.json"), manifest).unwrap();
+    let names = [
+        "INTERLOCK_PORT",
+        "INTERLOCK_LABEL",
+        "INTERLOCK_BROWSER",
+        "INTERLOCK_INSTANCE_ID",
+        "MCP_INSTANCE_ID",
+    ];
+    let no_texts = names.map(|name| (name, OsStr::from_bytes(b"\xff")));
+    let cases: [&[&str]; 4] = [
+        &["--version"],
+        &["--help"],
+        &["pair", "--rotate"],
+        &["extension", "extension", "--pair-only"],
+    ];
+    for words in cases {
+        let done = scratch.run(words, &no_texts);
+        assert!(done.status.success(), "{words:?}: {done:?}");
+    }
+    // Nor where a flag says it.
+    let words = "--port 38431 --label a --browser b --instance-id c";
+    let words: Vec<&str> = words.split(' ').collect();
+    let done = scratch.run(&words, &no_texts);
+    assert!(done.status.success(), "{done:?}");
+    let range = [("INTERLOCK_PORT_RANGE", OsStr::from_bytes(b"\xff"))];
+    let pair = ["extension", "extension", "--pair-only"];
+    let said = scratch.refused(&pair, &range);
+    assert!(said.contains("INTERLOCK_PORT_RANGE is not UTF-8"), "{said}");
+    let words = [&pair[..], &["--port-range", "17000-17010"]].concat();
+    let done = scratch.run(&words, &range);
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
 fn words_that_are_no_text_are_told_and_folders_of_any_name_are_used() {
     let scratch = Scratch::new();
     let odd = OsStr::from_bytes(b"odd-\xff");
