@@ -4,7 +4,7 @@
 //! looking ([`Registry::siblings`]) once a second: three system calls a file, which even two hundred
 //! servers do not feel.
 
-use crate::state::{make_private, random_name};
+use crate::state::{StateDir, make_private, random_name};
 use serde::Serialize;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -20,6 +20,49 @@ const UNFINISHED_MAX: Duration = Duration::from_secs(60);
 /// More files than this are not looked at; a range and its overflow hold a hundred servers, a
 /// widened range a few hundred.
 const FILES_MAX: usize = 1024;
+
+/// A server that looks for its siblings, and is one to them as soon as it can be: a registry that
+/// cannot be joined is tried again at each look.
+#[derive(Debug)]
+pub struct Lookout {
+    state: StateDir,
+    port: u16,
+    registry: Option<Registry>,
+    said: bool,
+}
+
+impl Lookout {
+    /// For the server that listens on `port`; it is not registered before it looks.
+    #[must_use]
+    pub fn new(state: StateDir, port: u16) -> Self {
+        Self {
+            state,
+            port,
+            registry: None,
+            said: false,
+        }
+    }
+
+    /// The ports of the others that live now; none while the registry cannot be joined.
+    pub fn look(&mut self) -> Vec<u16> {
+        if self.registry.is_none() {
+            let folder = self.state.folder("registry");
+            match folder.and_then(|folder| Registry::join(&folder, self.port)) {
+                Ok(registry) => self.registry = Some(registry),
+                Err(error) => {
+                    if !self.said {
+                        tracing::warn!(%error, "siblings do not learn of this server yet");
+                    }
+                    self.said = true;
+                }
+            }
+        }
+        self.registry
+            .as_mut()
+            .map(Registry::siblings)
+            .unwrap_or_default()
+    }
+}
 
 /// This server's place among its siblings; gone when dropped.
 #[derive(Debug)]
@@ -217,6 +260,19 @@ mod tests {
         assert_eq!(two.siblings(), Vec::<u16>::new());
         assert_eq!(one.siblings(), [8770]);
         assert_eq!(two.siblings(), [8765]);
+    }
+
+    #[test]
+    fn a_registry_that_could_not_be_joined_is_joined_when_it_can_be() {
+        let scratch = Scratch::new();
+        let in_the_way = scratch.state().path().join("registry");
+        fs::write(&in_the_way, "").unwrap();
+        let mut late = Lookout::new(scratch.state(), 8766);
+        assert_eq!(late.look(), Vec::<u16>::new());
+        fs::remove_file(&in_the_way).unwrap();
+        let mut one = Registry::join(&folder(&scratch), 8765).unwrap();
+        assert_eq!(late.look(), [8765]);
+        assert_eq!(one.siblings(), [8766]);
     }
 
     #[test]

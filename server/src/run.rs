@@ -4,7 +4,7 @@
 use crate::cli::Serve;
 use crate::driver::{self, Handle};
 use crate::outside::{Late, World};
-use crate::registry::{LOOK_EVERY, Registry};
+use crate::registry::{LOOK_EVERY, Lookout};
 use crate::sockets::{Sockets, Table};
 use crate::state::{self, StateDir};
 use crate::{identity, listen, mcp};
@@ -151,14 +151,10 @@ impl Beside {
         self.handle.input(Input::Listening { port });
         tracing::info!(port, "listening");
         let sockets = Sockets::new(self.handle.clone(), self.table.clone());
-        let mut registry = state
-            .folder("registry")
-            .and_then(|folder| Registry::join(&folder, port))
-            .inspect_err(|error| tracing::warn!(%error, "siblings will not learn of this server"))
-            .ok();
+        let lookout = Lookout::new(state.clone(), port);
         tokio::select! {
             () = listen::serve(bound, sockets) => {}
-            () = watch(&self.handle, registry.as_mut(), &state, stamp) => {}
+            () = watch(&self.handle, lookout, &state, stamp) => {}
             () = self.late.deaf.cancelled() => {}
         }
         Ok(())
@@ -240,15 +236,13 @@ async fn identify(handle: Handle, late: Late, state: StateDir, instance_id: Opti
 /// Looks for siblings, and for a secret that was replaced.
 async fn watch(
     handle: &Handle,
-    mut registry: Option<&mut Registry>,
+    mut lookout: Lookout,
     state: &StateDir,
     mut stamp: Option<std::time::SystemTime>,
 ) {
     loop {
-        if let Some(registry) = &mut registry {
-            let ports = registry.siblings();
-            handle.input(Input::Siblings { ports });
-        }
+        let ports = lookout.look();
+        handle.input(Input::Siblings { ports });
         let now = state.secret_stamp();
         if now != stamp {
             stamp = now;
