@@ -1,6 +1,6 @@
 //! The two files beside the manifest that people and `interlock extension` write: what they say,
-//! and what is wrong with them in words for people. No words of ours repeat what stands in
-//! `pairing.json`: a secret in the wrong place is still a secret.
+//! and what is wrong with them in words for people. No words of ours repeat what could be a secret: one
+//! in the wrong place, or in the wrong file, is still one.
 
 use protocol::pairing::{PairingFile, Secret};
 use protocol::ports::PortRange;
@@ -9,8 +9,10 @@ use serde_json::Value;
 
 /// The version of `pairing.json` that we read.
 const PAIRING_VERSION: u32 = 1;
-/// Longest name of an unknown key that is told.
-const KEY_TOLD_MAX: usize = 40;
+/// Longest name of an unknown key that is told: no part of a secret is, which has 64 digits.
+const KEY_TOLD_MAX: usize = 20;
+/// What `config.json` may say.
+const CONFIG_ALLOWED: &str = "it is written as {\"ports\":{\"first\":8765,\"last\":8775}}, with two ports from 1024 to 65535";
 
 /// Reads `pairing.json`; `text` is none when there is no such file.
 ///
@@ -62,22 +64,32 @@ impl Config {
             ports: PortRange::default(),
             wrong: Some(format!("config.json {why}, so the default ports hold")),
         };
+        // Not what stands there: serde quotes it.
+        let unread = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            but(format!(
+                "cannot be read at line {line}, column {column} ({CONFIG_ALLOWED})"
+            ))
+        };
         let value: Value = match serde_json::from_str(text) {
             Ok(value) => value,
-            Err(error) => return but(format!("cannot be read: {error}")),
+            Err(error) => return unread(error),
         };
         let Value::Object(fields) = &value else {
             return but("is no JSON object".into());
         };
         let unknown = fields.keys().find(|key| *key != "ports").map(|key| {
-            let told: String = key.chars().take(KEY_TOLD_MAX).collect();
-            format!(
-                "config.json has `{told}`, which this extension does not know; it knows `ports`"
-            )
+            let told = if key.chars().count() <= KEY_TOLD_MAX {
+                format!("`{key}`")
+            } else {
+                "a name".into()
+            };
+            format!("config.json has {told}, which this extension does not know; it knows `ports`")
         });
-        let config: Self = match serde_json::from_value(value) {
+        // From the text again: a value no longer knows where it stood.
+        let config: Self = match serde_json::from_str(text) {
             Ok(config) => config,
-            Err(error) => return but(format!("cannot be read: {error}")),
+            Err(error) => return unread(error),
         };
         let PortRange { first, last } = config.ports;
         match PortRange::new(first, last) {
@@ -151,15 +163,18 @@ mod tests {
             assert_eq!(Config::read(none), Config::default());
         }
         for (text, told) in [
-            ("", "cannot be read"),
+            ("", "cannot be read at line 1, column 0"),
             ("[1]", "no JSON object"),
-            ("\u{feff}{}", "cannot be read"),
-            (r#"{"ports":8765}"#, "cannot be read"),
-            (r#"{"ports":null}"#, "cannot be read"),
-            (r#"{"ports":{"first":"17000","last":17001}}"#, "17000"),
-            (r#"{"ports":{"first":17000}}"#, "`last`"),
-            (r#"{"ports":{"first":17000,"last":70000}}"#, "70000"),
-            (r#"{"ports":{"first":-17000,"last":17000}}"#, "-17000"),
+            ("\u{feff}{}", "cannot be read at line 1"),
+            (r#"{"ports":8765}"#, "from 1024 to 65535"),
+            (r#"{"ports":null}"#, "from 1024 to 65535"),
+            (
+                "{\"ports\":\n{\"first\":\"17000\",\"last\":1}}",
+                "line 2, column 16",
+            ),
+            (r#"{"ports":{"first":17000}}"#, r#""last":8775"#),
+            (r#"{"ports":{"first":17000,"last":70000}}"#, "column 36"),
+            (r#"{"ports":{"first":-17000,"last":17000}}"#, "column 24"),
             (
                 r#"{"ports":{"first":17010,"last":17000}}"#,
                 "17010 to 17000",
@@ -173,6 +188,22 @@ mod tests {
                 why.starts_with("config.json") && why.contains(told),
                 "{why}"
             );
+        }
+    }
+
+    #[test]
+    fn a_secret_that_was_put_into_the_config_is_not_told() {
+        for text in [
+            format!(r#"{{"ports":"{DIGITS}"}}"#),
+            format!(r#"{{"ports":{{"first":"{DIGITS}","last":8775}}}}"#),
+            format!(r#"{{"ports":{{"first":8765,"last":8775,"{DIGITS}":1}}}}"#),
+            format!(r#"{{"{DIGITS}":1}}"#),
+            format!(r#"{{"version":1,"secret":"{DIGITS}"}}"#),
+            format!("\"{DIGITS}\""),
+            DIGITS.into(),
+        ] {
+            let told = Config::read(Some(&text)).wrong.unwrap_or_default();
+            assert!(!told.contains("0001"), "{told}");
         }
     }
 

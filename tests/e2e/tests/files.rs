@@ -105,10 +105,19 @@ async fn a_bad_config_is_told_in_the_popup_and_the_default_ports_hold() -> Resul
         (b"[]".to_vec(), "config.json is no JSON object"),
         (ports(json!(17_010), json!(17_000)), "17010 to 17000"),
         (ports(json!(0), json!(10)), "0 to 10"),
-        (ports(json!(8765), json!(70_000)), "70000"),
-        (ports(json!(-1), json!(8765)), "-1"),
-        (ports(json!("8765"), json!(8775)), "8765"),
-        (b"{\"ports\": 8765}".to_vec(), "8765"),
+        (
+            ports(json!(8765), json!(70_000)),
+            "cannot be read at line 1",
+        ),
+        (ports(json!(-1), json!(8765)), "from 1024 to 65535"),
+        (
+            ports(json!("8765"), json!(8775)),
+            "cannot be read at line 1",
+        ),
+        (
+            b"{\"ports\": 8765}".to_vec(),
+            "cannot be read at line 1, column 14",
+        ),
     ] {
         fs::write(&path, content)?;
         let popup = reborn(&world).await?;
