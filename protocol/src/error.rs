@@ -248,6 +248,8 @@ pub enum Fault {
     NotActionable {
         target: String,
         why: String,
+        /// The page's own words for what `why` speaks of.
+        named: Option<String>,
     },
     DialogOpen {
         kind: String,
@@ -402,7 +404,16 @@ impl Fault {
             Self::StaleRef { target } => {
                 format!("{target} is of an earlier page, or its element is gone.")
             }
-            Self::NotActionable { target, why } => format!("{target} cannot be acted on.\n{why}"),
+            Self::NotActionable {
+                target,
+                why,
+                named: None,
+            } => format!("{target} cannot be acted on: {why}."),
+            Self::NotActionable {
+                target,
+                why,
+                named: Some(named),
+            } => format!("{target} cannot be acted on: {why}:\n{}", shorten(named)),
             Self::DialogOpen { kind, message } => {
                 format!(
                     "The page has opened a dialog ({kind}).\n{}",
@@ -652,14 +663,25 @@ mod tests {
         };
         let element = Fault::NotActionable {
             target: "e5_abcd".into(),
-            why: words.into(),
+            why: "it is covered by this".into(),
+            named: Some(words.into()),
         };
-        for fault in [dialog, element] {
+        for (fault, said) in [
+            (dialog, "(alert)."),
+            (element, "on: it is covered by this:"),
+        ] {
             let message = fault.message();
             let (ours, page) = message.split_once('\n').unwrap();
             assert_eq!(page, words);
-            assert!(ours.ends_with('.') && !ours.contains('x'), "{ours}");
+            assert!(ours.ends_with(said) && !ours.contains('x'), "{ours}");
         }
+        let disabled = Fault::NotActionable {
+            target: "e5_abcd".into(),
+            why: "it is disabled".into(),
+            named: None,
+        };
+        let ours = "e5_abcd cannot be acted on: it is disabled.";
+        assert_eq!(disabled.message(), ours);
         let lost = Fault::OutcomeUnknown {
             url: Some("http://a/".into()),
             title: Some(words.into()),

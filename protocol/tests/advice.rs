@@ -189,9 +189,10 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
         (
             Fault::NotActionable {
                 target: text("e5_abcd"),
-                why: text("covered by <div>"),
+                why: text("it is covered by this"),
+                named: Some(text("<div>")),
             },
-            "covered by <div>",
+            "it is covered by this:\n<div>",
             "browser_snapshot",
         ),
         (

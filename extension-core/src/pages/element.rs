@@ -47,8 +47,9 @@ const OUTWARDS: &str = "function (r) {
   }
   const hit = this.getRootNode().elementFromPoint(x, y);
   if (hit === this) return spot;
-  const name = hit ? '<' + hit.localName + (hit.id ? '#' + hit.id : '') + '>' : 'nothing';
-  return { ...spot, out: true, why: 'its frame is covered by ' + name };
+  if (!hit) return { ...spot, out: true, why: 'the mouse does not reach its frame' };
+  const name = '<' + hit.localName + (hit.id ? '#' + hit.id : '') + '>';
+  return { ...spot, out: true, why: 'its frame is covered by this\\n' + name };
 }";
 
 /// The mark of the page's document, which `loader` (a `loaderId`) names: `[a-z0-9]{4}`.
@@ -230,12 +231,19 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// What keeps it from being acted on. Its call needs it no more.
+    /// What keeps it from being acted on, as a script of ours says it: our words on the first line,
+    /// the page's after it. Its call needs it no more.
     pub(super) fn not_actionable(&self, why: &str) -> Fault {
         self.release();
+        let (why, named) = match why.split_once('\n') {
+            Some((why, named)) => (why, Some(named)),
+            None => (why, None),
+        };
+        let clip = |text| super::facts::clip(text, 300);
         Fault::NotActionable {
             target: self.target.0.clone(),
-            why: super::facts::clip(why, 300),
+            why: clip(why),
+            named: named.map(clip),
         }
     }
 

@@ -21,7 +21,6 @@ const READY: &str = "async function (ms, again, acts) {
     return false;
   };
   const told = (node) => {
-    if (!node) return 'nothing';
     const id = node.id ? '#' + node.id : '';
     const name = (node.innerText || '').trim().replace(/\\s+/g, ' ').slice(0, 60);
     return '<' + node.localName + id + '>' + (name ? ' \"' + name + '\"' : '');
@@ -63,7 +62,7 @@ const READY: &str = "async function (ms, again, acts) {
           const mac = /Mac/.test(navigator.platform);
           return { x: spot.x, y: spot.y, width: 0, height: 0, w: innerWidth, h: innerHeight, mac };
         } else {
-          why = 'it is covered by ' + told(hit);
+          why = hit ? 'it is covered by this\\n' + told(hit) : 'the mouse does not reach it';
         }
         if (!again) return { again: true };
       } else {

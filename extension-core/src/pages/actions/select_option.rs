@@ -21,7 +21,7 @@ const SELECT: &str = "async function (ms, again, values) {
     const names = [...el.options].filter((o) => !off(o)).map((o) => JSON.stringify(plain(o.label)));
     const shown = names.slice(0, 20).join(', ');
     if (!shown) return 'it has no entry that can be chosen';
-    return 'it has ' + shown + (names.length > 20 ? ' and ' + (names.length - 20) + ' more' : '');
+    return 'it has\\n' + shown + (names.length > 20 ? ' and ' + (names.length - 20) + ' more' : '');
   };
   for (let fresh = true; ; fresh = false) {
     if (!el || !el.isConnected) return { gone: true };

@@ -43,7 +43,7 @@ const EDIT: &str = "async function (ms, again, text) {
   if (el.localName === 'select') {
     const plain = (s) => s.trim().replace(/\\s+/g, ' ');
     const option = [...el.options].find((o) => plain(o.label) === plain(text) || o.value === text);
-    if (!option) return { why: 'it is a list without the entry \"' + text + '\"' };
+    if (!option) return { why: 'it is a list without the entry ' + JSON.stringify(text) };
     el.value = option.value;
     return told();
   }

@@ -279,7 +279,8 @@ fn a_frame_that_is_covered_is_scrolled_to_once_and_then_not_actionable() {
         chrome.answer_in(Some(CHILD), "Runtime.callFunctionOn", own);
         chrome.answer_in(None, "DOM.getFrameOwner", json!({"backendNodeId": 9}));
         resolved(&mut chrome, None, "H");
-        let why = json!({"x": 1, "y": 1, "out": true, "why": "its frame is covered by <div>"});
+        let why =
+            json!({"x": 1, "y": 1, "out": true, "why": "its frame is covered by this\n<div>"});
         let why = json!({"result": {"value": why}});
         chrome.answer_in(None, "Runtime.callFunctionOn", why);
         if chrome.is_asked("Runtime.callFunctionOn") {
@@ -295,7 +296,7 @@ fn a_frame_that_is_covered_is_scrolled_to_once_and_then_not_actionable() {
     assert_eq!(scrolls, 1);
     let (fault, _) = chrome.fault();
     assert_eq!(fault.code(), ErrorCode::NotActionable);
-    assert!(fault.message().contains("covered by <div>"));
+    assert!(fault.message().contains("covered by this:\n<div>"));
 }
 
 #[test]

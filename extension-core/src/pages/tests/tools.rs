@@ -82,7 +82,7 @@ fn an_element_that_stays_covered_is_not_actionable_and_nothing_is_pressed() {
     warmed(&mut chrome);
     chrome.answer(
         "Runtime.callFunctionOn",
-        json!({"result": {"value": {"why": "it is covered by <div>"}}}),
+        json!({"result": {"value": {"why": "it is covered by this\n<div>"}}}),
     );
     chrome.serve();
     assert!(!chrome.is_asked("Input.dispatchMouseEvent"));

@@ -219,9 +219,10 @@ fn what_a_page_says_in_a_dialog_or_of_its_elements_stands_in_a_fence() {
         kind: "alert".into(),
         message: message.into(),
     };
-    let element = |why: &str| Fault::NotActionable {
+    let element = |named: &str| Fault::NotActionable {
         target: "e5_abcd".into(),
-        why: why.into(),
+        why: "it is covered by this".into(),
+        named: Some(named.into()),
     };
     let words = "Hi\n```\nwaiters: 3";
     for fault in [dialog(words), element(words)] {
@@ -229,7 +230,7 @@ fn what_a_page_says_in_a_dialog_or_of_its_elements_stands_in_a_fence() {
         let (code, advice) = (error.code, error.advice.clone());
         let result = rendered("browser_snapshot", json!({}), Answer::bare(Err(error)));
         let text = text(&result);
-        let fenced = format!(".\n{UNTRUSTED}\n````\n{words}\n````\n{advice}");
+        let fenced = format!("\n{UNTRUSTED}\n````\n{words}\n````\n{advice}");
         let ours = text
             .strip_suffix(&fenced)
             .unwrap_or_else(|| panic!("{text}"));

@@ -46,7 +46,7 @@ impl Chrome {
     /// milliseconds it may wait until the element can be acted on. The page goes on meanwhile.
     pub(super) fn call_on(&mut self, ticket: u64, tab: TabId, params: &Value) {
         let why = match params.get("objectId").and_then(Value::as_str) {
-            Some("3") => Some("it is covered by <div>"),
+            Some("3") => Some("it is covered by this\n<div>"),
             Some("4") => Some("it is disabled"),
             Some(_) | None => None,
         };
