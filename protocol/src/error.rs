@@ -467,8 +467,8 @@ impl Fault {
             Self::SessionRequired => "Create a session first and name it in the request.".into(),
             Self::SessionUnknown { .. } | Self::SessionEnded => "Open a new session.".into(),
             Self::NotConnected { .. } => "Ask the user to open Chrome with the Interlock extension enabled (README, *Load the extension*); its badge shows when it is connected.".into(),
-            Self::NotPaired { .. } => "Ask the user to run `interlock extension DIR --pair-only` for the loaded extension's folder and to reload the extension.".into(),
-            Self::SecretUnreadable { .. } => "Ask the user to mend that file, or to run `interlock pair --rotate`, then `interlock extension DIR --pair-only` for the loaded extension's folder, and to reload the extension.".into(),
+            Self::NotPaired { .. } => "Ask the user to run `interlock extension DIR --pair-only` for the loaded extension's folder; the extension reads it again by itself, and at once when its popup is opened.".into(),
+            Self::SecretUnreadable { .. } => "Ask the user to mend that file, or to run `interlock pair --rotate`, then `interlock extension DIR --pair-only` for the loaded extension's folder.".into(),
             Self::BrowserGone { standbys, .. } if standbys.is_empty() => {
                 "Ask the user to open that browser again.".into()
             }

@@ -26,10 +26,10 @@ pub struct Cli {
     /// Folder of the secret, the registry and the identities; the system's own place without
     #[arg(long, global = true, env = "INTERLOCK_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Ports that servers take first; the 89 after them when all are taken
+    /// Ports that servers take first, 8765-8775 without; the 89 after them when all are taken
     #[arg(long, global = true, env = "INTERLOCK_PORT_RANGE", value_name = "A-B",
-          value_parser = read_range, default_value = "8765-8775")]
-    pub port_range: PortRange,
+          value_parser = read_range)]
+    pub port_range: Option<PortRange>,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Do>,
@@ -149,21 +149,25 @@ impl Serve {
 }
 
 impl Do {
-    /// Does it and gives the words for the user.
+    /// Does it and gives the words for the user. Without a `range` a folder of the extension keeps
+    /// the one it has.
     ///
     /// # Errors
     /// Of the file system, in words for the user.
-    pub fn run(&self, state: &StateDir, range: PortRange) -> io::Result<String> {
+    pub fn run(&self, state: &StateDir, range: Option<PortRange>) -> io::Result<String> {
         match self {
             Self::Extension {
                 folder,
                 pair_only: true,
             } => {
-                extension::pair(folder, state, range)?;
-                Ok(format!(
-                    "Paired {}. Reload the extension in Chrome.",
-                    folder.display()
-                ))
+                let ports = extension::pair(folder, state, range)?;
+                let then = match ports {
+                    extension::Ports::Same => "",
+                    extension::Ports::Changed => {
+                        " Its ports have changed: reload the extension in Chrome."
+                    }
+                };
+                Ok(format!("Paired {}.{then}", folder.display()))
             }
             Self::Extension {
                 folder,
@@ -179,7 +183,7 @@ impl Do {
                 state.rotate_secret()?;
                 Ok(
                     "Made a new secret. Now run `interlock extension DIR --pair-only` for the \
-                    extension's folder and reload the extension."
+                    extension's folder."
                         .into(),
                 )
             }
@@ -240,7 +244,7 @@ mod tests {
             (Some(9000), Some("a".into()))
         );
         let cli = read("interlock extension dist/extension --port-range 17000-17010");
-        assert_eq!(cli.port_range, PortRange::new(17_000, 17_010).unwrap());
+        assert_eq!(cli.port_range, PortRange::new(17_000, 17_010));
         assert!(matches!(
             cli.command,
             Some(Do::Extension {

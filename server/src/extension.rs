@@ -5,7 +5,8 @@
 use crate::state::{StateDir, make_private, replace_private};
 use protocol::pairing::PairingFile;
 use protocol::ports::PortRange;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -21,13 +22,29 @@ const PAIRING: &str = "pairing.json";
 /// Options that the worker reads at boot.
 const CONFIG: &str = "config.json";
 
+/// What `config.json` says.
+#[derive(Serialize, Deserialize)]
+struct Config {
+    ports: PortRange,
+}
+
+/// What pairing made of the ports that the extension looks at: it reads them at its start alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// As before.
+    Same,
+    /// Others; the extension is to be reloaded.
+    Changed,
+}
+
 /// The files of the embedded extension, by path; none where it was built without.
 #[must_use]
 pub fn bundle() -> &'static [(&'static str, &'static [u8])] {
     BUNDLE
 }
 
-/// Writes the extension `files` into `folder`, paired with the secret of `state`.
+/// Writes the extension `files` into `folder`, paired with the secret of `state`. Without a `range`
+/// a folder that has ports keeps them.
 ///
 /// # Errors
 /// Without files to write, when the folder holds something else (nothing is written then), and of
@@ -36,7 +53,7 @@ pub fn write(
     folder: &Path,
     files: &[(&str, &[u8])],
     state: &StateDir,
-    range: PortRange,
+    range: Option<PortRange>,
 ) -> io::Result<()> {
     if files.is_empty() {
         return Err(io::Error::other(
@@ -48,14 +65,15 @@ pub fn write(
     for (name, content) in files {
         replace_private(&make_place(folder, name)?, content)?;
     }
-    pair(folder, state, range)
+    pair(folder, state, range).map(|_| ())
 }
 
-/// Writes only what pairs: the secret's copy and the options.
+/// Writes only what pairs: the secret's copy and the options. Without a `range` the folder keeps the
+/// ports that it has, and the default where it has none that can hold.
 ///
 /// # Errors
 /// When the folder does not hold our extension (nothing is written then), and of the file system.
-pub fn pair(folder: &Path, state: &StateDir, range: PortRange) -> io::Result<()> {
+pub fn pair(folder: &Path, state: &StateDir, range: Option<PortRange>) -> io::Result<Ports> {
     if !folder.join(MANIFEST).is_file() {
         return Err(io::Error::other(format!(
             "{} holds no extension (there is no {MANIFEST} in it)",
@@ -81,8 +99,22 @@ pub fn pair(folder: &Path, state: &StateDir, range: PortRange) -> io::Result<()>
         &folder.join(PAIRING),
         serde_json::to_string(&pairing)?.as_bytes(),
     )?;
-    let config = json!({"ports": {"first": range.first, "last": range.last}});
-    replace_private(&folder.join(CONFIG), config.to_string().as_bytes())
+    let before = ports_of(folder);
+    let ports = range.or(before).unwrap_or_default();
+    let config = serde_json::to_string(&Config { ports })?;
+    replace_private(&folder.join(CONFIG), config.as_bytes())?;
+    // What cannot be read is to the extension as the default.
+    Ok(if ports == before.unwrap_or_default() {
+        Ports::Same
+    } else {
+        Ports::Changed
+    })
+}
+
+/// The ports that the folder's options name, if they can hold.
+fn ports_of(folder: &Path) -> Option<PortRange> {
+    let config: Config = serde_json::from_slice(&fs::read(folder.join(CONFIG)).ok()?).ok()?;
+    PortRange::new(config.ports.first, config.ports.last)
 }
 
 /// A folder with other things in it is not made private and not written over.
@@ -162,7 +194,7 @@ mod tests {
     fn the_folder_is_loadable_private_and_paired() {
         let scratch = Scratch::new();
         let (folder, state) = (scratch.path().join("extension"), scratch.state());
-        let range = PortRange::new(17_000, 17_010).unwrap();
+        let range = PortRange::new(17_000, 17_010);
         write(&folder, FILES, &state, range).unwrap();
         assert_eq!(fs::read(folder.join("pkg/core.js")).unwrap(), b"1");
         let config = fs::read_to_string(folder.join(CONFIG)).unwrap();
@@ -186,15 +218,43 @@ mod tests {
         let scratch = Scratch::new();
         let (folder, state) = (scratch.path().join("shell"), scratch.state());
         fs::create_dir(&folder).unwrap();
-        let refused = pair(&folder, &state, PortRange::default());
+        let refused = pair(&folder, &state, None);
         assert!(refused.unwrap_err().to_string().contains("no extension"));
         let mut manifest: Value = serde_json::from_str(OWN_MANIFEST).unwrap();
         manifest["version"] = "0.0.1".into();
         fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
-        pair(&folder, &state, PortRange::default()).unwrap();
+        pair(&folder, &state, None).unwrap();
         assert_eq!(count(&folder), 3);
         let after = fs::read_to_string(folder.join(MANIFEST)).unwrap();
         assert_eq!(after, manifest.to_string());
+    }
+
+    #[test]
+    fn a_folder_keeps_its_ports_until_others_are_named() {
+        let scratch = Scratch::new();
+        let (folder, state) = (scratch.path().join("extension"), scratch.state());
+        let config = folder.join(CONFIG);
+        let ours = PortRange::new(17_000, 17_010);
+        let other = PortRange::new(18_000, 18_010);
+        write(&folder, FILES, &state, ours).unwrap();
+        assert_eq!(pair(&folder, &state, None).unwrap(), Ports::Same);
+        write(&folder, FILES, &state, None).unwrap();
+        assert_eq!(ports_of(&folder), ours);
+        assert_eq!(pair(&folder, &state, ours).unwrap(), Ports::Same);
+        assert_eq!(pair(&folder, &state, other).unwrap(), Ports::Changed);
+        assert_eq!(ports_of(&folder), other);
+        // A name that the extension does not know goes, and the ports stay.
+        let odd = r#"{"ports":{"first":17000,"last":17010},"prots":1}"#;
+        fs::write(&config, odd).unwrap();
+        assert_eq!(pair(&folder, &state, None).unwrap(), Ports::Same);
+        let written = fs::read_to_string(&config).unwrap();
+        assert_eq!(written, r#"{"ports":{"first":17000,"last":17010}}"#);
+        // What cannot hold is mended.
+        for damage in ["", "{}", r#"{"ports":{"first":9,"last":1}}"#] {
+            fs::write(&config, damage).unwrap();
+            assert_eq!(pair(&folder, &state, None).unwrap(), Ports::Same);
+            assert_eq!(ports_of(&folder), Some(PortRange::default()));
+        }
     }
 
     #[test]
@@ -209,7 +269,7 @@ mod tests {
         }
         for manifest in ["{}", "no manifest", r#"{"name":"x","key":"MIIBIjAN"}"#] {
             fs::write(folder.join(MANIFEST), manifest).unwrap();
-            let range = PortRange::default();
+            let range = None;
             let refused = pair(&folder, &state, range).unwrap_err().to_string();
             assert!(refused.contains("another extension"), "{refused}");
             let refused = write(&folder, FILES, &state, range).unwrap_err();
@@ -233,7 +293,7 @@ mod tests {
         use std::os::unix::fs::symlink;
         let scratch = Scratch::new();
         let (folder, state) = (scratch.path().join("extension"), scratch.state());
-        let range = PortRange::default();
+        let range = None;
         write(&folder, FILES, &state, range).unwrap();
         let treasure = scratch.path().join("treasure");
         fs::write(&treasure, "kept").unwrap();
@@ -254,7 +314,7 @@ mod tests {
     fn a_folder_with_other_things_in_it_is_refused() {
         let scratch = Scratch::new();
         let state = scratch.state();
-        let refused = write(scratch.path(), FILES, &state, PortRange::default());
+        let refused = write(scratch.path(), FILES, &state, None);
         assert!(refused.unwrap_err().to_string().contains("not empty"));
     }
 
@@ -262,7 +322,7 @@ mod tests {
     fn a_binary_without_the_extension_says_how_to_build_it() {
         let scratch = Scratch::new();
         let folder = scratch.path().join("extension");
-        let refused = write(&folder, &[], &scratch.state(), PortRange::default());
+        let refused = write(&folder, &[], &scratch.state(), None);
         assert!(refused.unwrap_err().to_string().contains("./build.sh"));
         assert!(!folder.exists());
     }

@@ -44,7 +44,7 @@ fn serve(cli: Cli) -> io::Result<ExitCode> {
     let options = Options {
         serve: cli.serve,
         state_dir: cli.state_dir,
-        range: cli.port_range,
+        range: cli.port_range.unwrap_or_default(),
     };
     let end = runtime.block_on(run::serve(options))?;
     // Stdin may still be read by a thread that nobody can stop.

@@ -84,7 +84,7 @@ fn say(note: &Note) {
             };
             tracing::warn!(
                 "not_paired: a browser's extension {lacks}; run `interlock extension DIR \
-                 --pair-only` for the folder it was loaded from and reload the extension"
+                 --pair-only` for the folder it was loaded from"
             );
         }
         Note::SecretUnreadable { why } => {

@@ -257,12 +257,12 @@ impl Extension {
         if let Some(why) = &self.unpaired {
             all.push(format!(
                 "Not paired: {why}. Run `interlock extension DIR --pair-only` for this \
-                 extension's folder, then reload the extension."
+                 extension's folder."
             ));
         } else if !self.not_paired.is_empty() {
             all.push(
                 "A server has another secret: run `interlock extension DIR --pair-only` for this \
-                 extension's folder, then reload the extension."
+                 extension's folder."
                     .into(),
             );
         }
