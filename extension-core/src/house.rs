@@ -79,16 +79,37 @@ struct Making {
     tries: u32,
 }
 
+/// The group of a session.
 #[derive(Clone, Debug, Default)]
 struct Group {
-    /// Chrome's id, once it answered.
-    id: Option<i64>,
+    stage: Stage,
     title: String,
     color: usize,
-    /// Tabs that wait until the group exists.
+    /// Tabs that wait until the group is made or the person has dropped theirs. Each is in here
+    /// once at most, and leaves when it closes or is to be elsewhere.
     waiting: Vec<TabId>,
-    /// The group is being made.
-    asked: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The next tab makes it.
+    #[default]
+    Absent,
+    /// A [`Joining`] that makes it is open: its answer ends this, whatever became of its tab.
+    Making,
+    /// Chrome's id of it.
+    Made(i64),
+}
+
+/// A tab on its way into its session's group.
+#[derive(Clone, Debug)]
+struct Joining {
+    session: SessionId,
+    tab: TabId,
+    /// The group that Chrome was told; none makes one.
+    into: Option<i64>,
+    /// Whether the tab is still to be in that session's group.
+    wanted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -112,11 +133,7 @@ enum Request {
         tab: TabId,
         window: i64,
     },
-    Group {
-        session: SessionId,
-        tab: TabId,
-        fresh: bool,
-    },
+    Group(Joining),
     Ungroup {
         tab: TabId,
     },
@@ -140,7 +157,8 @@ enum Timer {
     Count(TabId, i64),
     Moved(TabId),
     Popup(TabId),
-    Group(TabId, SessionId),
+    /// Whoever waits for this session's group.
+    Group(SessionId),
     Ungroup(TabId),
     BringBack(TabId),
 }
@@ -251,12 +269,40 @@ impl House {
         let Some(group) = self.groups.get_mut(session) else {
             return;
         };
-        if group.asked && group.id.is_none() {
-            group.waiting.push(tab);
+        let into = match group.stage {
+            Stage::Making => {
+                group.waiting.push(tab);
+                return;
+            }
+            Stage::Absent => {
+                group.stage = Stage::Making;
+                None
+            }
+            Stage::Made(id) => Some(id),
+        };
+        let call = ChromeCall::GroupTab {
+            tab,
+            group: into,
+            title: group.title.clone(),
+            color: COLORS[group.color],
+        };
+        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
+        let joining = Joining {
+            session: session.clone(),
+            tab,
+            into,
+            wanted: true,
+        };
+        self.ask(Request::Group(joining), call);
+    }
+
+    fn join_waiting(&mut self, session: &SessionId, now: Instant) {
+        let Some(group) = self.groups.get_mut(session) else {
             return;
+        };
+        for tab in std::mem::take(&mut group.waiting) {
+            self.join(session, tab, now);
         }
-        group.asked = true;
-        self.ask_group(session.clone(), tab, now);
     }
 
     /// Takes a tab out of its group.
@@ -266,11 +312,30 @@ impl House {
         self.ask(Request::Ungroup { tab }, ChromeCall::UngroupTab { tab });
     }
 
-    /// What was to be tried again for this tab is so no more.
+    /// What is under way for this tab's group is not tried again, not even when Chrome's refusal
+    /// is yet to come.
     fn settle_group(&mut self, tab: TabId) {
         self.timers.clear(&Timer::Ungroup(tab));
-        for session in self.groups.keys() {
-            self.timers.clear(&Timer::Group(tab, session.clone()));
+        for group in self.groups.values_mut() {
+            group.waiting.retain(|waiting| *waiting != tab);
+        }
+        for request in self.requests.values_mut() {
+            match request {
+                Request::Group(joining) if joining.tab == tab => joining.wanted = false,
+                Request::Ungroup { tab: one } if *one == tab => *request = Request::Ignore,
+                Request::FindWindow { .. }
+                | Request::Create { .. }
+                | Request::Close { .. }
+                | Request::CountTabs { .. }
+                | Request::Replace { .. }
+                | Request::Group(_)
+                | Request::Ungroup { .. }
+                | Request::BringBack { .. }
+                | Request::Ignore
+                | Request::Front
+                | Request::GiveBack { .. }
+                | Request::Show => {}
+            }
         }
     }
 
@@ -283,7 +348,7 @@ impl House {
             return;
         }
         group.title = title.to_owned();
-        if let Some(id) = group.id {
+        if let Stage::Made(id) = group.stage {
             let call = ChromeCall::TitleGroup {
                 group: id,
                 title: title.to_owned(),
@@ -295,6 +360,7 @@ impl House {
     /// The session is over: Chrome removes the group with its last tab.
     pub fn forget(&mut self, session: &SessionId) {
         self.groups.remove(session);
+        self.timers.clear(&Timer::Group(session.clone()));
     }
 
     /// Shows a tab because its session asked for it by name.
@@ -378,7 +444,7 @@ impl House {
                 Request::Close { tab, .. }
                 | Request::CountTabs { tab, .. }
                 | Request::Replace { tab, .. }
-                | Request::Group { tab, .. }
+                | Request::Group(Joining { tab, .. })
                 | Request::Ungroup { tab }
                 | Request::BringBack { tab } => *tab = name(*tab),
                 Request::FindWindow { .. }
@@ -405,7 +471,7 @@ impl House {
             Timer::Count(tab, window) => Timer::Count(name(tab), window),
             Timer::Moved(tab) => Timer::Moved(name(tab)),
             Timer::Popup(tab) => Timer::Popup(name(tab)),
-            Timer::Group(tab, session) => Timer::Group(name(tab), session),
+            Timer::Group(session) => Timer::Group(session),
             Timer::Ungroup(tab) => Timer::Ungroup(name(tab)),
             Timer::BringBack(tab) => Timer::BringBack(name(tab)),
         });
@@ -452,13 +518,7 @@ impl House {
                 Err(_) if tab != named => self.remove(tab),
                 Err(_) => self.events.push_back(HouseEvent::Gone { tab }),
             },
-            Request::Group {
-                session,
-                tab,
-                fresh,
-            } => {
-                self.handle_grouped(&session, tab, fresh, outcome, now);
-            }
+            Request::Group(joining) => self.handle_grouped(joining, outcome, now),
             Request::Ungroup { tab } => self.again(Timer::Ungroup(tab), outcome, now),
             Request::BringBack { tab } => self.again(Timer::BringBack(tab), outcome, now),
             Request::Show => {
@@ -494,7 +554,7 @@ impl House {
                 Timer::Make(nonce) => self.try_make(&nonce),
                 Timer::Close(tab) => self.remove(tab),
                 Timer::Count(tab, window) => self.count(tab, window),
-                Timer::Group(tab, session) => self.ask_group(session, tab, now),
+                Timer::Group(session) => self.join_waiting(&session, now),
                 Timer::Ungroup(tab) => self.ungroup(tab, now),
                 // Unless the person has shown another one meanwhile.
                 Timer::BringBack(tab) => {
@@ -689,63 +749,47 @@ impl House {
         });
     }
 
-    fn ask_group(&mut self, session: SessionId, tab: TabId, now: Instant) {
-        let Some(group) = self.groups.get(&session) else {
-            return;
-        };
-        let call = ChromeCall::GroupTab {
-            tab,
-            group: group.id,
-            title: group.title.clone(),
-            color: COLORS[group.color],
-        };
-        let fresh = group.id.is_none();
-        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        self.ask(
-            Request::Group {
-                session,
-                tab,
-                fresh,
-            },
-            call,
-        );
-    }
-
     fn handle_grouped(
         &mut self,
-        session: &SessionId,
-        tab: TabId,
-        fresh: bool,
+        joining: Joining,
         outcome: Result<Value, ChromeError>,
         now: Instant,
     ) {
+        let Joining {
+            session,
+            tab,
+            into,
+            wanted,
+        } = joining;
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        let Some(group) = self.groups.get_mut(session) else {
+        let Some(group) = self.groups.get_mut(&session) else {
             return;
         };
-        match outcome {
-            Ok(id) => {
-                group.id = id.as_i64();
-                group.asked = group.id.is_some();
-            }
-            Err(error) if is_dragging(&error) => {
-                let timer = Timer::Group(tab, session.clone());
-                self.timers.set(timer, now + RETRY_EVERY);
+        if into.is_none() {
+            let made = outcome.as_ref().ok().and_then(Value::as_i64);
+            group.stage = made.map_or(Stage::Absent, Stage::Made);
+        }
+        match (outcome, into) {
+            (Ok(_), _) => {}
+            // Whoever still waits when it is dropped joins then, or makes the group.
+            (Err(error), _) if is_dragging(&error) => {
+                group.waiting.extend(wanted.then_some(tab));
+                self.timers.set(Timer::Group(session), now + RETRY_EVERY);
                 return;
             }
-            Err(error) if is_gone(&error) && !fresh => {}
-            // The person has dissolved the group: one new try with a group of its own.
-            Err(_) if !fresh => {
-                group.id = None;
-                self.ask_group(session.clone(), tab, now);
-                return;
+            (Err(error), Some(_)) if is_gone(&error) => {}
+            // The person has dissolved the group: one new try with a group of its own, or with
+            // that of another tab that was as late.
+            (Err(_), Some(id)) => {
+                if group.stage == Stage::Made(id) {
+                    group.stage = Stage::Absent;
+                }
+                group.waiting.extend(wanted.then_some(tab));
             }
             // Grouping is a courtesy; a window without groups works as well.
-            Err(_) => group.asked = false,
+            (Err(_), None) => {}
         }
-        for tab in std::mem::take(&mut group.waiting) {
-            self.join(session, tab, now);
-        }
+        self.join_waiting(&session, now);
     }
 }
 

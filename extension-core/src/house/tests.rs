@@ -363,6 +363,219 @@ fn a_tab_that_goes_while_it_is_grouped_leaves_its_group_as_it_is() {
     assert_eq!(into(&asked(&mut house).1), Some((TabId(4), Some(5))));
 }
 
+/// The questions about groups that are open: number, tab and group.
+fn groupings(house: &mut House) -> Vec<(u64, TabId, Option<i64>)> {
+    let grouping = |event| {
+        if let HouseEvent::Ask { request, call } = event
+            && let ChromeCall::GroupTab { tab, group, .. } = call
+        {
+            return Some((request, tab, group));
+        }
+        None
+    };
+    events(house).into_iter().filter_map(grouping).collect()
+}
+
+/// Which tabs come into which groups once the person has dropped theirs, in the next 10 s. The
+/// first group that is made is 5, and so on.
+fn grouped_after_the_drag(house: &mut House, mut now: Instant) -> Vec<(TabId, i64)> {
+    let end = now + Duration::from_secs(10);
+    let mut groups = 5..;
+    let mut grouped = Vec::new();
+    loop {
+        for (request, tab, group) in groupings(house) {
+            let id = group.or_else(|| groups.next()).unwrap();
+            house.handle_done(request, Ok(json!(id)), now);
+            grouped.push((tab, id));
+        }
+        match house.poll_timeout() {
+            Some(at) if at <= end => now = at,
+            Some(_) | None if house.events.is_empty() => return grouped,
+            Some(_) | None => {}
+        }
+        house.handle_timeout(now);
+    }
+}
+
+fn other() -> SessionId {
+    SessionId::new("other").unwrap()
+}
+
+/// How a tab leaves its session's group, and whether it is grouped elsewhere then.
+const LEAVE: [fn(&mut House, TabId, Instant); 3] = [
+    |house, tab, _| house.handle_closed(tab),
+    House::ungroup,
+    |house, tab, now| house.group(&other(), 1, "y", tab, now),
+];
+
+#[test]
+fn a_group_is_made_though_the_tab_that_made_it_left_while_the_person_dragged() {
+    for (early, leave) in [false, true]
+        .into_iter()
+        .flat_map(|early| LEAVE.map(|leave| (early, leave)))
+    {
+        let mut house = house(&[]);
+        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        house.group(&session(), 0, "x", TabId(2), Instant(0));
+        let (request, _) = asked(&mut house);
+        if early {
+            leave(&mut house, TabId(1), Instant(1));
+        }
+        house.handle_done(request, refused(DRAGGING), Instant(1));
+        if !early {
+            leave(&mut house, TabId(1), Instant(100));
+        }
+        let mut grouped = grouped_after_the_drag(&mut house, Instant(100));
+        house.group(&session(), 0, "x", TabId(3), Instant(20_000));
+        grouped.extend(grouped_after_the_drag(&mut house, Instant(20_000)));
+        grouped.retain(|(tab, _)| *tab != TabId(1));
+        let group = grouped.first().map(|(_, group)| *group).unwrap();
+        assert_eq!(grouped, [(TabId(2), group), (TabId(3), group)]);
+    }
+}
+
+#[test]
+fn tabs_that_wait_out_a_drag_ask_for_their_new_group_one_at_a_time() {
+    let mut house = house(&[]);
+    for id in 1..=3 {
+        house.group(&session(), 0, "x", TabId(id), Instant(0));
+    }
+    let mut now = Instant(0);
+    for _ in 0..20 {
+        let (request, ..) = groupings(&mut house).remove(0);
+        assert_eq!(groupings(&mut house), []);
+        house.handle_done(request, refused(DRAGGING), now);
+        now = now + RETRY_EVERY;
+        house.handle_timeout(now);
+    }
+    let mut grouped = grouped_after_the_drag(&mut house, now);
+    grouped.sort_unstable();
+    assert_eq!(grouped, [1, 2, 3].map(|id| (TabId(id), 5)));
+}
+
+#[test]
+fn a_tab_that_left_while_it_waited_for_its_group_does_not_come_into_it() {
+    for leave in LEAVE {
+        let mut house = house(&[]);
+        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        let (request, _) = asked(&mut house);
+        house.group(&session(), 0, "x", TabId(2), Instant(0));
+        house.group(&session(), 0, "x", TabId(3), Instant(0));
+        leave(&mut house, TabId(2), Instant(1));
+        events(&mut house);
+        house.handle_done(request, Ok(json!(5)), Instant(2));
+        let grouped = grouped_after_the_drag(&mut house, Instant(2));
+        assert_eq!(grouped, [(TabId(3), 5)]);
+    }
+}
+
+#[test]
+fn a_tab_that_left_while_it_was_grouped_is_not_pulled_back_after_the_drag() {
+    for (made, leave) in [false, true]
+        .into_iter()
+        .flat_map(|made| LEAVE.map(|leave| (made, leave)))
+    {
+        let mut house = house(&[]);
+        if made {
+            house.group(&session(), 0, "x", TabId(1), Instant(0));
+            let (request, _) = asked(&mut house);
+            house.handle_done(request, Ok(json!(5)), Instant(0));
+        }
+        house.group(&session(), 0, "x", TabId(2), Instant(1));
+        let (late, _) = asked(&mut house);
+        leave(&mut house, TabId(2), Instant(2));
+        // The person has dropped theirs: what was asked later comes through.
+        grouped_after_the_drag(&mut house, Instant(2));
+        house.handle_done(late, refused(DRAGGING), Instant(20_000));
+        let pulled = grouped_after_the_drag(&mut house, Instant(20_000));
+        assert_eq!(pulled, [], "group made before: {made}");
+    }
+}
+
+#[test]
+fn a_tab_that_was_grouped_or_closed_since_is_not_taken_out_after_the_drag() {
+    let after: [fn(&mut House); 2] = [
+        |house| house.group(&session(), 0, "x", TabId(1), Instant(1)),
+        |house| house.handle_closed(TabId(1)),
+    ];
+    for after in after {
+        let mut house = house(&[]);
+        house.ungroup(TabId(1), Instant(0));
+        let (late, call) = asked(&mut house);
+        assert_eq!(call, ChromeCall::UngroupTab { tab: TabId(1) });
+        after(&mut house);
+        grouped_after_the_drag(&mut house, Instant(1));
+        house.handle_done(late, refused(DRAGGING), Instant(20_000));
+        house.handle_timeout(Instant(30_000));
+        assert_eq!(events(&mut house), []);
+    }
+}
+
+/// It is unloaded while the person drags another one.
+#[test]
+fn a_tab_that_gets_another_id_is_grouped_under_that_unless_it_left() {
+    for (early, leaves) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut house = house(&[]);
+        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        let (request, _) = asked(&mut house);
+        if early {
+            house.handle_replaced(TabId(1), TabId(9));
+        }
+        if leaves && early {
+            house.handle_closed(TabId(9));
+        }
+        house.handle_done(request, refused(DRAGGING), Instant(1));
+        if !early {
+            house.handle_replaced(TabId(1), TabId(9));
+        }
+        if leaves && !early {
+            house.handle_closed(TabId(9));
+        }
+        let grouped = grouped_after_the_drag(&mut house, Instant(1));
+        let expected = (!leaves).then_some((TabId(9), 5));
+        assert_eq!(grouped, Vec::from_iter(expected));
+    }
+}
+
+#[test]
+fn a_session_that_comes_again_does_not_pull_back_the_tabs_it_had() {
+    let mut house = house(&[]);
+    house.group(&session(), 0, "x", TabId(1), Instant(0));
+    let (request, _) = asked(&mut house);
+    house.handle_done(request, refused(DRAGGING), Instant(1));
+    house.forget(&session());
+    let moved = Instant(1) + OWN_MOVE;
+    assert_eq!(house.poll_timeout(), Some(moved), "nothing is tried again");
+    house.group(&session(), 0, "x", TabId(2), Instant(2));
+    let grouped = grouped_after_the_drag(&mut house, Instant(2));
+    assert_eq!(grouped, [(TabId(2), 5)]);
+}
+
+#[test]
+fn a_dissolved_group_is_made_anew_once_however_many_tabs_come_at_once() {
+    for overtaken in [false, true] {
+        let mut house = house(&[]);
+        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        let (request, _) = asked(&mut house);
+        house.handle_done(request, Ok(json!(4)), Instant(0));
+        house.group(&session(), 0, "x", TabId(2), Instant(1));
+        let (first, _) = asked(&mut house);
+        house.group(&session(), 0, "x", TabId(3), Instant(1));
+        let (second, _) = asked(&mut house);
+        let gone = || refused("No group with id: 4.");
+        house.handle_done(first, gone(), Instant(2));
+        if overtaken {
+            let (made, call) = asked(&mut house);
+            assert!(matches!(call, ChromeCall::GroupTab { group: None, .. }));
+            house.handle_done(made, Ok(json!(5)), Instant(3));
+        }
+        house.handle_done(second, gone(), Instant(4));
+        let grouped = grouped_after_the_drag(&mut house, Instant(4));
+        assert_eq!(grouped.last(), Some(&(TabId(3), 5)));
+        assert_eq!(grouped.len(), if overtaken { 1 } else { 2 });
+    }
+}
+
 #[test]
 fn the_front_is_given_back_when_the_person_has_dropped_their_tab() {
     let mut house = house(&[tab(1, 10, true)]);
