@@ -158,6 +158,9 @@ async fn devtools_that_the_person_docks_beside_a_page_move_no_click() -> Result<
     let panel = world.browser().extension_page("popup.html").await?;
     let one = world.agent("one").await?;
     let tab = one.open(&paint(&world, "docked")).await?;
+    // Where the pane takes its room from, so that the button moves with its coming and going.
+    let moved = "document.querySelector('button').style = 'position: fixed; right: 0; bottom: 0'";
+    one.read(tab, moved).await?;
     acts(&world, &one, tab, "docked").await?;
     let shown = format!("chrome.tabs.update({tab}, {{active: true}})");
     panel.evaluate(&shown).await?;

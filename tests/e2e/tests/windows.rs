@@ -181,10 +181,11 @@ async fn a_tab_dragged_to_another_window_in_mid_call_keeps_its_calls_and_its_age
     let tab = one.open(&paint(&world, "dragged", "507090")).await?;
     let other = two.open(&paint(&world, "stays", "907050")).await?;
     let elsewhere = dragged_out(&panel, other).await?;
-    let wait = "new Promise((done) => setTimeout(() => done('waited'), 1500))";
+    let wait = "(hit('runs'), new Promise((done) => setTimeout(() => done('waited'), 1500)))";
     let running = one
         .begin("browser_evaluate", json!({"tabId": tab, "function": wait}))
         .await?;
+    world.site.until_hits("runs", 1).await?;
     let drop = format!("chrome.tabs.move({tab}, {{windowId: {elsewhere}, index: 0}})");
     panel.evaluate(&drop).await?;
     let answer = running.answer().await?;
