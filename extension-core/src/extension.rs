@@ -158,8 +158,11 @@ impl Extension {
                 self.popups = open;
                 self.shown = None;
                 if open > 0 {
-                    // Whoever looks may be looking for a server.
+                    // Whoever looks may be looking for a server, or have mended its pairing.
                     self.discovery.scan_now(now);
+                    if self.unpaired.is_some() || !self.not_paired.is_empty() {
+                        self.effects.push_back(Effect::ReadSecret);
+                    }
                     self.house.find_front();
                 }
             }

@@ -109,6 +109,28 @@ fn no_debugger_comes_to_a_free_tab_in_the_next_life() {
     assert_eq!(attached, []);
 }
 
+#[test]
+fn a_person_who_looks_has_all_ports_probed_and_a_damaged_pairing_read_again() {
+    let mut extension = boot(BTreeMap::new(), Vec::new());
+    let now = START + Duration::from_mins(10);
+    let looks = |extension: &mut Extension| {
+        extension.handle_input(Input::Tick, now);
+        while extension.poll_effect().is_some() {}
+        extension.handle_input(Input::Popups { open: 1 }, now);
+        let effects: Vec<Effect> = std::iter::from_fn(|| extension.poll_effect()).collect();
+        let probe = |effect: &&Effect| matches!(effect, Effect::Probe { .. });
+        let probes = effects.iter().filter(probe).count();
+        (probes, effects.contains(&Effect::ReadSecret))
+    };
+    let (probes, read) = looks(&mut extension);
+    // Those of the round before are still out.
+    assert!(probes > 90, "{probes}");
+    assert!(!read, "it is paired");
+    let secret = Err("pairing.json is damaged".to_owned());
+    extension.handle_input(Input::SecretRead { secret }, now);
+    assert!(looks(&mut extension).1);
+}
+
 /// A server that has shaken hands with the machine, and what was said to it since.
 struct Peer {
     extension: Extension,
