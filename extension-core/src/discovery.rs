@@ -30,7 +30,7 @@ const EAGER_OVERFLOW: usize = 9;
 /// Afterwards a probe, which costs half a millisecond, is worth less: people's laptops have nothing
 /// to do. The lowest free port, where the next server binds, is in every round still; the range is
 /// probed within so many seconds …
-const CALM_RANGE: usize = 10;
+const CALM_RANGE: usize = 8;
 /// … and the overflow, where servers come only when the range is full, within so many, …
 const CALM_OVERFLOW: usize = 120;
 /// … or in so many of the longer rounds.
@@ -84,8 +84,10 @@ pub enum DownReason {
     Failed,
     /// A connection that was up is gone, without a word.
     Lost,
-    /// One side said goodbye, or closed on purpose.
+    /// Its server said that it ends; it has stopped listening before.
     Goodbye,
+    /// One side closed on purpose, and the server goes on.
+    Closed,
     /// It carried a session that an older socket carries.
     Duplicate,
 }
@@ -182,7 +184,7 @@ impl Port {
             && self.probe_at.is_none()
     }
 
-    /// Nobody was there when it was looked at last: a server may bind it.
+    /// Nobody is known to be there: a server may bind it.
     fn is_free(&self) -> bool {
         let unheard = !self.ours && self.silent == 0 && self.probe_not_before == Instant(0);
         match self.state {
@@ -231,6 +233,9 @@ pub struct Discovery {
     round: usize,
     /// Until then the whole range is in every round.
     eager_until: Instant,
+    /// The port that was connected last: where another program keeps the lower ones, unseen by
+    /// probes, the next server comes there again.
+    last_up: Option<u16>,
     events: VecDeque<DiscoveryEvent>,
 }
 
@@ -251,6 +256,7 @@ impl Discovery {
             next_alone: None,
             round: 0,
             eager_until: now + EAGER,
+            last_up: known.iter().copied().find(|port| range.contains(*port)),
             events: VecDeque::new(),
         };
         for port in known.iter().take(PORT_LIST_MAX) {
@@ -334,6 +340,7 @@ impl Discovery {
         port.ours = true;
         port.resting = false;
         port.forget_failures();
+        self.last_up = Some(number);
         self.dialling = self.dialling.saturating_sub(1);
         self.dial_next();
         self.stir(now);
@@ -361,7 +368,9 @@ impl Discovery {
             DownReason::Failed => port.note_failure(late, now),
             DownReason::Lost if lived >= QUIET => self.ask(number, now),
             DownReason::Goodbye if lived >= QUIET => port.dial_at(now + PARTED),
-            DownReason::Lost | DownReason::Goodbye => port.dial_at(now + QUIET),
+            DownReason::Lost | DownReason::Goodbye | DownReason::Closed => {
+                port.dial_at(now + QUIET);
+            }
             DownReason::Duplicate => self.rest(number, now),
         }
         self.mind(number);
@@ -586,11 +595,13 @@ impl Discovery {
         }
     }
 
-    /// The ports of one round: whatever has a history, the lowest free one, the one beyond the
-    /// highest known, and this round's part of the range and of its overflow.
+    /// The ports of one round: whatever has a history, the lowest free one, the last that was
+    /// connected, the one beyond the highest known, and this round's part of the range and of its
+    /// overflow.
     fn round(&self, now: Instant) -> BTreeSet<u16> {
         let mut ports: BTreeSet<u16> = self.ports.keys().copied().collect();
         ports.extend(self.lowest_free());
+        ports.extend(self.last_up);
         ports.extend(self.beyond());
         let (range, overflow) = match (now < self.eager_until, self.has_daemon()) {
             (true, true) => (1, 1),

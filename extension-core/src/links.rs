@@ -414,7 +414,7 @@ impl Links {
         let why = match goodbye.as_ref().map(|goodbye| goodbye.reason) {
             Some(GoodbyeReason::Duplicate) => DownReason::Duplicate,
             Some(GoodbyeReason::Final | GoodbyeReason::Ending | GoodbyeReason::Moved) | None => {
-                DownReason::Goodbye
+                DownReason::Closed
             }
         };
         if self.open_link(socket).is_some()
@@ -657,7 +657,11 @@ impl Links {
                     socket,
                     code: close_code::NORMAL,
                 });
-                self.end(socket, DownReason::Goodbye, Some(goodbye));
+                let why = match goodbye.reason {
+                    GoodbyeReason::Ending | GoodbyeReason::Final => DownReason::Goodbye,
+                    GoodbyeReason::Moved | GoodbyeReason::Duplicate => DownReason::Closed,
+                };
+                self.end(socket, why, Some(goodbye));
             }
             // The extension says these, or they belong into a handshake that is over.
             Frame::Hello(_)

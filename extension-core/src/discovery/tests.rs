@@ -251,6 +251,28 @@ fn where_the_next_server_binds_it_is_found_within_a_second_however_long_it_was_q
 }
 
 #[test]
+fn a_server_that_comes_back_to_its_port_is_found_within_a_second_though_a_lower_one_looks_free() {
+    // Another program holds ::1 on the lower ports, which no probe of 127.0.0.1 sees.
+    let mut world = World::new(PortRange::default());
+    world.start(8767);
+    world.run_for(5);
+    world.kill(8767);
+    for _ in 0..3 {
+        world.run_for(600);
+        world.run_until(world.now + Duration::from_millis(300));
+        let started = world.now;
+        world.start(8767);
+        world.run_for(2);
+        let waited = world.connected.get(&8767).map(|up| up.since(started));
+        assert!(
+            waited.is_some_and(|waited| waited <= ROUND + Duration::from_millis(10)),
+            "{waited:?}"
+        );
+        world.kill(8767);
+    }
+}
+
+#[test]
 fn servers_that_start_together_are_found_together_after_a_long_quiet() {
     let mut world = World::new(PortRange::default());
     world.run_for(600);
@@ -504,6 +526,13 @@ fn the_successor_of_a_server_that_said_goodbye_is_found_at_once() {
         again >= PARTED && again <= PARTED + Duration::from_millis(10),
         "{again:?}"
     );
+    // One that goes on is left alone for a second.
+    world.connected.clear();
+    let end = world.now;
+    world.discovery.handle_down(8765, DownReason::Closed, end);
+    world.run_for(4);
+    let again = world.dials_of(8765)[2].since(end);
+    assert!(again >= QUIET && again <= seconds(2), "{again:?}");
 }
 
 #[test]
