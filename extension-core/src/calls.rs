@@ -11,9 +11,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Answers kept per session for a caller whose connection was lost (`design/worker.md`).
-pub const RESULTS_PER_SESSION_MAX: usize = 64;
-/// The oldest of them go so many at a time: every removal from the store is a call of its own.
+/// Answers kept per session at least, for a caller whose connection was lost (`design/worker.md`) …
+pub const RESULTS_KEPT: usize = 64;
+/// … and so many more at most: the oldest go together, since every removal from the store is a call
+/// of its own.
 const EVICTED_TOGETHER: usize = 16;
 /// Larger answers are not kept, only that they ended: the caller looks again.
 pub const RESULT_KEPT_MAX: usize = 16 * 1024;
@@ -311,21 +312,19 @@ impl Calls {
         true
     }
 
-    /// Takes a record out of the store: a call that had begun when the worker died.
+    /// Takes a record out of the store: a call that had begun when the worker died. None makes room
+    /// for another: records come in no order, and what is not told is asked for again.
     pub fn restore(&mut self, session: SessionId, wire_id: WireId, record: CallRecord) {
         let state = match (record.response, record.ended) {
             (Some(response), _) => KeptState::Ended(response),
             (None, true) => KeptState::TooLarge { tab: record.tab },
             (None, false) => KeptState::Lost { tab: record.tab },
         };
-        self.push_kept(
-            session,
-            Kept {
-                wire_id,
-                state,
-                stored: true,
-            },
-        );
+        self.kept.entry(session).or_default().push_back(Kept {
+            wire_id,
+            state,
+            stored: true,
+        });
     }
 
     /// Forgets a session that has ended, and says which records of it the store still holds.
@@ -388,7 +387,7 @@ impl Calls {
     fn push_kept(&mut self, session: SessionId, kept: Kept) {
         let all = self.kept.entry(session.clone()).or_default();
         all.push_back(kept);
-        if all.len() >= RESULTS_PER_SESSION_MAX + EVICTED_TOGETHER {
+        if all.len() >= RESULTS_KEPT + EVICTED_TOGETHER {
             let oldest = all.drain(..EVICTED_TOGETHER).filter(|kept| kept.stored);
             let evicted = oldest.map(|kept| (session.clone(), kept.wire_id));
             self.evicted.extend(evicted);
@@ -559,6 +558,29 @@ mod tests {
     }
 
     #[test]
+    fn all_that_was_stored_is_told_in_the_next_life_and_what_was_kept_goes_first() {
+        let mut calls = Calls::default();
+        let most = RESULTS_KEPT + EVICTED_TOGETHER - 1;
+        for n in 0..=most {
+            // Whatever its place: here the first of all had only begun.
+            let ended = n > 0;
+            let record = json!({"tab": 7, "ended": ended});
+            calls.restore(
+                session(),
+                wire(&format!("w{n}")),
+                serde_json::from_value(record).unwrap(),
+            );
+        }
+        let begun = calls.begun(&session(), |_| None);
+        assert_eq!(begun.len(), most + 1);
+        assert!(calls.take_evicted().is_empty());
+        let id = accept(&mut calls, "new");
+        calls.answer(id, Ok(json!(1)), Beside::default());
+        assert_eq!(calls.take_evicted().len(), EVICTED_TOGETHER);
+        assert!(calls.kept_answer(&session(), &wire("new")).is_some());
+    }
+
+    #[test]
     fn calls_and_kept_answers_are_bounded() {
         let mut calls = Calls::default();
         for n in 0..limits::CALLS_PER_SESSION_MAX {
@@ -573,7 +595,7 @@ mod tests {
             calls.answer(id, Ok(json!(1)), Beside::default());
         }
         let kept = calls.begun(&session(), |_| None).len();
-        let bounds = RESULTS_PER_SESSION_MAX..RESULTS_PER_SESSION_MAX + EVICTED_TOGETHER;
+        let bounds = RESULTS_KEPT..RESULTS_KEPT + EVICTED_TOGETHER;
         assert!(bounds.contains(&kept), "{kept}");
         let evicted = calls.take_evicted().len();
         assert_eq!(evicted, limits::CALLS_PER_SESSION_MAX + 100 - kept);
