@@ -271,18 +271,18 @@ test_lint() {
 }
 
 test_core() {
-  cargo test --locked -p interlock-protocol -p interlock-extension-core -p interlock-server-core -p interlock -p interlock-fuzz "$@"
+  cargo test --locked --no-fail-fast -p interlock-protocol -p interlock-extension-core -p interlock-server-core -p interlock -p interlock-fuzz "$@"
   has node || export WASM_BINDGEN_USE_BROWSER=1
   CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$target/debug/wasm-bindgen-test-runner \
-    cargo test --locked -p interlock-extension-core --target wasm32-unknown-unknown "$@"
+    cargo test --locked --no-fail-fast -p interlock-extension-core --target wasm32-unknown-unknown "$@"
 }
 
 # Prints the seeds that it plays. One that was asked for is played alone.
 test_sim() {
   if [ -n "${SIM_SEED:-}" ]; then
-    cargo test --locked -p interlock-sim the_seed_that_was_asked_for -- --nocapture
+    cargo test --locked --no-fail-fast -p interlock-sim the_seed_that_was_asked_for -- --nocapture
   else
-    cargo test --locked -p interlock-sim "$@" -- --show-output
+    cargo test --locked --no-fail-fast -p interlock-sim "$@" -- --show-output
   fi
 }
 
@@ -294,9 +294,9 @@ fuzz() {
     cargo run --locked -p interlock-fuzz --features coverage -- "$@"
 }
 
-test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked -p interlock-e2e -p interlock-benches "$@"; }
+test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked --no-fail-fast -p interlock-e2e -p interlock-benches "$@"; }
 
-test_tidy() { cargo test --locked -p interlock-tidy "$@"; }
+test_tidy() { cargo test --locked --no-fail-fast -p interlock-tidy "$@"; }
 
 # macOS and Windows are compiled, never run.
 test_foreign() {

@@ -12,6 +12,7 @@ use crate::group::{Group, Signal};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -154,16 +155,25 @@ impl Screen {
 
     /// Ends both; a lock or socket left behind is an error.
     pub fn close(self) -> Result<()> {
-        let number = self.name.trim_start_matches(':').to_owned();
-        drop(self);
-        for left in [
+        let number = self.name.trim_start_matches(':');
+        let own = [
             format!("/tmp/.X{number}-lock"),
             format!("/tmp/.X11-unix/X{number}"),
-        ] {
-            if Path::new(&left).exists() {
+        ];
+        let own = own.map(|path| (made(&path), path));
+        drop(self);
+        for (before, left) in own {
+            // Another run may have taken the number the moment it was free.
+            if before.is_some() && made(&left) == before {
                 bail!("the X server left {left} behind");
             }
         }
         Ok(())
     }
+}
+
+/// Tells a file from a later one of the same name.
+fn made(path: &str) -> Option<(u64, i64, i64)> {
+    let facts = fs::metadata(path).ok()?;
+    Some((facts.ino(), facts.ctime(), facts.ctime_nsec()))
 }
