@@ -33,6 +33,8 @@ pub enum Command {
     PressKey(Chord),
     /// `browser_hover`.
     Hover(Hover),
+    /// `browser_mouse_wheel`.
+    MouseWheel(MouseWheel),
     /// `browser_select_option`.
     SelectOption(SelectOption),
     /// `browser_evaluate`.
@@ -62,6 +64,7 @@ pub const NAMES: &[&str] = &[
     "browser_type",
     "browser_press_key",
     "browser_hover",
+    "browser_mouse_wheel",
     "browser_select_option",
     "browser_evaluate",
     "browser_wait_for",
@@ -181,6 +184,28 @@ pub struct Hover {
     #[serde(default)]
     pub element: Option<String>,
 }
+
+/// `browser_mouse_wheel`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MouseWheel {
+    /// The element under the mouse; without, the mouse is in the middle of what is in view.
+    #[serde(default, alias = "ref")]
+    pub target: Option<Target>,
+    /// What the caller calls it; for people only.
+    #[serde(default)]
+    pub element: Option<String>,
+    /// To the right, in CSS pixels.
+    #[serde(default)]
+    pub delta_x: f64,
+    /// Downwards, in CSS pixels.
+    #[serde(default)]
+    pub delta_y: f64,
+}
+
+/// The furthest that one call turns the wheel either way, in CSS pixels: longer than any page that
+/// is looked at, and far from where numbers lose their meaning.
+const WHEEL_MAX: f64 = 100_000.0;
 
 /// `browser_select_option`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -425,6 +450,7 @@ impl Command {
                 check_target(&hover.target)?;
                 Ok(Self::Hover(hover))
             }
+            "browser_mouse_wheel" => mouse_wheel(read(name, payload)?),
             "browser_select_option" => {
                 let select: SelectOption = read(name, payload)?;
                 check_target(&select.target)?;
@@ -466,6 +492,7 @@ impl Command {
             | Self::Type(_)
             | Self::PressKey(_)
             | Self::Hover(_)
+            | Self::MouseWheel(_)
             | Self::SelectOption(_)
             | Self::Evaluate(_)
             | Self::WaitFor(_)
@@ -493,11 +520,26 @@ impl Command {
             | Self::Type(_)
             | Self::PressKey(_)
             | Self::Hover(_)
+            | Self::MouseWheel(_)
             | Self::SelectOption(_)
             | Self::Evaluate(_)
             | Self::HandleDialog(_) => false,
         }
     }
+}
+
+fn mouse_wheel(wheel: MouseWheel) -> Result<Command, Fault> {
+    wheel.target.as_ref().map_or(Ok(()), check_target)?;
+    let deltas = [wheel.delta_x, wheel.delta_y];
+    if deltas == [0.0, 0.0] {
+        return Err(bad("one of `deltaX` and `deltaY` is not 0"));
+    }
+    if deltas.iter().any(|delta| delta.abs() > WHEEL_MAX) {
+        return Err(bad(format!(
+            "`deltaX` and `deltaY` are at most {WHEEL_MAX} pixels either way"
+        )));
+    }
+    Ok(Command::MouseWheel(wheel))
 }
 
 fn bad(what: impl Into<String>) -> Fault {

@@ -166,7 +166,7 @@ fn tools_are_listed_in_both_revisions() {
     assert!(found["result"]["instructions"].is_string(), "{found}");
     let modern = other.ask(2, "tools/list", json!({"_meta": meta}));
     assert_eq!(legacy["result"]["tools"], modern["result"]["tools"]);
-    assert_eq!(legacy["result"]["tools"].as_array().unwrap().len(), 16);
+    assert_eq!(legacy["result"]["tools"].as_array().unwrap().len(), 17);
 }
 
 #[test]

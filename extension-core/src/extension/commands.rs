@@ -55,6 +55,7 @@ impl Extension {
             | Command::Type(_)
             | Command::PressKey(_)
             | Command::Hover(_)
+            | Command::MouseWheel(_)
             | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::WaitFor(_)

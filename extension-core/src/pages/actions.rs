@@ -7,6 +7,7 @@ mod evaluate;
 mod front;
 mod hover;
 mod keyboard;
+mod mouse_wheel;
 mod navigate;
 mod network;
 mod pointer;
@@ -62,6 +63,7 @@ pub(super) async fn run(page: Page, command: Command) -> Result<PageResult, Faul
         Command::Type(typed) => type_text::run(&page, typed).await?,
         Command::PressKey(chord) => press_key::run(&page, chord).await?,
         Command::Hover(hover) => hover::run(&page, hover).await?,
+        Command::MouseWheel(wheel) => mouse_wheel::run(&page, wheel).await?,
         Command::SelectOption(select) => select_option::run(&page, select).await?,
         Command::Screenshot(shot) => screenshot::run(&page, shot).await?,
         Command::HandleDialog(_) | Command::Tabs(_) | Command::Session => {
@@ -206,9 +208,14 @@ fn cast_off(page: &Page) {
 /// page that paints nothing, and not at all in one that goes away.
 async fn painted(page: &Page) {
     let once = "new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 250); })";
-    let params = json!({"expression": once, "awaitPromise": true, "timeout": 1_000});
-    let frame = page.aside("Runtime.evaluate", params);
-    page.unless(frame, |facts| match facts.going {
+    promised(page, once).await;
+}
+
+/// Waits for a short promise of the page's, and not at all in one that goes away.
+async fn promised(page: &Page, promise: &str) {
+    let params = json!({"expression": promise, "awaitPromise": true, "timeout": 1_000});
+    let kept = page.aside("Runtime.evaluate", params);
+    page.unless(kept, |facts| match facts.going {
         Some(Going::Started { .. }) => Some(()),
         Some(Going::Requested | Going::Loaded) | None => None,
     })

@@ -240,6 +240,7 @@ impl Tab {
             | Command::Type(_)
             | Command::PressKey(_)
             | Command::Hover(_)
+            | Command::MouseWheel(_)
             | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::Screenshot(_)

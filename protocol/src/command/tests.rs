@@ -16,6 +16,7 @@ fn every_name_decodes_with_its_smallest_payload() {
         json!({"target": "e1", "text": ""}),
         json!({"key": "a"}),
         json!({"target": "e1"}),
+        json!({"deltaX": 1}),
         json!({"target": "e1", "values": []}),
         json!({"function": "() => 1"}),
         json!({"time": 0}),
@@ -95,6 +96,11 @@ fn bounds_are_kept() {
         ("browser_tabs", json!({"action": "close", "activate": true})),
         ("browser_press_key", json!({"key": "Entre"})),
         ("browser_hover", json!({"target": ""})),
+        ("browser_mouse_wheel", json!({})),
+        ("browser_mouse_wheel", json!({"deltaX": 0, "deltaY": 0})),
+        ("browser_mouse_wheel", json!({"deltaY": 100_001})),
+        ("browser_mouse_wheel", json!({"deltaY": "1"})),
+        ("browser_mouse_wheel", json!({"target": "", "deltaY": 1})),
         ("browser_select_option", json!({"target": "e1"})),
         (
             "browser_select_option",
@@ -161,6 +167,7 @@ fn what_acts_is_never_called_read_only() {
         ("browser_snapshot", json!({}), true),
         ("browser_press_key", json!({"key": "a"}), false),
         ("browser_hover", json!({"target": "e1"}), false),
+        ("browser_mouse_wheel", json!({"deltaY": 300}), false),
         (
             "browser_select_option",
             json!({"target": "e1", "values": ["x"]}),

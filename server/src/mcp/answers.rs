@@ -60,6 +60,7 @@ pub(super) fn render(prepared: &Prepared, answer: Answer, roots: &Roots) -> Call
         | Command::Type(_)
         | Command::PressKey(_)
         | Command::Hover(_)
+        | Command::MouseWheel(_)
         | Command::SelectOption(_)
         | Command::Evaluate(_)
         | Command::WaitFor(_)
@@ -259,6 +260,7 @@ fn done(command: &Command, dialog: bool) -> &'static str {
         Command::Type(_) => "Typed.\n",
         Command::PressKey(_) => "Pressed.\n",
         Command::Hover(_) => "The mouse is over it.\n",
+        Command::MouseWheel(_) => "Scrolled.\n",
         Command::SelectOption(_) => "Selected.\n",
         Command::WaitFor(_) if !dialog => "It has come true.\n",
         Command::Navigate(_)

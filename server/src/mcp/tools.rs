@@ -127,6 +127,7 @@ fn lasts(command: &Command) -> Option<Duration> {
         | Command::Type(_)
         | Command::PressKey(_)
         | Command::Hover(_)
+        | Command::MouseWheel(_)
         | Command::SelectOption(_)
         | Command::Screenshot(_)
         | Command::HandleDialog(_)
@@ -198,13 +199,16 @@ impl Row {
                 "tabId".into(),
                 json!({
                     "type": "integer",
-                    "description": "Tab to use; default: your current tab",
+                    "description": "Default: your current tab",
                 }),
             );
-            properties.insert("wait".into(), json!({
-                "type": "number",
-                "description": "Seconds (0-300) to queue if another agent owns the tab; default 30",
-            }));
+            properties.insert(
+                "wait".into(),
+                json!({
+                    "type": "number",
+                    "description": "Seconds (0-300) to queue for another agent's tab; default 30",
+                }),
+            );
         }
         let mut schema = Map::new();
         schema.insert("type".into(), "object".into());
@@ -325,6 +329,19 @@ fn table() -> Vec<Row> {
             hints: Hints::Acts,
             properties: json!({"target": target(), "element": element()}),
             required: &["target"],
+        },
+        Row {
+            name: "browser_mouse_wheel",
+            title: "Scroll",
+            description: "Turn the mouse wheel over an element, or in the middle of the page.",
+            hints: Hints::Acts,
+            properties: json!({
+                "target": target(),
+                "element": element(),
+                "deltaX": {"type": "number"},
+                "deltaY": {"type": "number", "description": "Pixels down"},
+            }),
+            required: &[],
         },
         Row {
             name: "browser_select_option",

@@ -67,6 +67,29 @@ async fn a_hover_a_click_a_text_and_a_picture_succeed_as_the_first_call_after_th
     world.close().await
 }
 
+#[tokio::test]
+async fn the_wheel_scrolls_a_hidden_tab_and_what_is_under_the_mouse_alone() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
+    let tab = one.open(&paint(&world, "wheel", "204060")).await?;
+    let long = "document.body.innerHTML = '<button style=\"display:block; height: 80px; overflow: auto\">\
+        <p style=\"height: 900px\">Inner list</p></button><p style=\"height: 9000px\">long</p>'";
+    one.read(tab, long).await?;
+    one.ok("browser_tabs", json!({"action": "release", "tabId": tab}))
+        .await?;
+    // The first call of an attachment.
+    let down = json!({"tabId": tab, "deltaY": 700});
+    two.ok("browser_mouse_wheel", down).await?;
+    assert_eq!(two.read(tab, "String(scrollY)").await?, "700");
+    let mut inner = two.aim(tab, &["button", "Inner list"]).await?;
+    inner["deltaY"] = json!(50);
+    two.ok("browser_mouse_wheel", inner).await?;
+    let scrolled = "document.querySelector('button').scrollTop + ' ' + scrollX";
+    assert_eq!(two.read(tab, scrolled).await?, "50 0");
+    world.close().await
+}
+
 /// Such a tab has never painted: no debugger was there when it was loaded.
 #[tokio::test]
 async fn a_hidden_tab_that_the_person_gives_is_pictured_and_clicked_at_once() -> Result<()> {

@@ -124,6 +124,7 @@ impl Model {
             | Command::Type(_)
             | Command::PressKey(_)
             | Command::Hover(_)
+            | Command::MouseWheel(_)
             | Command::SelectOption(_)
             | Command::Evaluate(_)
             | Command::WaitFor(_)

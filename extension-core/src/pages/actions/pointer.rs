@@ -127,6 +127,18 @@ impl Spot {
         }
     }
 
+    /// The middle of what is in view.
+    ///
+    /// # Errors
+    /// Those of a command.
+    pub(super) async fn middle(page: &Page) -> Result<Self, Fault> {
+        let metrics = page.command("Page.getLayoutMetrics", json!({})).await?;
+        let view = &metrics["cssVisualViewport"];
+        let half = |side: &str| view[side].as_f64().unwrap_or_default() / 2.0;
+        let (x, y) = (half("clientWidth"), half("clientHeight"));
+        Ok(Self { x, y, mac: false })
+    }
+
     /// An `Input.dispatchMouseEvent` there; the rest is its caller's.
     pub(super) fn mouse(self, kind: &str) -> Value {
         json!({

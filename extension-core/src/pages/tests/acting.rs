@@ -145,6 +145,58 @@ fn a_hover_that_is_cancelled_stops_its_screencast() {
 }
 
 #[test]
+fn the_wheel_is_turned_in_the_middle_of_the_view_while_the_tab_paints() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Page.getLayoutMetrics");
+    chrome.deaf.insert("Input.dispatchMouseEvent");
+    chrome.deaf.insert("Page.stopScreencast");
+    chrome.begin("browser_mouse_wheel", json!({"deltaY": 300}));
+    warmed(&mut chrome);
+    let view = json!({"cssVisualViewport": {"clientWidth": 800, "clientHeight": 600}});
+    chrome.answer("Page.getLayoutMetrics", view);
+    let turned = chrome.params("Input.dispatchMouseEvent");
+    assert_eq!(
+        (
+            &turned["type"],
+            &turned["x"],
+            &turned["y"],
+            &turned["deltaX"],
+            &turned["deltaY"]
+        ),
+        (
+            &json!("mouseWheel"),
+            &json!(400.0),
+            &json!(300.0),
+            &json!(0.0),
+            &json!(300.0)
+        )
+    );
+    chrome.answer("Input.dispatchMouseEvent", json!({}));
+    assert!(
+        !chrome.is_asked("Page.stopScreencast"),
+        "it scrolls as long as it paints"
+    );
+    chrome.answer("Runtime.evaluate", json!({}));
+    assert!(chrome.is_asked("Page.stopScreencast"));
+    chrome.serve();
+    assert!(chrome.result().1);
+}
+
+#[test]
+fn the_wheel_is_turned_over_the_element_that_is_named() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchMouseEvent");
+    begin_on_element(&mut chrome, "browser_mouse_wheel", json!({"deltaX": -40}));
+    let place = json!({"result": {"value": {"x": 10.5, "y": 20, "mac": false}}});
+    chrome.answer("Runtime.callFunctionOn", place);
+    let turned = chrome.params("Input.dispatchMouseEvent");
+    assert_eq!(
+        (&turned["x"], &turned["y"], &turned["deltaX"]),
+        (&json!(10.5), &json!(20.0), &json!(-40.0))
+    );
+}
+
+#[test]
 fn options_are_chosen_in_the_page_and_what_cannot_be_is_told_with_what_can() {
     let mut chrome = Chrome::attached();
     let values = json!({"values": ["Blue", "g"]});

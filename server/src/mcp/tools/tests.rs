@@ -18,6 +18,7 @@ fn ground(name: &str, property: &str) -> Value {
         ("browser_type", _) => json!({"target": "e1", "text": "x"}),
         ("browser_press_key", _) => json!({"key": "a"}),
         ("browser_hover", _) => json!({"target": "e1"}),
+        ("browser_mouse_wheel", _) => json!({"deltaY": 100}),
         ("browser_select_option", _) => json!({"target": "e1", "values": ["x"]}),
         ("browser_wait_for", _) => json!({"time": 1}),
         ("browser_evaluate", _) => json!({"function": "() => 1"}),
