@@ -242,7 +242,7 @@ fn repetition_stops_at_the_first_failure() {
         assert_eq!(done.status.success(), fails == 0);
         let calls = machine.calls();
         assert_eq!(calls.len(), runs, "{calls:?}");
-        let tidy = "test --locked -p interlock-tidy some_name";
+        let tidy = "test --locked --no-fail-fast -p interlock-tidy some_name";
         assert!(calls.iter().all(|call| call == tidy), "{calls:?}");
     }
 }
@@ -261,7 +261,8 @@ fn a_seed_that_is_named_is_played_alone() {
     let machine = Machine::with_rust("seed", 0);
     assert!(machine.build("test sim", Some("7")).status.success());
     let calls = machine.calls();
-    let asked = "test --locked -p interlock-sim the_seed_that_was_asked_for -- --nocapture";
+    let asked =
+        "test --locked --no-fail-fast -p interlock-sim the_seed_that_was_asked_for -- --nocapture";
     assert_eq!(calls, [asked]);
 }
 
