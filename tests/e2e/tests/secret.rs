@@ -95,6 +95,11 @@ async fn session(world: &World, agent: &Agent) -> Result<Vec<Value>> {
     for (tool, arguments) in [
         ("browser_click", aim.clone()),
         ("browser_hover", aim.clone()),
+        ("browser_mouse_wheel", {
+            let mut turned = aim.clone();
+            turned["deltaY"] = json!(100);
+            turned
+        }),
         // It is no list, and says so.
         ("browser_select_option", {
             let mut select = aim;

@@ -244,6 +244,7 @@ fn ways(tool: &str) -> Result<Vec<Way>> {
             Way::Says(json!({"key": "Control+u"})),
         ],
         "browser_hover" => vec![Way::Acts(&["button", "Over"], none())],
+        "browser_mouse_wheel" => vec![Way::After(&["button", "Later"], json!({"deltaY": 300}))],
         "browser_select_option" => vec![Way::Acts(&["combobox"], json!({"values": ["b"]}))],
         "browser_handle_dialog" => vec![Way::After(&["button", "Ask"], json!({"accept": true}))],
         "browser_wait_for" => vec![Way::After(&["button", "Later"], json!({"time": 1}))],
