@@ -376,10 +376,16 @@ impl ExtensionPage {
         let give = format!(
             "new Promise((done) => {{
                 const port = chrome.runtime.connect({{ name: 'popup' }});
+                let asked = false; // every change shows another view: it is given once
                 port.onMessage.addListener(({{ view, answer, error }}) => {{
-                    if (answer) done(error ?? 'given');
-                    else if (view?.instances.length) port.postMessage({{ ask: 1, action:
-                        {{ action: 'give', tabId: {tab}, sessionId: view.instances[0].sessionId }} }});
+                    if (answer) {{
+                        port.disconnect();
+                        done(error ?? 'given');
+                    }} else if (view?.instances.length && !asked) {{
+                        asked = true;
+                        port.postMessage({{ ask: 1, action:
+                            {{ action: 'give', tabId: {tab}, sessionId: view.instances[0].sessionId }} }});
+                    }}
                 }});
             }})"
         );

@@ -94,6 +94,31 @@ async fn a_server_that_cannot_read_its_secret_says_which_file_and_what_mends_it(
 }
 
 #[tokio::test]
+async fn a_claim_on_a_lent_tab_fails_when_the_tab_goes_back_to_the_person() -> Result<()> {
+    let world = World::start().await?;
+    let popup = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/")).await?;
+    let url = world.site.url("/slow?name=lent");
+    let make = format!("chrome.tabs.create({{url: '{url}', active: false}}).then(tab => tab.id)");
+    let tab = popup.evaluate(&make).await?.as_i64().context("no tab")?;
+    world.browser().page(&url).await?;
+    popup.gives(tab).await?;
+    assert_eq!(one.read(tab, "document.title").await?, "lent");
+    let two = world.agent("two").await?;
+    two.open(&world.site.url("/")).await?;
+    let mut waiting = two
+        .begin("browser_snapshot", json!({"tabId": tab, "wait": 50}))
+        .await?;
+    waiting.until_progress("position").await?;
+    one.ok("browser_tabs", json!({"action": "release", "tabId": tab}))
+        .await?;
+    let returned = waiting.answer().await?;
+    returned.must_fail("tab_returned", &[&format!("Tab {tab} "), "browser_tabs"]);
+    world.close().await
+}
+
+#[tokio::test]
 async fn calls_that_are_queued_on_a_tab_fail_when_it_is_released() -> Result<()> {
     let world = World::start().await?;
     let one = world.agent("one").await?;

@@ -46,9 +46,10 @@ fn met(code: ErrorCode) -> Met {
             "a_claim_that_closes_a_cycle_fails_and_the_older_one_waits_on",
         ),
         ErrorCode::TabOfPerson => In("claims", "the_users_own_tab_is_refused_at_once"),
-        ErrorCode::TabReturned => {
-            Nowhere("a release of a lent tab sometimes does not end its claims in a real browser")
-        }
+        ErrorCode::TabReturned => In(
+            "codes",
+            "a_claim_on_a_lent_tab_fails_when_the_tab_goes_back_to_the_person",
+        ),
         ErrorCode::TabTaken => In(
             "popup",
             "a_tab_taken_back_in_the_popup_is_the_agents_no_more",
