@@ -8,13 +8,15 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use protocol::ports::PortRange;
-use std::any::TypeId;
-use std::env::VarError;
+use std::error::Error as _;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 
 /// What seed 000's clients call an instance's name.
 const MCP_INSTANCE_ID: &str = "MCP_INSTANCE_ID";
+/// What a variable takes that takes any text.
+const UTF_8: &str = "UTF-8";
 
 /// Lets MCP clients share the user's own Chrome. Without a command: an MCP server on stdio.
 #[derive(Debug, Parser)]
@@ -39,8 +41,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Listen on exactly this port
-    #[arg(long, env = "INTERLOCK_PORT", value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1024..))]
+    #[arg(long, env = "INTERLOCK_PORT", value_name = "N", value_parser = read_port)]
     pub port: Option<u16>,
     /// Name of this instance: restarted under it, it keeps its tabs for five minutes
     /// [env: MCP_INSTANCE_ID too]
@@ -79,6 +80,12 @@ pub enum Do {
     },
 }
 
+fn read_port(text: &str) -> Result<u16, String> {
+    // Those below are the system's.
+    let port = text.parse().ok().filter(|port| *port >= 1024);
+    port.ok_or_else(|| "a port from 1024 to 65535".into())
+}
+
 fn read_range(text: &str) -> Result<PortRange, String> {
     PortRange::parse(text).ok_or_else(|| "two ports from 1024 on, such as 8765-8775".into())
 }
@@ -90,12 +97,13 @@ fn words() -> NonEmptyStringValueParser {
 impl Cli {
     /// Reads the command line and the variables of this process. A variable that is set to nothing
     /// is not set: clients fill in what they do not know so. Ends the process, with words for the
-    /// user, when it cannot be understood.
+    /// user, when it cannot be understood; a variable that the command does not use is not looked at.
     #[must_use]
     pub fn read() -> Self {
+        // What is wrong with a variable is told once the command is known: clap would fail them all.
         let command = Self::command().mut_args(|arg| {
-            let value = arg.get_env().and_then(std::env::var_os);
-            if value.is_some_and(|value| value.is_empty()) || is_unreadable(&arg) {
+            let value = value_of(&arg);
+            if value.is_some_and(|value| value.is_empty() || allowed(&arg, &value).is_err()) {
                 arg.env(Resettable::Reset)
             } else {
                 arg
@@ -103,38 +111,70 @@ impl Cli {
         });
         let matches = command.get_matches();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if let Some(name) = cli.unreadable(&matches) {
-            let what = format!("the environment variable {name} is not UTF-8\n");
-            Self::command().error(ErrorKind::InvalidUtf8, what).exit()
+        if let Some(what) = cli.wrong_variable(&matches) {
+            Self::command().error(ErrorKind::InvalidValue, what).exit()
         }
         cli
     }
 
-    /// A variable that is no text where a text is wanted, by this command and by no flag. Of itself
-    /// clap does not say which.
-    fn unreadable(&self, matches: &ArgMatches) -> Option<String> {
-        let serves = self.command.is_none();
-        let unnamed = |arg: &Arg| {
-            let source = matches.value_source(arg.get_id().as_str());
-            (serves || arg.is_global_set()) && source != Some(ValueSource::CommandLine)
-        };
+    /// What is wrong with a variable that this command uses, and for which no flag stands.
+    fn wrong_variable(&self, matches: &ArgMatches) -> Option<String> {
         let command = Self::command();
-        let texts = command.get_arguments().filter(|arg| unnamed(arg));
-        let mut unreadable = texts.filter(|arg| is_unreadable(arg));
-        if let Some(name) = unreadable.find_map(|arg| arg.get_env()) {
-            return Some(name.to_string_lossy().into_owned());
+        let wrong = command.get_arguments().find_map(|arg| {
+            let id = arg.get_id().as_str();
+            if !self.uses(id) || matches.value_source(id) == Some(ValueSource::CommandLine) {
+                return None;
+            }
+            let value = value_of(arg).filter(|value| !value.is_empty())?;
+            let allowed = allowed(arg, &value).err()?;
+            let name = arg.get_env()?.to_string_lossy();
+            Some(wrong_words(&name, &value, &allowed))
+        });
+        wrong.or_else(|| {
+            let asked = self.command.is_none() && self.serve.instance_id.is_none();
+            let value = std::env::var_os(MCP_INSTANCE_ID).filter(|_| asked)?;
+            let unread = value.to_str().is_none();
+            unread.then(|| wrong_words(MCP_INSTANCE_ID, &value, UTF_8))
+        })
+    }
+
+    /// Whether the command makes use of the option with this id.
+    fn uses(&self, id: &str) -> bool {
+        match &self.command {
+            None => true,
+            Some(Do::Extension { .. }) => ["state_dir", "port_range"].contains(&id),
+            Some(Do::Pair { .. }) => id == "state_dir",
         }
-        let instance = std::env::var(MCP_INSTANCE_ID);
-        let wanted = serves && self.serve.instance_id.is_none();
-        (wanted && matches!(instance, Err(VarError::NotUnicode(_)))).then(|| MCP_INSTANCE_ID.into())
     }
 }
 
-/// Whether its variable is no text, and it takes nothing but a text.
-fn is_unreadable(arg: &Arg) -> bool {
-    let value = arg.get_env().and_then(std::env::var_os);
-    arg.get_value_parser().type_id() != TypeId::of::<PathBuf>()
-        && value.is_some_and(|value| value.to_str().is_none())
+/// The value of its variable.
+fn value_of(arg: &Arg) -> Option<OsString> {
+    arg.get_env().and_then(std::env::var_os)
+}
+
+/// Whether it takes this value; the error says what it takes.
+fn allowed(arg: &Arg, value: &OsStr) -> Result<(), String> {
+    let Some(long) = arg.get_long() else {
+        return Ok(());
+    };
+    let mut word = OsString::from(format!("--{long}="));
+    word.push(value);
+    let alone = clap::Command::new("").no_binary_name(true).arg(arg);
+    let Err(error) = alone.try_get_matches_from([word]) else {
+        return Ok(());
+    };
+    Err(match (error.kind(), error.source()) {
+        (ErrorKind::InvalidUtf8, _) => UTF_8.into(),
+        (_, Some(why)) => why.to_string(),
+        // Whole values that are empty do not come here: only a list has empty parts.
+        (_, None) => "folders with a comma between them".into(),
+    })
+}
+
+fn wrong_words(name: &str, value: &OsStr, allowed: &str) -> String {
+    let value = value.to_string_lossy();
+    format!("the environment variable {name} is {value:?}; it takes {allowed}\n")
 }
 
 impl Serve {
