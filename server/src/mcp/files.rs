@@ -71,15 +71,7 @@ impl Roots {
             return refuse("`filename` has no `..` in it");
         }
         let (folder, file) = self.place(path)?;
-        write_privately(&folder, &file, bytes).map_err(|error| {
-            if error.kind() == io::ErrorKind::InvalidFilename {
-                let what = "`filename` is too long, or holds what this system takes in no name";
-                return Fault::BadArguments { what: what.into() };
-            }
-            let path = folder.join(&file);
-            let what = format!("{} could not be written: {error}", path.display());
-            Fault::Internal { what }
-        })
+        write_into(&folder, &file, bytes)
     }
 
     /// The real folder and the name in it.
@@ -146,8 +138,36 @@ fn refuse<T>(what: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::BadArguments { what: what.into() })
 }
 
+/// Writes the file into a folder that was found good, and which somebody may have changed since.
+fn write_into(folder: &Path, file: &Path, bytes: &[u8]) -> Result<PathBuf, Fault> {
+    use io::ErrorKind as Kind;
+    let Err(error) = write_privately(folder, file, bytes) else {
+        return Ok(folder.join(file));
+    };
+    let folder = folder.display();
+    let is = |kinds: &[Kind]| kinds.contains(&error.kind());
+    if is(&[Kind::InvalidFilename]) {
+        refuse("`filename` is too long, or holds what this system takes in no name")
+    } else if is(&[Kind::NotFound, Kind::NotADirectory]) {
+        refuse(format!(
+            "the folder {folder} was removed or replaced during the call, and nothing is written \
+             through a link; see what it is now, or take a `filename` elsewhere"
+        ))
+    } else if is(&[Kind::IsADirectory]) {
+        refuse("`filename` is a folder")
+    } else if is(&[Kind::PermissionDenied, Kind::ReadOnlyFilesystem]) {
+        refuse(format!(
+            "this user may not write into the folder {folder}; take a `filename` elsewhere"
+        ))
+    } else {
+        let file = file.display();
+        let what = format!("{file} could not be written into {folder}: {error}");
+        Err(Fault::Internal { what })
+    }
+}
+
 /// Under a fresh name first, so that no reader sees half a file and no link is followed.
-fn write_privately(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+fn write_privately(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
     let inside = Folder::open(folder)?;
     let own = std::process::id();
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
@@ -169,7 +189,7 @@ fn write_privately(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<PathB
             let _ = inside.remove(&temporary);
             return Err(error);
         }
-        return Ok(folder.join(name));
+        return Ok(());
     }
     Err(last)
 }
@@ -179,6 +199,10 @@ pub(super) mod tests {
     use super::*;
     use protocol::error::ErrorCode;
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A user who has nothing.
+    #[cfg(unix)]
+    const NOBODY: u32 = 65_534;
 
     /// A folder that goes away with its test.
     pub(in crate::mcp) struct Scratch(PathBuf);
@@ -286,19 +310,92 @@ pub(super) mod tests {
         let (inside, link) = (scratch.folder("work/in"), scratch.path("link"));
         std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
         let over = std::sync::atomic::AtomicBool::new(false);
-        let written = std::thread::scope(|threads| {
+        let tried = std::thread::scope(|threads| {
             threads.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     renameat_with(CWD, &inside, CWD, &link, RenameFlags::EXCHANGE).unwrap();
                 }
             });
             let tries = (0..5_000).map(|_| roots.write("in/a.png", &["png"], b"x"));
-            let written = tries.filter(Result::is_ok).count();
+            let tried: Vec<_> = tries.collect();
             over.store(true, Ordering::Relaxed);
-            written
+            tried
         });
-        assert!(written > 0, "no try found the folder");
+        assert!(tried.iter().any(Result::is_ok), "no try found the folder");
+        for failed in tried.into_iter().filter(Result::is_err) {
+            refused(failed);
+        }
         assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_was_changed_since_it_was_found_is_told_as_such() {
+        let scratch = Scratch::new();
+        let (elsewhere, link) = (scratch.folder("elsewhere/in"), scratch.path("link"));
+        std::os::unix::fs::symlink(scratch.path("elsewhere"), &link).unwrap();
+        fs::write(scratch.path("file"), "kept").unwrap();
+        let changed = [
+            link.clone(),
+            link.join("in"),
+            scratch.path("file"),
+            scratch.path("gone"),
+        ];
+        for folder in changed {
+            let told = refused(write_into(&folder, Path::new("a.png"), b"x"));
+            let name = folder.display().to_string();
+            assert!(told.contains(&name) && told.contains("replaced"), "{told}");
+        }
+        scratch.folder("elsewhere/a.png");
+        let folder = scratch.path("elsewhere");
+        refused(write_into(&folder, Path::new("a.png"), b"x"));
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn to_write_somewhere_takes_no_right_to_list_what_is_there() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let scratch = Scratch::new();
+        let (inside, shut) = (scratch.folder("work/out/in"), scratch.folder("work/shut"));
+        let roots = scratch.roots();
+        let all = ["work/out/in", "work/out", "work/shut", "work", "."];
+        for (folder, mode) in all.into_iter().zip([0o300, 0o100, 0o500, 0o100, 0o100]) {
+            let folder = scratch.path(folder);
+            fs::set_permissions(&folder, PermissionsExt::from_mode(mode)).unwrap();
+            // Whoever may not do this is a common user already.
+            let _ = chown(&folder, Some(NOBODY), None);
+        }
+        let (written, told) = as_common_user(|| {
+            let written = roots.write("out/in/a.png", &["png"], b"x");
+            (written, roots.write("shut/a.png", &["png"], b"x"))
+        });
+        let told = refused(told);
+        let name = shut.display().to_string();
+        assert!(told.contains(&name) && told.contains("may not"), "{told}");
+        for folder in all.into_iter().rev() {
+            fs::set_permissions(scratch.path(folder), PermissionsExt::from_mode(0o700)).unwrap();
+        }
+        assert_eq!(written.unwrap(), inside.join("a.png"));
+        assert_eq!(fs::read_dir(&shut).unwrap().count(), 0);
+    }
+
+    /// Does it with the rights of a user who is not root.
+    #[cfg(target_os = "linux")]
+    fn as_common_user<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+        use rustix::process::{Uid, geteuid, getuid};
+        std::thread::scope(|threads| {
+            let acting = threads.spawn(|| {
+                if geteuid().is_root() {
+                    // Of this thread alone, which ends with it.
+                    let nobody = Uid::from_raw(NOBODY);
+                    rustix::thread::set_thread_res_uid(getuid(), nobody, getuid()).unwrap();
+                }
+                act()
+            });
+            acting.join().unwrap()
+        })
     }
 
     #[test]
@@ -360,7 +457,6 @@ pub(super) mod tests {
     #[cfg(unix)]
     fn an_output_folder_of_another_user_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
-        const NOBODY: u32 = 65_534;
         let scratch = Scratch::new();
         let (output, state) = (scratch.folder("output"), scratch.folder("state"));
         let roots = Roots::new(Path::new("/"), None, &[], &output, &state);

@@ -6,16 +6,36 @@ pub(super) use system::Folder;
 #[cfg(unix)]
 mod system {
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, renameat, unlinkat};
+    use rustix::io::Errno;
+    use std::ffi::OsStr;
     use std::fs::File;
     use std::io;
-    use std::os::fd::OwnedFd;
+    use std::os::fd::{AsFd, OwnedFd};
     use std::path::Path;
 
-    /// To go through a folder takes no right to list it.
+    /// To go through a folder takes no right to list it (POSIX calls it `O_SEARCH`).
     #[cfg(target_os = "linux")]
     const THROUGH: OFlags = OFlags::PATH;
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd"))]
+    const THROUGH: OFlags = OFlags::from_bits_retain(libc::O_SEARCH.cast_unsigned());
+    /// Others have no such flag.
+    #[cfg(not(any(
+        target_os = "linux",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd"
+    )))]
     const THROUGH: OFlags = OFlags::RDONLY;
+
+    /// One part of the way, which is no link.
+    fn enter(from: impl AsFd, part: &OsStr) -> io::Result<OwnedFd> {
+        let flags = THROUGH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(from, part, flags, Mode::empty()).map_err(|error| match error {
+            // A link, in the words of POSIX and of FreeBSD.
+            Errno::LOOP | Errno::MLINK => io::ErrorKind::NotADirectory.into(),
+            other => other.into(),
+        })
+    }
 
     /// See the module's own words.
     #[derive(Debug)]
@@ -25,14 +45,14 @@ mod system {
         /// Opens the folder at `path`, which is a real one (`fs::canonicalize`).
         ///
         /// # Errors
-        /// Also when any part of the path has become a link since.
+        /// `NotADirectory` when any part of the path has become a link or a file since, `NotFound`
+        /// when it is gone.
         pub(in crate::mcp) fn open(path: &Path) -> io::Result<Self> {
-            let flags = THROUGH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mut parts = path.components();
             let root = parts.next().ok_or(io::ErrorKind::NotFound)?;
-            let mut folder = openat(CWD, root.as_os_str(), flags, Mode::empty())?;
+            let mut folder = enter(CWD, root.as_os_str())?;
             for part in parts {
-                folder = openat(&folder, part.as_os_str(), flags, Mode::empty())?;
+                folder = enter(&folder, part.as_os_str())?;
             }
             Ok(Self(folder))
         }
