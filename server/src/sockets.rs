@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stranger::Bounded;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -30,6 +30,9 @@ const SEND_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take, with a peer that has proven itself or has to learn
 /// that it is not paired. Other strangers are let go at once: displaced ones would pile up.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// Unpaired peers for which that is waited at once: an extension dials each port with one socket, and of
+/// a flood of wrong proofs each would else cost a file for a second.
+pub const FAREWELLS_MAX: usize = 16;
 
 /// Where a connection was accepted.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,7 @@ pub struct Sockets {
     handle: Handle,
     table: Table,
     next: Arc<AtomicU64>,
+    farewells: Arc<Semaphore>,
 }
 
 /// How effects reach a socket. Cheap to clone.
@@ -120,6 +124,7 @@ impl Sockets {
             handle,
             table,
             next: Arc::new(AtomicU64::new(1)),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
         }
     }
 
@@ -177,6 +182,7 @@ impl Sockets {
                 }
             }
         };
+        let mut farewell = None;
         // Gives whether the peer's half of the closing handshake is waited for.
         let send = async {
             while let Some(out) = outbox.recv().await {
@@ -186,7 +192,10 @@ impl Sockets {
                 };
                 let sent = tokio::time::timeout(SEND_MAX, sink.send(message)).await;
                 if let Some(code) = last {
-                    return code == close::NOT_PAIRED || admitted.load(Ordering::Relaxed);
+                    if code == close::NOT_PAIRED {
+                        farewell = self.farewells.try_acquire().ok();
+                    }
+                    return farewell.is_some() || admitted.load(Ordering::Relaxed);
                 }
                 if !matches!(sent, Ok(Ok(()))) {
                     break;

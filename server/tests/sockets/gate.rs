@@ -2,6 +2,7 @@
 
 use crate::rig::{Browser, PATIENCE, Server, ask};
 use interlock::listen::{self, STRANGERS_MAX};
+use interlock::sockets::FAREWELLS_MAX;
 use protocol::EXTENSION_ID;
 use protocol::limits::CONNECT_MAX;
 use protocol::ports::PortRange;
@@ -299,6 +300,57 @@ async fn displace_a_stranger() -> std::time::Duration {
     let read = tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "still open after {PATIENCE:?}");
     began.elapsed()
+}
+
+#[tokio::test]
+async fn many_wrong_proofs_are_let_go_without_a_farewell() {
+    // As above: one try in five is quick enough.
+    let mut quickest = PATIENCE;
+    for _ in 0..5 {
+        quickest = quickest.min(dismiss_a_liar().await);
+        if quickest < FAREWELL {
+            return;
+        }
+    }
+    panic!("{quickest:?}");
+}
+
+/// How long a wrong proof that never answers the close is kept, beside as many as are waited for.
+async fn dismiss_a_liar() -> std::time::Duration {
+    let server = Server::start();
+    let mut liars = Vec::new();
+    for _ in 0..FAREWELLS_MAX {
+        liars.push(liar(server.port).await);
+    }
+    let began = std::time::Instant::now();
+    let mut last = liar(server.port).await;
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, last.read_to_end(&mut rest)).await;
+    assert!(read.is_ok(), "still open after {PATIENCE:?}");
+    assert!(rest.ends_with(&4401_u16.to_be_bytes()), "it is told why");
+    began.elapsed()
+}
+
+/// A socket that has said `hello` and a wrong proof, and heard the challenge.
+async fn liar(port: u16) -> TcpStream {
+    let hello = serde_json::json!({"type": "hello", "versions": ["2.0"],
+        "nonceExt": "5a".repeat(32), "extensionId": EXTENSION_ID,
+        "browserId": "liar", "browserName": "liar"});
+    let proof = serde_json::json!({"type": "proof", "mac": "5a".repeat(32)});
+    let mut stream = upgraded(port).await;
+    for text in [hello.to_string(), proof.to_string()] {
+        // Masked with zeros (RFC 6455, 5.2).
+        let mut frame = vec![0x81, 0x80 | 126];
+        frame.extend((text.len() as u16).to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(text.as_bytes());
+        stream.write_all(&frame).await.unwrap();
+    }
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("challenge") {
+        said.push(stream.read_u8().await.unwrap());
+    }
+    stream
 }
 
 #[tokio::test]
