@@ -14,6 +14,8 @@ usage() {
     SIM_SEED=…               replay one seed of the simulation
 ./build.sh bench             figures, beside two peers where npm is there; written to benches/FIGURES.md
     --quick                  a tenth of the samples, written nowhere
+./build.sh torture [PART [TIMES]]
+                             kill worker, server, extension or browser under four agents, hundreds of times
 ./build.sh soak [MINUTES]    new seeds of the simulation, for ten minutes unless said otherwise
 ./build.sh fuzz [SECONDS [BODY…]]
                              grow the corpus of bad input, a minute for each body unless said otherwise
@@ -230,6 +232,11 @@ bench() {
   INTERLOCK_BIN=$interlock cargo run --quiet --locked --release -p interlock-benches -- "${words[@]}"
 }
 
+# torture [PART [TIMES]]: prints what deaths cost.
+torture() { run_steps "${build_steps[@]}" "Chromium|bring_chromium"; run_torture "$@"; }
+
+run_torture() { INTERLOCK_BIN=$interlock cargo run --quiet --locked -p interlock-e2e --bin torture -- "$@"; }
+
 bring_peers() {
   if ! has npm; then
     say "    left out: they need node and npm"
@@ -354,6 +361,7 @@ case ${1:-build} in
   demo) demo ;;
   test) shift; run_tests "$@" ;;
   bench) shift; bench "$@" ;;
+  torture) shift; torture "$@" ;;
   soak) shift; soak "$@" ;;
   fuzz) shift; fuzz "$@" ;;
   -h | --help | help) usage ;;

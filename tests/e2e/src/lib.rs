@@ -30,6 +30,7 @@ mod person;
 mod ports;
 mod screen;
 mod site;
+mod torture;
 mod wait;
 mod world;
 
@@ -43,5 +44,6 @@ pub use person::Person;
 pub use ports::PortBlock;
 pub use screen::{Color, Picture, Screen};
 pub use site::{Request, Site};
+pub use torture::{AGENTS, Death, Toll, torture};
 pub use wait::{LIMIT, until, within};
 pub use world::{Options, Shown, World, binary};

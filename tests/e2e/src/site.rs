@@ -45,12 +45,15 @@ impl Request {
     }
 }
 
-/// The running site; dropping it closes the listener.
+/// The running site; dropping the last clone closes the listener.
+#[derive(Clone)]
 pub struct Site {
     port: u16,
     log: Arc<Mutex<Vec<Request>>>,
-    server: JoinHandle<()>,
+    _server: Arc<Server>,
 }
+
+struct Server(JoinHandle<()>);
 
 impl Site {
     /// Starts the site on a port that the system picks.
@@ -61,7 +64,11 @@ impl Site {
         let port = listener.local_addr()?.port();
         let log = Arc::new(Mutex::new(Vec::new()));
         let server = tokio::spawn(serve(listener, Arc::clone(&log)));
-        Ok(Self { port, log, server })
+        Ok(Self {
+            port,
+            log,
+            _server: Arc::new(Server(server)),
+        })
     }
 
     /// The address of `path` (which begins with a slash) on this site.
@@ -103,10 +110,9 @@ impl Site {
     /// How often the counter `name` was reported: clicks, timers, whatever a page counts there.
     #[must_use]
     pub fn hits(&self, name: &str) -> usize {
-        self.requests_of("/hit")
-            .iter()
-            .filter(|request| request.get("name") == name)
-            .count()
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let hit = |one: &&Request| one.path == "/hit" && one.get("name") == name;
+        log.iter().filter(hit).count()
     }
 
     /// Waits until the counter `name` was reported `count` times at least.
@@ -118,9 +124,9 @@ impl Site {
     }
 }
 
-impl Drop for Site {
+impl Drop for Server {
     fn drop(&mut self) {
-        self.server.abort();
+        self.0.abort();
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Options {
     pub rebound: Option<&'static str>,
     /// The key of a certificate that the browser trusts, see [`Start::trusted`].
     pub trusted: Option<String>,
+    /// Whether `chrome://extensions` is in developer mode, as for whoever loads a folder there.
+    pub developer: bool,
     /// Who sees the browser.
     pub shown: Shown,
 }
@@ -129,6 +131,9 @@ impl World {
             let folder = world.folder.path.join("screen");
             world.screen = Some(Screen::start(&folder, &world.folder.mark).await?);
         }
+        if options.developer {
+            world.switch_on_developer_mode()?;
+        }
         let extension = options.extension.unwrap_or_else(|| world.extension());
         world.start_browser(&extension).await?;
         Ok(world)
@@ -150,6 +155,14 @@ impl World {
             "interlock extension failed: {}",
             String::from_utf8_lossy(&done.stderr)
         );
+    }
+
+    /// Before the profile's first start: afterwards it is the browser's own.
+    fn switch_on_developer_mode(&self) -> Result<()> {
+        let folder = self.folder.path.join("profile/Default");
+        fs::create_dir_all(&folder)?;
+        let settings = r#"{"extensions":{"ui":{"developer_mode":true}}}"#;
+        fs::write(folder.join("Preferences"), settings).context("writing the preferences")
     }
 
     async fn start_browser(&mut self, extension: &Path) -> Result<()> {

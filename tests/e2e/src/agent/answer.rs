@@ -43,6 +43,18 @@ impl Answer {
         self.error.is_none()
     }
 
+    /// The error code of a tool that failed.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        let result = &self.raw["result"];
+        match (&self.error, result["_meta"]["code"].as_str()) {
+            (None, _) => None,
+            (Some(_), Some(code)) => Some(code),
+            // A JSON-RPC error, or a failure without a code: neither should be.
+            (Some(_), None) => Some("no code"),
+        }
+    }
+
     /// Whether it failed with this error code, as a whole word of the answer.
     #[must_use]
     pub fn failed_with(&self, code: &str) -> bool {
