@@ -174,13 +174,20 @@ impl Sessions {
 
     /// Takes a session out of the store; it is an orphan until it comes back.
     pub fn restore(&mut self, id: SessionId, record: SessionRecord, now: Instant) {
-        let peer = Peer {
-            alias: record.alias,
-            label: record.label,
-        };
-        if self.by_alias.contains_key(&peer.alias) || self.known.len() >= limits::SESSIONS_MAX {
+        if self.known.len() >= limits::SESSIONS_MAX {
             return;
         }
+        // One of two that have the same alias has ended, and its record was not removed any more:
+        // which one, shows when the other comes back.
+        let alias = if self.by_alias.contains_key(&record.alias) {
+            self.free_alias()
+        } else {
+            record.alias
+        };
+        let peer = Peer {
+            alias,
+            label: record.label,
+        };
         self.by_alias.insert(peer.alias.clone(), id.clone());
         let session = Session {
             peer,
@@ -466,7 +473,7 @@ impl Sessions {
         now: Instant,
     ) {
         let id = open.session_id.clone();
-        self.forget_carrier(&id);
+        self.part_from_carrier(&id);
         let Some(session) = self.known.get_mut(&id) else {
             return;
         };
@@ -492,14 +499,22 @@ impl Sessions {
         });
     }
 
-    fn forget_carrier(&mut self, id: &SessionId) {
+    /// What was asked by the socket that carried it, and has not begun, was the wish of a server
+    /// that may be dead: whoever lives asks again.
+    fn part_from_carrier(&mut self, id: &SessionId) {
         match self.known.get(id).map(|session| session.presence) {
-            Some(Presence::Connected { socket } | Presence::Standby { socket }) => {
-                if let Some(carried) = self.by_socket.get_mut(&socket) {
-                    carried.remove(id);
-                }
+            Some(Presence::Connected { socket }) => {
+                self.unload(socket, id);
+                self.tell(SessionEvent::Orphaned { id: id.clone() });
             }
+            Some(Presence::Standby { socket }) => self.unload(socket, id),
             Some(Presence::Orphaned | Presence::Ending) | None => {}
+        }
+    }
+
+    fn unload(&mut self, socket: SocketId, id: &SessionId) {
+        if let Some(carried) = self.by_socket.get_mut(&socket) {
+            carried.remove(id);
         }
     }
 

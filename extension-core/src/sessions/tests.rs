@@ -180,6 +180,11 @@ fn of_two_sockets_the_older_stays_when_it_answers() {
     assert_eq!(sessions.poll_timeout(), None);
 }
 
+/// What the silent one had asked for and had not begun is nobody's wish any more.
+fn orphaned() -> SessionEvent {
+    SessionEvent::Orphaned { id: id("x") }
+}
+
 #[test]
 fn of_two_sockets_the_newer_takes_over_when_the_older_is_silent() {
     let mut sessions = connected("x");
@@ -195,7 +200,7 @@ fn of_two_sockets_the_newer_takes_over_when_the_older_is_silent() {
     };
     assert_eq!(
         events(&mut sessions),
-        vec![resumed, SessionEvent::Superseded { socket: A }]
+        vec![orphaned(), resumed, SessionEvent::Superseded { socket: A }]
     );
     sessions.handle_down(A, None, Instant(5_001));
     assert_eq!(
@@ -217,7 +222,7 @@ fn the_newer_takes_over_when_the_older_closes_meanwhile() {
         socket: B,
         outcome: Outcome::Resumed,
     };
-    assert_eq!(events(&mut sessions), vec![resumed]);
+    assert_eq!(events(&mut sessions), vec![orphaned(), resumed]);
 }
 
 #[test]
@@ -279,6 +284,16 @@ fn a_restored_session_is_an_orphan_that_its_token_resumes() {
         socket: A,
     };
     assert_eq!(events(&mut sessions), vec![refused, resumed]);
+}
+
+#[test]
+fn of_two_records_with_one_alias_neither_session_is_lost() {
+    let record = connected("x").record(&id("x")).unwrap();
+    let mut sessions = Sessions::new(Instant(0));
+    sessions.restore(id("x"), record.clone(), Instant(0));
+    sessions.restore(id("y"), record, Instant(0));
+    let alias = |name| sessions.get(&id(name)).unwrap().peer.alias.clone();
+    assert_eq!((alias("x").0, alias("y").0), ("a1".into(), "a2".into()));
 }
 
 #[test]
