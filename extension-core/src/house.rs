@@ -7,6 +7,7 @@
 use crate::effect::ChromeCall;
 use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
+use protocol::error::Peer;
 use protocol::{Deadlines, Fault, Instant, SessionId, TabId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -88,6 +89,15 @@ struct Group {
     /// Tabs that wait until the group is made or the person has dropped theirs. Each is in here
     /// once at most, and leaves when it closes or is to be elsewhere.
     waiting: Vec<TabId>,
+}
+
+impl Group {
+    /// Called and coloured as its session is.
+    fn show(&mut self, peer: &Peer) {
+        let number: usize = peer.alias.0.trim_start_matches('a').parse().unwrap_or(0);
+        self.title.clone_from(&peer.label);
+        self.color = number % COLORS.len();
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -249,19 +259,29 @@ impl House {
     }
 
     /// Puts a tab into its session's group.
-    pub fn group(
-        &mut self,
-        session: &SessionId,
-        number: usize,
-        title: &str,
-        tab: TabId,
-        now: Instant,
-    ) {
-        let group = self.groups.entry(session.clone()).or_default();
-        group.title = title.to_owned();
-        group.color = number % COLORS.len();
+    pub fn group(&mut self, session: &SessionId, peer: &Peer, tab: TabId, now: Instant) {
+        self.groups.entry(session.clone()).or_default().show(peer);
         self.settle_group(tab);
         self.join(session, tab, now);
+    }
+
+    /// A tab that a session has had since before this life of the worker, in the group that Chrome
+    /// shows it in, if any. What Chrome still tells of its way there is no move of the person's.
+    pub fn take_over(
+        &mut self,
+        session: &SessionId,
+        peer: &Peer,
+        tab: TabId,
+        group: Option<i64>,
+        now: Instant,
+    ) {
+        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
+        let Some(id) = group else { return };
+        let group = self.groups.entry(session.clone()).or_default();
+        if group.stage == Stage::Absent {
+            group.stage = Stage::Made(id);
+            group.show(peer);
+        }
     }
 
     /// One at a time, until there is a group.

@@ -258,6 +258,12 @@ impl TabFacts {
     pub fn tab(&self) -> Option<TabId> {
         u32::try_from(self.id).ok().map(TabId)
     }
+
+    /// Its group, when it stands in one.
+    #[must_use]
+    pub fn group(&self) -> Option<i64> {
+        Some(self.group_id).filter(|id| *id > 0)
+    }
 }
 
 /// Why a call to Chrome failed: its `message`. For debugger commands that is the inner message.
@@ -266,6 +272,14 @@ impl TabFacts {
 pub struct ChromeError {
     /// As Chrome says it.
     pub message: String,
+}
+
+impl ChromeError {
+    /// Chrome is stopping this worker, and took the call no more, whatever it was.
+    #[must_use]
+    pub fn is_of_a_dying_worker(&self) -> bool {
+        self.message.starts_with("No SW")
+    }
 }
 
 /// What a person may ask for.

@@ -183,14 +183,7 @@ impl Extension {
                 let Some(Session { peer, .. }) = self.sessions.get(id) else {
                     return;
                 };
-                let number = peer
-                    .alias
-                    .0
-                    .trim_start_matches('a')
-                    .parse()
-                    .unwrap_or_default();
-                let label = peer.label.clone();
-                self.house.group(id, number, &label, tab, now);
+                self.house.group(id, peer, tab, now);
                 self.house.set_discardable(tab, false);
             }
             Owner::Person | Owner::Free | Owner::Undetermined => {

@@ -5,6 +5,13 @@ fn session() -> SessionId {
     SessionId::new("s").unwrap()
 }
 
+fn peer(number: usize, label: &str) -> Peer {
+    Peer {
+        alias: protocol::Alias(format!("a{number}")),
+        label: label.into(),
+    }
+}
+
 fn tab(id: u32, window: i64, active: bool) -> TabFacts {
     TabFacts {
         id: id.into(),
@@ -276,8 +283,8 @@ fn a_tab_that_is_gone_only_under_the_id_that_was_named_is_closed_under_its_new_o
 #[test]
 fn a_session_has_one_group_however_many_tabs_come_at_once() {
     let mut house = house(&[]);
-    house.group(&session(), 1, "x", TabId(1), Instant(0));
-    house.group(&session(), 1, "x", TabId(2), Instant(0));
+    house.group(&session(), &peer(1, "x"), TabId(1), Instant(0));
+    house.group(&session(), &peer(1, "x"), TabId(2), Instant(0));
     let (request, call) = asked(&mut house);
     assert!(matches!(
         call,
@@ -315,10 +322,10 @@ const DRAGGING: &str = "Tabs cannot be edited right now (user may be dragging a 
 #[test]
 fn a_tab_joins_its_sessions_group_when_the_person_has_dropped_theirs() {
     let mut house = house(&[]);
-    house.group(&session(), 0, "x", TabId(1), Instant(0));
+    house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
     let (request, _) = asked(&mut house);
     house.handle_done(request, Ok(json!(5)), Instant(0));
-    house.group(&session(), 0, "x", TabId(2), Instant(1));
+    house.group(&session(), &peer(0, "x"), TabId(2), Instant(1));
     let (request, call) = asked(&mut house);
     house.handle_done(request, refused(DRAGGING), Instant(2));
     assert_eq!(events(&mut house), []);
@@ -343,7 +350,7 @@ fn a_tab_joins_its_sessions_group_when_the_person_has_dropped_theirs() {
 fn a_tab_that_goes_while_it_is_grouped_leaves_its_group_as_it_is() {
     let mut house = house(&[]);
     for tab in [1, 2, 3] {
-        house.group(&session(), 0, "x", TabId(tab), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(tab), Instant(0));
     }
     // The first of them is gone before there is a group: the next makes it, and one alone.
     let (request, _) = asked(&mut house);
@@ -359,7 +366,7 @@ fn a_tab_that_goes_while_it_is_grouped_leaves_its_group_as_it_is() {
     };
     assert_eq!(into(&call), Some((TabId(3), Some(5))));
     house.handle_done(request, refused("No tab with id: 3."), Instant(3));
-    house.group(&session(), 0, "x", TabId(4), Instant(4));
+    house.group(&session(), &peer(0, "x"), TabId(4), Instant(4));
     assert_eq!(into(&asked(&mut house).1), Some((TabId(4), Some(5))));
 }
 
@@ -405,7 +412,7 @@ fn other() -> SessionId {
 const LEAVE: [fn(&mut House, TabId, Instant); 3] = [
     |house, tab, _| house.handle_closed(tab),
     House::ungroup,
-    |house, tab, now| house.group(&other(), 1, "y", tab, now),
+    |house, tab, now| house.group(&other(), &peer(1, "y"), tab, now),
 ];
 
 #[test]
@@ -415,8 +422,8 @@ fn a_group_is_made_though_the_tab_that_made_it_left_while_the_person_dragged() {
         .flat_map(|early| LEAVE.map(|leave| (early, leave)))
     {
         let mut house = house(&[]);
-        house.group(&session(), 0, "x", TabId(1), Instant(0));
-        house.group(&session(), 0, "x", TabId(2), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(2), Instant(0));
         let (request, _) = asked(&mut house);
         if early {
             leave(&mut house, TabId(1), Instant(1));
@@ -426,7 +433,7 @@ fn a_group_is_made_though_the_tab_that_made_it_left_while_the_person_dragged() {
             leave(&mut house, TabId(1), Instant(100));
         }
         let mut grouped = grouped_after_the_drag(&mut house, Instant(100));
-        house.group(&session(), 0, "x", TabId(3), Instant(20_000));
+        house.group(&session(), &peer(0, "x"), TabId(3), Instant(20_000));
         grouped.extend(grouped_after_the_drag(&mut house, Instant(20_000)));
         grouped.retain(|(tab, _)| *tab != TabId(1));
         let group = grouped.first().map(|(_, group)| *group).unwrap();
@@ -438,7 +445,7 @@ fn a_group_is_made_though_the_tab_that_made_it_left_while_the_person_dragged() {
 fn tabs_that_wait_out_a_drag_ask_for_their_new_group_one_at_a_time() {
     let mut house = house(&[]);
     for id in 1..=3 {
-        house.group(&session(), 0, "x", TabId(id), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(id), Instant(0));
     }
     let mut now = Instant(0);
     for _ in 0..20 {
@@ -457,10 +464,10 @@ fn tabs_that_wait_out_a_drag_ask_for_their_new_group_one_at_a_time() {
 fn a_tab_that_left_while_it_waited_for_its_group_does_not_come_into_it() {
     for leave in LEAVE {
         let mut house = house(&[]);
-        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
         let (request, _) = asked(&mut house);
-        house.group(&session(), 0, "x", TabId(2), Instant(0));
-        house.group(&session(), 0, "x", TabId(3), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(2), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(3), Instant(0));
         leave(&mut house, TabId(2), Instant(1));
         events(&mut house);
         house.handle_done(request, Ok(json!(5)), Instant(2));
@@ -477,11 +484,11 @@ fn a_tab_that_left_while_it_was_grouped_is_not_pulled_back_after_the_drag() {
     {
         let mut house = house(&[]);
         if made {
-            house.group(&session(), 0, "x", TabId(1), Instant(0));
+            house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
             let (request, _) = asked(&mut house);
             house.handle_done(request, Ok(json!(5)), Instant(0));
         }
-        house.group(&session(), 0, "x", TabId(2), Instant(1));
+        house.group(&session(), &peer(0, "x"), TabId(2), Instant(1));
         let (late, _) = asked(&mut house);
         leave(&mut house, TabId(2), Instant(2));
         // The person has dropped theirs: what was asked later comes through.
@@ -495,7 +502,7 @@ fn a_tab_that_left_while_it_was_grouped_is_not_pulled_back_after_the_drag() {
 #[test]
 fn a_tab_that_was_grouped_or_closed_since_is_not_taken_out_after_the_drag() {
     let after: [fn(&mut House); 2] = [
-        |house| house.group(&session(), 0, "x", TabId(1), Instant(1)),
+        |house| house.group(&session(), &peer(0, "x"), TabId(1), Instant(1)),
         |house| house.handle_closed(TabId(1)),
     ];
     for after in after {
@@ -516,7 +523,7 @@ fn a_tab_that_was_grouped_or_closed_since_is_not_taken_out_after_the_drag() {
 fn a_tab_that_gets_another_id_is_grouped_under_that_unless_it_left() {
     for (early, leaves) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut house = house(&[]);
-        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
         let (request, _) = asked(&mut house);
         if early {
             house.handle_replaced(TabId(1), TabId(9));
@@ -540,13 +547,13 @@ fn a_tab_that_gets_another_id_is_grouped_under_that_unless_it_left() {
 #[test]
 fn a_session_that_comes_again_does_not_pull_back_the_tabs_it_had() {
     let mut house = house(&[]);
-    house.group(&session(), 0, "x", TabId(1), Instant(0));
+    house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
     let (request, _) = asked(&mut house);
     house.handle_done(request, refused(DRAGGING), Instant(1));
     house.forget(&session());
     let moved = Instant(1) + OWN_MOVE;
     assert_eq!(house.poll_timeout(), Some(moved), "nothing is tried again");
-    house.group(&session(), 0, "x", TabId(2), Instant(2));
+    house.group(&session(), &peer(0, "x"), TabId(2), Instant(2));
     let grouped = grouped_after_the_drag(&mut house, Instant(2));
     assert_eq!(grouped, [(TabId(2), 5)]);
 }
@@ -555,12 +562,12 @@ fn a_session_that_comes_again_does_not_pull_back_the_tabs_it_had() {
 fn a_dissolved_group_is_made_anew_once_however_many_tabs_come_at_once() {
     for overtaken in [false, true] {
         let mut house = house(&[]);
-        house.group(&session(), 0, "x", TabId(1), Instant(0));
+        house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
         let (request, _) = asked(&mut house);
         house.handle_done(request, Ok(json!(4)), Instant(0));
-        house.group(&session(), 0, "x", TabId(2), Instant(1));
+        house.group(&session(), &peer(0, "x"), TabId(2), Instant(1));
         let (first, _) = asked(&mut house);
-        house.group(&session(), 0, "x", TabId(3), Instant(1));
+        house.group(&session(), &peer(0, "x"), TabId(3), Instant(1));
         let (second, _) = asked(&mut house);
         let gone = || refused("No group with id: 4.");
         house.handle_done(first, gone(), Instant(2));
@@ -654,4 +661,28 @@ fn an_unknown_answer_changes_nothing() {
     house.handle_done(99, Ok(json!({"id": 1})), Instant(0));
     house.handle_intent_written("nope");
     assert_eq!(events(&mut house), vec![]);
+}
+
+#[test]
+fn a_group_of_the_workers_former_life_is_joined_and_its_echoes_are_no_moves_of_the_persons() {
+    let mut house = house(&[]);
+    let label = peer(0, "x");
+    house.take_over(&session(), &label, TabId(1), Some(77), Instant(0));
+    house.take_over(&session(), &label, TabId(2), None, Instant(0));
+    assert!(house.moved_by_us(TabId(1), Instant(500)) && house.moved_by_us(TabId(2), Instant(500)));
+    assert!(!house.moved_by_us(TabId(1), Instant(501)));
+    house.group(&session(), &label, TabId(3), Instant(1));
+    let (_, call) = asked(&mut house);
+    let joins = ChromeCall::GroupTab {
+        tab: TabId(3),
+        group: Some(77),
+        title: "x".into(),
+        color: COLORS[0],
+    };
+    assert_eq!(call, joins);
+    house.retitle(&session(), "y");
+    assert!(matches!(
+        asked(&mut house).1,
+        ChromeCall::TitleGroup { group: 77, .. }
+    ));
 }
