@@ -86,7 +86,10 @@ function failed(fallen, why) {
 async function giveUp() {
   over = true;
   queue.length = 0;
-  chrome.alarms.create('interlock', { delayInMinutes: 1 });
+  // Every minute, for one alarm alone could come while this worker still lives.
+  chrome.alarms.create('interlock', { periodInMinutes: 1 });
+  // What wakes it would keep it alive: the next worker listens again.
+  for (const [event, listener] of listening) if (event !== chrome.alarms.onAlarm) event.removeListener(listener);
   for (const { tabId, attached } of await chrome.debugger.getTargets()) {
     // Other debuggers' attachments refuse.
     if (attached && tabId) chrome.debugger.detach({ tabId }).catch(() => {});
@@ -110,8 +113,13 @@ const EVENTS = {
   tabs: ['onCreated', 'onUpdated', 'onRemoved', 'onReplaced', 'onMoved', 'onAttached', 'onActivated'],
   webNavigation: ['onCreatedNavigationTarget', 'onCommitted'],
 };
+const listening = [];
 for (const [api, names] of Object.entries(EVENTS)) {
-  for (const name of names) chrome[api][name].addListener((...args) => forward(`${api}.${name}`, ...args));
+  for (const name of names) {
+    const listener = (...args) => forward(`${api}.${name}`, ...args);
+    chrome[api][name].addListener(listener);
+    listening.push([chrome[api][name], listener]);
+  }
 }
 chrome.runtime.onConnect.addListener((port) => {
   if (port.name !== 'popup') return port.disconnect();
