@@ -29,7 +29,7 @@ use crate::tabs::{Slot, TabEvent, Tabs};
 use crate::view::View;
 use people::Seen;
 use protocol::frame::Outcome;
-use protocol::{Envelope, Instant, SessionId, TabId, limits};
+use protocol::{Envelope, Fault, Instant, SessionId, TabId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -133,6 +133,11 @@ impl Extension {
             Input::SocketText { socket, text } => self.links.handle_text(socket, &text, now),
             Input::SocketClosed { socket, code } => self.links.handle_closed(socket, code, now),
             Input::Browser(event) => self.handle_browser(event, now),
+            // The next life answers for what was under way.
+            Input::Done {
+                outcome: Err(error),
+                ..
+            } if error.is_of_a_dying_worker() => {}
             Input::Done {
                 request: RequestId::Page(request),
                 outcome,
@@ -348,7 +353,19 @@ impl Extension {
         let later = self.held.split_off(&WriteId(write.0 + 1));
         let due = std::mem::replace(&mut self.held, later);
         for held in due.into_values().flatten() {
-            self.release(held, now);
+            match held {
+                // After a death nobody would know that it had begun, and it would run again.
+                Held::Begin { call } if !ok => self.refuse_to_begin(call, now),
+                Held::Dialog { call, .. } if !ok => {
+                    self.answer(call, Err(Fault::StoreRefused.into()));
+                }
+                Held::Begin { .. }
+                | Held::Intent { .. }
+                | Held::Dialog { .. }
+                | Held::Open { .. }
+                | Held::Answer { .. }
+                | Held::Reply(_) => self.release(held, now),
+            }
         }
     }
 

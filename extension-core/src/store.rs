@@ -88,9 +88,8 @@ impl Store {
         Some(batch)
     }
 
-    /// The write has ended. Those that wait go on either way: a store that refuses must not stop
-    /// every agent; the person is told (see [`Store::refused`]), and it is written again with the
-    /// next news.
+    /// The write has ended. What a refused one held is written again with the next news, and the
+    /// person is told (see [`Store::refused`]).
     pub fn handle_written(&mut self, write: WriteId, ok: bool) {
         let Some(batch) = self.flying.take_if(|batch| batch.write == write) else {
             return;

@@ -284,6 +284,8 @@ pub enum Fault {
         limit: usize,
         frees: &'static str,
     },
+    /// The browser stores nothing more.
+    StoreRefused,
     Internal {
         what: String,
     },
@@ -324,7 +326,7 @@ impl Fault {
             Self::Cancelled { .. } => ErrorCode::Cancelled,
             Self::OutcomeUnknown { .. } => ErrorCode::OutcomeUnknown,
             Self::ResultTooLarge { .. } => ErrorCode::ResultTooLarge,
-            Self::LimitReached { .. } => ErrorCode::LimitReached,
+            Self::LimitReached { .. } | Self::StoreRefused => ErrorCode::LimitReached,
             Self::Internal { .. } => ErrorCode::Internal,
         }
     }
@@ -455,6 +457,9 @@ impl Fault {
             Self::LimitReached { bound, limit, .. } => {
                 format!("The limit of {limit} {bound} is reached.")
             }
+            Self::StoreRefused => {
+                "The browser's disk is full, or refuses to be written; the call did nothing.".into()
+            }
             Self::Internal { what } => format!("Interlock made a mistake: {what}."),
         }
     }
@@ -526,6 +531,9 @@ impl Fault {
                 "Ask for less: return a part of the value, or picture one element (`target`), without `fullPage`, or as `jpeg`.".into()
             }
             Self::LimitReached { frees, .. } => format!("{frees}."),
+            Self::StoreRefused => {
+                "Ask the user to free disk space where the browser's profile is; until then look, but do not act.".into()
+            }
             Self::Internal { .. } => {
                 "This is a fault of Interlock, not of the page; its log names the place. Trying once more may help.".into()
             }

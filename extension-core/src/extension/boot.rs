@@ -11,7 +11,7 @@ use crate::links::{Identity, Links};
 use crate::pages::Pages;
 use crate::sessions::Sessions;
 use crate::store::{self, Store};
-use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner, Tabs};
+use crate::tabs::{Duty, SeatRecord, TabRecord, TabRecordOwner, Tabs};
 use protocol::pairing::to_hex;
 use protocol::{BrowserId, Instant, SessionId, TabId, limits};
 use rand_chacha::ChaCha20Rng;
@@ -19,6 +19,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// The browser's id once more: sessions are bound to it, and without it every one of them is lost.
+pub(super) const SPARE_ID: &str = "browserId";
 /// How many hex digits of its id name a browser that has no name yet.
 const NAME_DIGITS: usize = 4;
 
@@ -106,6 +108,7 @@ impl Extension {
         let mut seats: BTreeMap<SessionId, SeatRecord> = BTreeMap::new();
         let mut begun: BTreeSet<TabId> = BTreeSet::new();
         let mut calls = Vec::new();
+        let mut makings = Vec::new();
         for (key, value) in stored {
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
             let read = match kind {
@@ -117,18 +120,19 @@ impl Extension {
                     tab_records.insert(TabId(tab), record);
                     Some(())
                 }),
-                "call" => parse_call_key(key).and_then(|(session, wire_id)| {
-                    calls.push((key, session, wire_id, store::read::<CallRecord>(value)?));
-                    Some(())
+                "call" => parse_call_key(key).map(|(session, wire_id)| {
+                    let record = store::read(value).unwrap_or_else(|| self.unread_call(key));
+                    calls.push((key, session, wire_id, record));
                 }),
                 "making" => {
-                    self.drop_half_made(rest, tabs);
+                    makings.push(rest);
                     self.store.delete(key.clone());
                     Some(())
                 }
                 "paused" => store::read::<bool>(value).map(drop),
                 "ports" => store::read::<Vec<u16>>(value).map(drop),
                 "browser" => store::read::<BrowserFacts>(value).map(drop),
+                SPARE_ID => store::read::<BrowserId>(value).map(drop),
                 // Nobody's that we know.
                 _ => Some(()),
             };
@@ -145,6 +149,9 @@ impl Extension {
                 begun.extend(record.tab);
             }
             self.calls.restore(session, wire_id, record);
+        }
+        for nonce in makings {
+            self.drop_half_made(nonce, tabs, &tab_records);
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
@@ -170,9 +177,22 @@ impl Extension {
         match key {
             "paused" => self.store.put(key.to_owned(), &true),
             // It has just been made anew.
-            "browser" => {}
+            "browser" | SPARE_ID => {}
             _ => self.store.delete(key.to_owned()),
         }
+    }
+
+    /// A call of which nothing is known but that it had begun: it must not run again.
+    fn unread_call(&mut self, key: &str) -> CallRecord {
+        let text = format!("what is stored as {key} cannot be read");
+        self.effects.push_back(Effect::Log { text });
+        let record = CallRecord {
+            tab: None,
+            response: None,
+            ended: true,
+        };
+        self.store.put(key.to_owned(), &record);
+        record
     }
 
     /// The debugger of the former life may still be on a tab that was a session's, and the person
@@ -186,11 +206,23 @@ impl Extension {
 
     fn adopt(&mut self, tab: TabId, record: &TabRecord, now: Instant) {
         match (&record.owner, &record.leaving) {
-            (TabRecordOwner::Session(owner, _), _) => {
+            (TabRecordOwner::Session(owner, duty), leaving) => {
                 self.adopt_page(tab, now);
-                if self.sessions.get(owner).is_none() {
+                let grouped = self.facts.get(&tab).and_then(TabFacts::group);
+                match self.sessions.get(owner) {
+                    Some(session) => {
+                        // The group of a borrowed tab may be the person's.
+                        let own = *duty == Duty::Made && leaving.is_none();
+                        let group = grouped.filter(|_| own);
+                        self.house.take_over(owner, &session.peer, tab, group, now);
+                    }
                     // Nobody's agent works in it any more.
-                    self.pages.clear(tab, now);
+                    None => {
+                        self.pages.clear(tab, now);
+                        if grouped.is_some() {
+                            self.house.ungroup(tab, now);
+                        }
+                    }
                 }
             }
             (TabRecordOwner::Free(..), Some(_)) => self.adopt_page(tab, now),
@@ -199,14 +231,20 @@ impl Extension {
         }
     }
 
-    /// A tab whose making the worker's death cut short: its caller asks again, so it is closed.
-    fn drop_half_made(&mut self, nonce: &str, tabs: &[TabFacts]) {
+    /// A tab whose making the worker's death cut short: its caller asks again, so it is closed. One
+    /// that has an owner was made; only the end of its intent was not written any more.
+    fn drop_half_made(
+        &mut self,
+        nonce: &str,
+        tabs: &[TabFacts],
+        owned: &BTreeMap<TabId, TabRecord>,
+    ) {
         let mark = format!("{MARK}{nonce}");
         for facts in tabs
             .iter()
             .filter(|facts| facts.url == mark || facts.pending_url == mark)
         {
-            if let Some(tab) = facts.tab() {
+            if let Some(tab) = facts.tab().filter(|tab| !owned.contains_key(tab)) {
                 self.house.close(tab, Some(facts.window_id));
             }
         }
@@ -226,17 +264,22 @@ fn browser_facts(
     rng: &mut ChaCha20Rng,
     store: &mut Store,
 ) -> BrowserFacts {
-    if let Some(facts) = entity::<BrowserFacts>(stored, "browser") {
-        return facts;
-    }
-    let id: String = to_hex(&child_seed(rng)).chars().take(32).collect();
-    let name = id.chars().take(NAME_DIGITS).collect();
-    let facts = BrowserFacts {
-        id: BrowserId(id),
-        name,
+    let spare = entity::<BrowserId>(stored, SPARE_ID);
+    let facts = entity::<BrowserFacts>(stored, "browser");
+    let id = match (&facts, &spare) {
+        (Some(facts), _) => facts.id.clone(),
+        (None, Some(id)) => id.clone(),
+        (None, None) => BrowserId(to_hex(&child_seed(rng)).chars().take(32).collect()),
     };
-    store.put("browser".into(), &facts);
-    facts
+    if spare.as_ref() != Some(&id) {
+        store.put(SPARE_ID.into(), &id);
+    }
+    facts.unwrap_or_else(|| {
+        let name = id.0.chars().take(NAME_DIGITS).collect();
+        let facts = BrowserFacts { id, name };
+        store.put("browser".into(), &facts);
+        facts
+    })
 }
 
 fn entity<T: serde::de::DeserializeOwned>(
@@ -353,7 +396,10 @@ mod tests {
             "call/a": {"v": 1, "e": {}},
         }));
         // A pause is a person's word: in doubt it holds.
-        assert_eq!(set.keys().collect::<Vec<_>>(), ["browser", "paused"]);
+        assert_eq!(
+            set.keys().collect::<Vec<_>>(),
+            ["browser", "browserId", "paused"]
+        );
         assert_eq!(set["paused"], json!({"v": store::VERSION, "e": true}));
         let gone = [
             "call/a",
@@ -365,9 +411,26 @@ mod tests {
             "tab/seven",
         ];
         assert_eq!(remove, gone);
-        assert_eq!(said.len(), set.len() + remove.len(), "{said:?}");
-        for key in set.keys().chain(&remove) {
+        let told = || set.keys().filter(|key| *key != SPARE_ID).chain(&remove);
+        assert_eq!(said.len(), told().count(), "{said:?}");
+        for key in told() {
             assert!(said.iter().any(|line| line.contains(key)), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_browsers_id_outlives_the_record_that_names_it() {
+        let spare = json!({"v": store::VERSION, "e": "an id"});
+        for damaged in [json!(null), json!({"v": 9, "e": {}}), json!([])] {
+            let stored = json!({"browser": damaged, "browserId": spare});
+            let (set, _, _) = first_write(stored);
+            assert_eq!(set["browser"]["e"], json!({"id": "an id", "name": "an i"}));
+        }
+        let whole = json!({"v": store::VERSION, "e": {"id": "b", "name": "work"}});
+        for damaged in [json!(null), json!({"v": store::VERSION, "e": "another"})] {
+            let (set, _, _) = first_write(json!({"browser": whole, "browserId": damaged}));
+            assert_eq!(set.get("browser"), None);
+            assert_eq!(set["browserId"]["e"], "b");
         }
     }
 
@@ -376,6 +439,7 @@ mod tests {
         let entity = |body: Value| json!({"v": store::VERSION, "e": body});
         let (set, remove, _) = first_write(json!({
             "browser": entity(json!({"id": "b", "name": "work"})),
+            "browserId": entity(json!("b")),
             "call/x/c-1": entity(json!({"tab": 7})),
             "seat/x": entity(json!({"current": "never", "had": false})),
             "tab/7": entity(json!({"owner": {"session": ["x", "made"]}})),
@@ -389,6 +453,7 @@ mod tests {
         let entity = |body: Value| json!({"v": store::VERSION, "e": body});
         let (set, remove, said) = first_write(json!({
             "browser": entity(json!({"id": "b", "name": "work"})),
+            "browserId": entity(json!("b")),
             "paused": entity(json!(true)),
             "ports": entity(json!([8765])),
             "of a later version": 1,

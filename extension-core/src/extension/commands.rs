@@ -172,20 +172,31 @@ impl Extension {
     /// A running call must end: its caller is answered now, its turn when the page has settled.
     pub(super) fn stop(&mut self, id: CallId, tab: TabId, fault: Fault, now: Instant) {
         if self.waiting_for_disk.remove(&id) {
-            if let Some(call) = self.calls.get_mut(id) {
-                // It never acted: nothing of it is kept.
-                call.begun = false;
-                if let Caller::Server { wire_id, .. } = &call.caller {
-                    self.store.delete(call_key(&call.session, wire_id));
-                }
-            }
-            self.answer(id, Err(fault.into()));
-            self.note(|| Trace::TurnEnded { call: id });
-            self.tabs.handle_never_began(id, now);
+            self.never_begin(id, fault, now);
         } else {
             self.answer(id, Err(fault.into()));
             self.pages.stop(id, tab, now);
         }
+    }
+
+    /// Its *begun* could not be written.
+    pub(super) fn refuse_to_begin(&mut self, id: CallId, now: Instant) {
+        if self.waiting_for_disk.remove(&id) {
+            self.never_begin(id, Fault::StoreRefused, now);
+        }
+    }
+
+    /// It never acted: nothing of it is kept.
+    fn never_begin(&mut self, id: CallId, fault: Fault, now: Instant) {
+        if let Some(call) = self.calls.get_mut(id) {
+            call.begun = false;
+            if let Caller::Server { wire_id, .. } = &call.caller {
+                self.store.delete(call_key(&call.session, wire_id));
+            }
+        }
+        self.answer(id, Err(fault.into()));
+        self.note(|| Trace::TurnEnded { call: id });
+        self.tabs.handle_never_began(id, now);
     }
 
     /// `new`, `select`, `close`, `release` or `handoff` is done.

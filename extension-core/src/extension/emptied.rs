@@ -1,6 +1,7 @@
 //! What is left of the store when the core has fallen over it again and again: who the sessions
 //! are and which tabs they have lost, so that each is told (`design/worker.md`, *Panic*).
 
+use super::boot::SPARE_ID;
 use crate::store;
 use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner};
 use protocol::frame::LostTab;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Keys that stay as they are. The browser's id is among them: sessions are bound to it.
-const KEPT: [&str; 3] = ["browser", "paused", "ports"];
+const KEPT: [&str; 4] = ["browser", SPARE_ID, "paused", "ports"];
 
 /// `stored` without tabs and calls. The tabs are the person's from then on; a session that owned
 /// any gets `tabs_lost` with their last URLs. What cannot be read is left out.

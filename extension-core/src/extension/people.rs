@@ -274,7 +274,7 @@ impl Extension {
         }
         if self.store.refused() {
             all.push(
-                "Chrome's storage is full: tabs may be lost when the browser restarts.".into(),
+                "Chrome's disk is full: agents can look, but not act, until there is space.".into(),
             );
         }
         (!all.is_empty()).then(|| all.join(" "))

@@ -2,7 +2,7 @@
 
 use crate::effect::{ChromeCall, Effect};
 use crate::files::Config;
-use crate::input::{Boot, ProbeAnswer, SocketId, TabFacts, WriteId};
+use crate::input::{Boot, ProbeAnswer, RequestId, SocketId, TabFacts, WriteId};
 use crate::{Extension, Input};
 use protocol::frame::{BegunState, HelloAck, Limits, LostTab, SessionOpen};
 use protocol::pairing::{Secret, Transcript};
@@ -142,6 +142,8 @@ struct Peer {
     stored: BTreeMap<String, Value>,
     replies: usize,
     probes: Vec<u16>,
+    /// What Chrome was asked.
+    asked: Vec<RequestId>,
 }
 
 impl Peer {
@@ -160,6 +162,7 @@ impl Peer {
             stored: BTreeMap::new(),
             replies: 0,
             probes: Vec::new(),
+            asked: Vec::new(),
         };
         peer.extension.discovery.connect_now(8765, START);
         let answer = ProbeAnswer::Interlock { daemon: false };
@@ -206,7 +209,7 @@ impl Peer {
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "a world of five effects; the others change nothing that is asserted"
+        reason = "a world of six effects; the others change nothing that is asserted"
     )]
     fn tell(&mut self, input: Input) {
         self.extension.handle_input(input, self.now);
@@ -223,6 +226,7 @@ impl Peer {
                 }
                 Effect::Reply { .. } => self.replies += 1,
                 Effect::Probe { port } => self.probes.push(port),
+                Effect::Ask { request, .. } => self.asked.push(request),
                 _ => {}
             }
         }
@@ -334,6 +338,95 @@ fn no_answer_overtakes_the_word_that_the_session_is_open() {
         json!({"action": "select", "tabId": 99}),
     );
     assert_eq!(peer.answers(), ["later", "early"]);
+}
+
+/// The two calls of one write land one after the other: a death between them leaves the intent.
+#[test]
+fn a_tab_that_was_made_is_not_closed_though_its_intent_is_still_there() {
+    let marked = || TabFacts {
+        url: format!("{}0a", crate::house::MARK),
+        ..facts(7)
+    };
+    let made = json!({"owner": {"session": ["s", "made"]}, "url": ""});
+    for (has_owner, closes) in [(true, false), (false, true)] {
+        let mut entities = vec![("session/s", stored_session()), ("making/0a", json!("0a"))];
+        entities.extend(has_owner.then(|| ("tab/7", made.clone())));
+        let mut extension = boot(stored(&entities), vec![marked(), facts(8)]);
+        let mut asked = std::iter::from_fn(|| extension.poll_effect());
+        let counts = |effect| {
+            let call = if let Effect::Ask { call, .. } = effect {
+                Some(call)
+            } else {
+                None
+            };
+            matches!(call, Some(ChromeCall::WindowTabs { .. }))
+        };
+        assert_eq!(asked.any(counts), closes, "owned: {has_owner}");
+    }
+}
+
+#[test]
+fn what_could_not_be_written_does_not_begin_and_says_why() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.person(crate::PersonAction::Give {
+        tab_id: TabId(7),
+        session_id: id(),
+    });
+    peer.write();
+    peer.asked.clear();
+    for wire_id in ["w1", "w2"] {
+        peer.command(wire_id, "browser_evaluate", json!({"function": "() => 1"}));
+        while let Some(write) = peer.writes.pop() {
+            peer.tell(Input::Written { write, ok: false });
+        }
+        assert_eq!(peer.code(wire_id), Some(ErrorCode::LimitReached));
+        assert!(peer.asked.is_empty(), "{wire_id} has begun");
+        peer.heard.clear();
+    }
+    peer.command("w3", "browser_evaluate", json!({"function": "() => 1"}));
+    peer.write();
+    assert!(!peer.asked.is_empty(), "there is space again");
+}
+
+#[test]
+fn a_call_whose_record_cannot_be_read_is_not_asked_for_again() {
+    let mut stored = stored(&[("session/s", stored_session())]);
+    stored.insert("call/s/w".into(), Value::Null);
+    let mut peer = Peer::connected_with(Limits::default(), boot(stored, vec![facts(7)]));
+    peer.write();
+    let begun = peer.heard.iter().find_map(|frame| {
+        if let Frame::SessionOpened(opened) = frame {
+            Some(opened.begun.clone())
+        } else {
+            None
+        }
+    });
+    let begun = begun.unwrap();
+    assert_eq!(begun.len(), 1);
+    assert_eq!(begun[0].wire_id.as_str(), "w");
+    assert!(matches!(begun[0].state, BegunState::Unknown { .. }));
+}
+
+#[test]
+fn a_worker_that_chrome_is_stopping_answers_nothing_its_next_life_does() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.person(crate::PersonAction::Give {
+        tab_id: TabId(7),
+        session_id: id(),
+    });
+    peer.write();
+    peer.command("w", "browser_evaluate", json!({"function": "() => 1"}));
+    peer.write();
+    let asked = peer.asked.pop().unwrap();
+    let message = "No SW".to_owned();
+    let outcome = Err(crate::input::ChromeError { message });
+    peer.tell(Input::Done {
+        request: asked,
+        outcome,
+    });
+    assert_eq!(peer.code("w"), None);
 }
 
 #[test]
@@ -525,13 +618,17 @@ fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
     assert_eq!(told(extension.tabs.take_lost(&id())), expected);
 }
 
+/// The record of the session that every [`Peer`] opens.
+fn stored_session() -> Value {
+    let token = protocol::pairing::to_hex(&<[u8; 32]>::from(Sha256::digest("t")));
+    json!({"alias": "a1", "label": "one", "token": token, "port": 8765})
+}
+
 /// A session that has lost tab 9, and asks as `held` to release tab 7: the answer waits for the disk.
 fn with_a_loss(limits: Limits, url: &str) -> Peer {
-    let token = protocol::pairing::to_hex(&<[u8; 32]>::from(Sha256::digest("t")));
-    let session = json!({"alias": "a1", "label": "one", "token": token, "port": 8765});
     let lost = json!({"owner": {"session": ["s", "made"]}, "url": url});
     let entities = stored(&[
-        ("session/s", session),
+        ("session/s", stored_session()),
         ("seat/s", json!({"current": {"tab": 9}, "had": true})),
         ("tab/9", lost),
     ]);

@@ -10,13 +10,13 @@ use protocol::pairing::Secret;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Rejects when Chrome does not tell its tabs: without them nothing can be restored.
+/// Rejects when Chrome tells its tabs or its store not: without them nothing can be restored.
 pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     let mut seed = [0; 32];
     chrome::random_values(&mut seed);
     // Asked first and read last, so that Chrome finds them meanwhile.
     let tabs = JsFuture::from(chrome::query_tabs(&js_sys::Object::new())?);
-    let mut stored = storage::read_all().await;
+    let mut stored = storage::read_all().await?;
     if start_empty {
         stored = emptied(&stored);
         storage::replace_all(&stored).await?;

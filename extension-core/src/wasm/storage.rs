@@ -6,17 +6,11 @@ use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-/// All that is stored. A store that cannot be read counts as empty: better sessions that are told
-/// what they lost than a browser without any.
-pub(super) async fn read_all() -> BTreeMap<String, Value> {
-    match all().await {
-        Ok(stored) => entities(&stored),
-        Err(error) => {
-            let why = convert::chrome_error(&error);
-            log::note(&format!("the store cannot be read: {why}"));
-            BTreeMap::new()
-        }
-    }
+/// All that is stored. Rejects when it cannot be read: an empty store would be another browser to
+/// every session, and what is begun in it would be written over theirs.
+pub(super) async fn read_all() -> Result<BTreeMap<String, Value>, JsValue> {
+    let stored = JsFuture::from(chrome::stored(&JsValue::NULL)?).await?;
+    Ok(entities(&stored))
 }
 
 /// An entity that cannot be read is `null`: the core knows by that what to delete and tells of it,
@@ -24,10 +18,6 @@ pub(super) async fn read_all() -> BTreeMap<String, Value> {
 pub(super) fn entities(stored: &JsValue) -> BTreeMap<String, Value> {
     let entity = |(key, value): (String, Option<Value>)| (key, value.unwrap_or_default());
     convert::fields(stored).map(entity).collect()
-}
-
-async fn all() -> Result<JsValue, JsValue> {
-    JsFuture::from(chrome::stored(&JsValue::NULL)?).await
 }
 
 /// Forgets everything but `kept`.

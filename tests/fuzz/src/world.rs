@@ -438,7 +438,7 @@ impl World {
         if let Some(model) = &self.model {
             assert_eq!(model.unsettled(), [], "never settled");
         }
-        let known = ["browser", "ports", "paused"];
+        let known = ["browser", "browserId", "ports", "paused"];
         let mut kept = self.storage.keys();
         let kept = kept.find(|key| is_ours(key) && !known.contains(&key.as_str()));
         assert_eq!(kept, None, "left in the store");
@@ -454,7 +454,15 @@ impl World {
 pub(crate) fn is_ours(key: &str) -> bool {
     let kind = key.split('/').next().unwrap_or_default();
     [
-        "session", "seat", "tab", "call", "making", "browser", "ports", "paused",
+        "session",
+        "seat",
+        "tab",
+        "call",
+        "making",
+        "browser",
+        "browserId",
+        "ports",
+        "paused",
     ]
     .contains(&kind)
 }

@@ -352,7 +352,7 @@ impl World {
         let kept: Vec<&String> = self
             .storage
             .keys()
-            .filter(|key| !matches!(key.as_str(), "browser" | "ports" | "paused"))
+            .filter(|key| !matches!(key.as_str(), "browser" | "browserId" | "ports" | "paused"))
             .collect();
         if !kept.is_empty() {
             return Err(format!("invariant 7: left in the store: {kept:?}"));
