@@ -112,12 +112,15 @@ const EVENTS = {
   runtime: ['onInstalled', 'onStartup'],
   tabs: ['onCreated', 'onUpdated', 'onRemoved', 'onReplaced', 'onMoved', 'onAttached', 'onActivated'],
   webNavigation: ['onCreatedNavigationTarget', 'onCommitted'],
+  windows: ['onFocusChanged'],
 };
+// The person may work in a window of any type.
+const FILTERS = { windows: [{ windowTypes: ['normal', 'popup', 'app', 'devtools'] }] };
 const listening = [];
 for (const [api, names] of Object.entries(EVENTS)) {
   for (const name of names) {
     const listener = (...args) => forward(`${api}.${name}`, ...args);
-    chrome[api][name].addListener(listener);
+    chrome[api][name].addListener(listener, ...(FILTERS[api] ?? []));
     listening.push([chrome[api][name], listener]);
   }
 }

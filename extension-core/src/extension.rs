@@ -313,6 +313,7 @@ impl Extension {
             }
             PageEvent::DialogClosed { tab } => self.tabs.handle_dialog_closed(tab, now),
             PageEvent::CanceledByUser => self.pause(now),
+            PageEvent::FrontLent { own, persons } => self.house.lend_front(own, persons),
             PageEvent::FrontTaken { own, persons } => self.house.give_front_back(own, persons),
         }
     }

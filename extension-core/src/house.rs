@@ -4,6 +4,8 @@
 //! Decides nothing about owners: it is told what to make, close, group and show, and says what
 //! became of it. Every question to Chrome is numbered; its answer comes back by that number.
 
+mod front;
+
 use crate::effect::ChromeCall;
 use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
@@ -23,7 +25,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(200);
 const TRIES_MAX: u32 = 50;
 /// How long after our own grouping a move of the tab is taken for an effect of it.
 const OWN_MOVE: Duration = Duration::from_millis(500);
-/// How long after a popup was announced its activation is undone.
+/// How long after a popup was announced its activation, and that of its window, are undone.
 const POPUP_ACTIVATES: Duration = Duration::from_secs(2);
 
 /// Chrome's group colours, by alias number.
@@ -153,6 +155,7 @@ enum Request {
     },
     Ignore,
     Front,
+    Persons,
     GiveBack {
         own: i64,
         persons: i64,
@@ -167,6 +170,8 @@ enum Timer {
     Count(TabId, i64),
     Moved(TabId),
     Popup(TabId),
+    /// A popup may still raise this window.
+    Raised(i64),
     /// Whoever waits for this session's group.
     Group(SessionId),
     Ungroup(TabId),
@@ -185,6 +190,12 @@ pub struct House {
     active: BTreeMap<i64, (TabId, Option<TabId>)>,
     /// The window that the person last worked in, as far as anyone asked.
     front: Option<i64>,
+    /// The window of any kind that the person works in, as far as told.
+    persons: Option<i64>,
+    /// The one before it, until when.
+    before: Option<(i64, Instant)>,
+    /// Windows in which an agent presses the mouse.
+    pressed: BTreeSet<i64>,
     /// Tabs that are on their way out: they keep no window open.
     closing: BTreeSet<TabId>,
     /// Windows that are getting a blank tab in the place of their last one.
@@ -212,6 +223,9 @@ impl House {
             last: 0,
             active,
             front: None,
+            persons: None,
+            before: None,
+            pressed: BTreeSet::new(),
             closing: BTreeSet::new(),
             replacing: BTreeSet::new(),
             own_windows: Vec::new(),
@@ -353,6 +367,7 @@ impl House {
                 | Request::BringBack { .. }
                 | Request::Ignore
                 | Request::Front
+                | Request::Persons
                 | Request::GiveBack { .. }
                 | Request::Show => {}
             }
@@ -419,8 +434,11 @@ impl House {
         }
     }
 
-    /// A page in the hidden tab `opener` opened `tab`: its coming to the front is undone.
-    pub fn handle_popup(&mut self, opener: TabId, tab: TabId, now: Instant) {
+    /// A page in `opener` opened `tab` in `window`: what this took from the person is given back.
+    pub fn handle_popup(&mut self, opener: TabId, tab: TabId, window: Option<i64>, now: Instant) {
+        if let Some(window) = window {
+            self.popup_raises(opener, window, now);
+        }
         let in_front = |one: TabId| {
             self.active
                 .iter()
@@ -471,6 +489,7 @@ impl House {
                 | Request::Create { .. }
                 | Request::Ignore
                 | Request::Front
+                | Request::Persons
                 | Request::GiveBack { .. }
                 | Request::Show => {}
             }
@@ -491,6 +510,7 @@ impl House {
             Timer::Count(tab, window) => Timer::Count(name(tab), window),
             Timer::Moved(tab) => Timer::Moved(name(tab)),
             Timer::Popup(tab) => Timer::Popup(name(tab)),
+            Timer::Raised(window) => Timer::Raised(window),
             Timer::Group(session) => Timer::Group(session),
             Timer::Ungroup(tab) => Timer::Ungroup(name(tab)),
             Timer::BringBack(tab) => Timer::BringBack(name(tab)),
@@ -550,19 +570,10 @@ impl House {
                 }
             }
             Request::GiveBack { own, persons } => {
-                let front = outcome.ok().filter(|front| front["focused"] == true);
-                let front = front.and_then(|front| front["id"].as_i64());
-                // A slow window manager has not raised the other one yet.
-                if front == Some(own) || front == Some(persons) {
-                    self.ask(Request::Ignore, ChromeCall::FocusWindow { window: persons });
-                }
+                self.give_back(own, persons, outcome.ok().as_ref());
             }
-            Request::Front => {
-                let window = outcome
-                    .ok()
-                    .and_then(|window| window.get("id").and_then(Value::as_i64));
-                self.front = window.or(self.front);
-            }
+            Request::Front => self.front = window_id(outcome).or(self.front),
+            Request::Persons => self.found_persons(window_id(outcome)),
             Request::Ignore => {}
         }
     }
@@ -582,7 +593,7 @@ impl House {
                         self.bring_back(tab);
                     }
                 }
-                Timer::Moved(_) | Timer::Popup(_) => {}
+                Timer::Moved(_) | Timer::Popup(_) | Timer::Raised(_) => {}
             }
         }
     }
@@ -601,13 +612,6 @@ impl House {
     /// A popup opened: which window is it in? The answer shows in [`House::front_tab`].
     pub fn find_front(&mut self) {
         self.ask(Request::Front, ChromeCall::LastFocusedWindow);
-    }
-
-    /// A press may have brought the window `own` to the front: the person's gets it back, unless they
-    /// have gone on to another one, or to another program.
-    pub fn give_front_back(&mut self, own: i64, persons: i64) {
-        let what = Request::GiveBack { own, persons };
-        self.ask(what, ChromeCall::FocusedWindow);
     }
 
     /// The tab in front of the person, as far as it is known.
@@ -811,6 +815,10 @@ impl House {
         }
         self.join_waiting(&session, now);
     }
+}
+
+fn window_id(answer: Result<Value, ChromeError>) -> Option<i64> {
+    answer.ok()?.get("id").and_then(Value::as_i64)
 }
 
 /// "Tabs cannot be edited right now (user may be dragging a tab)."

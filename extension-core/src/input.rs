@@ -167,6 +167,12 @@ pub enum BrowserEvent {
         /// In which window.
         window: i64,
     },
+    /// `windows.onFocusChanged`, of a window of any type. That none of Chrome's has the keyboard is
+    /// no news: Chrome says it in between, too.
+    WindowFocused {
+        /// Which one.
+        window: i64,
+    },
     /// `webNavigation.onCreatedNavigationTarget`: the true opener of a popup.
     NavigationTarget {
         /// The tab whose page opened it.

@@ -76,6 +76,14 @@ pub enum PageEvent {
     },
     /// The person pressed *Cancel* on the debugging bar.
     CanceledByUser,
+    /// The mouse is about to be pressed in the window `own`, and the person is in `persons`. Once
+    /// [`PageEvent::FrontTaken`] follows, however the call ends.
+    FrontLent {
+        /// The tab's.
+        own: i64,
+        /// Where the person is.
+        persons: i64,
+    },
     /// A press may have brought the window `own` to the front: the window `persons` was there before.
     FrontTaken {
         /// The tab's.
@@ -109,6 +117,11 @@ impl Out {
 
     fn settled(&mut self, call: CallId, tab: TabId) {
         self.event(PageEvent::Settled { call, tab });
+    }
+
+    fn front_lent(&mut self, front: Front) {
+        let Front { own, persons } = front;
+        self.event(PageEvent::FrontLent { own, persons });
     }
 
     fn front_taken(&mut self, front: Front) {

@@ -99,6 +99,7 @@ impl Extension {
             extension.effects.extend(said);
         }
         extension.restore(&stored, &tabs, now);
+        extension.house.find_persons();
         extension.settle(now);
         extension
     }

@@ -45,6 +45,7 @@ impl Extension {
                 self.house.handle_activated(tab, window);
                 self.pages.handle_shown(tab, now);
             }
+            BrowserEvent::WindowFocused { window } => self.house.handle_focused(window, now),
             BrowserEvent::NavigationTarget {
                 source,
                 tab,
@@ -52,7 +53,8 @@ impl Extension {
             } => {
                 self.tabs.handle_popup(tab, source, now);
                 if matches!(self.tabs.owner(source), Some(Owner::Session(_))) {
-                    self.house.handle_popup(source, tab, now);
+                    let window = self.facts.get(&tab).map(|facts| facts.window_id);
+                    self.house.handle_popup(source, tab, window, now);
                 }
                 if matches!(self.tabs.owner(tab), Some(Owner::Session(_))) {
                     self.pages.new_tab_opened(source, tab);

@@ -586,7 +586,7 @@ fn a_dissolved_group_is_made_anew_once_however_many_tabs_come_at_once() {
 #[test]
 fn the_front_is_given_back_when_the_person_has_dropped_their_tab() {
     let mut house = house(&[tab(1, 10, true)]);
-    house.handle_popup(TabId(2), TabId(3), Instant(0));
+    house.handle_popup(TabId(2), TabId(3), None, Instant(0));
     house.handle_activated(TabId(3), 10);
     let (request, call) = asked(&mut house);
     assert_eq!(call, ChromeCall::ActivateTab { tab: TabId(1) });
@@ -606,13 +606,13 @@ fn a_popup_of_a_hidden_tab_gives_the_front_back_in_either_order() {
     let before = [tab(1, 10, true), tab(2, 10, false)];
     let mut first = house(&before);
     first.handle_activated(TabId(3), 10);
-    first.handle_popup(TabId(2), TabId(3), Instant(0));
+    first.handle_popup(TabId(2), TabId(3), None, Instant(0));
     assert_eq!(
         asked(&mut first).1,
         ChromeCall::ActivateTab { tab: TabId(1) }
     );
     let mut second = house(&before);
-    second.handle_popup(TabId(2), TabId(3), Instant(0));
+    second.handle_popup(TabId(2), TabId(3), None, Instant(0));
     second.handle_activated(TabId(3), 10);
     assert_eq!(
         asked(&mut second).1,
@@ -624,7 +624,7 @@ fn a_popup_of_a_hidden_tab_gives_the_front_back_in_either_order() {
 fn a_popup_of_the_tab_in_front_may_stay_in_front() {
     let mut house = house(&[tab(1, 10, true)]);
     house.handle_activated(TabId(3), 10);
-    house.handle_popup(TabId(1), TabId(3), Instant(0));
+    house.handle_popup(TabId(1), TabId(3), None, Instant(0));
     assert_eq!(events(&mut house), vec![]);
 }
 
@@ -653,6 +653,99 @@ fn the_front_is_given_back_unless_the_person_has_gone_on() {
         });
         assert_eq!(asks.collect::<Vec<_>>(), Vec::from_iter(back));
     }
+}
+
+/// The windows that are asked to come to the front, whatever has the keyboard.
+fn brought_back(house: &mut House, focused: i64) -> Vec<i64> {
+    let mut brought = Vec::new();
+    loop {
+        let asks = events(house);
+        if asks.is_empty() {
+            return brought;
+        }
+        for ask in asks {
+            if let HouseEvent::Ask { request, call } = ask {
+                let window = json!({"id": focused, "focused": true});
+                house.handle_done(request, Ok(window), Instant(0));
+                if let ChromeCall::FocusWindow { window } = call {
+                    brought.push(window);
+                }
+            }
+        }
+    }
+}
+
+/// The person works in window 10. Window 20 shows tab 2, and tab 3 is hidden behind it.
+fn house_of_two_windows() -> House {
+    let mut house = house(&[tab(1, 10, true), tab(2, 20, true), tab(3, 20, false)]);
+    house.find_persons();
+    assert!(brought_back(&mut house, 10).is_empty());
+    house
+}
+
+#[test]
+fn a_window_that_a_popup_raises_gives_the_keyboard_back_in_either_order() {
+    // In front of its window or hidden, into that window or one of its own.
+    for (opener, window) in [(3, 20), (3, 30), (2, 20), (2, 30)] {
+        let mut first = house_of_two_windows();
+        first.handle_popup(TabId(opener), TabId(4), Some(window), Instant(5));
+        assert!(brought_back(&mut first, 10).is_empty());
+        first.handle_focused(window, Instant(50));
+        assert_eq!(brought_back(&mut first, window), [10]);
+        first.handle_focused(10, Instant(60));
+        // Later they go there themselves.
+        first.handle_focused(window, Instant(70));
+        assert!(brought_back(&mut first, window).is_empty());
+        let mut second = house_of_two_windows();
+        second.handle_focused(window, Instant(1));
+        second.handle_popup(TabId(opener), TabId(4), Some(window), Instant(5));
+        assert_eq!(brought_back(&mut second, window), [10]);
+    }
+}
+
+#[test]
+fn a_window_that_the_person_opens_or_goes_to_keeps_the_keyboard() {
+    // Out of a page that they look at.
+    let mut house = house_of_two_windows();
+    house.handle_popup(TabId(1), TabId(4), Some(30), Instant(5));
+    house.handle_focused(30, Instant(50));
+    assert!(brought_back(&mut house, 30).is_empty());
+    let mut house = house_of_two_windows();
+    house.handle_focused(30, Instant(1));
+    house.handle_popup(TabId(1), TabId(4), Some(30), Instant(5));
+    assert!(brought_back(&mut house, 30).is_empty());
+    // To a window that they went to long before a page behind it opened a tab there.
+    let mut house = house_of_two_windows();
+    house.handle_focused(20, Instant(1));
+    house.handle_popup(TabId(3), TabId(4), Some(20), Instant(5_000));
+    assert!(!brought_back(&mut house, 20).contains(&10));
+    // To the popup's, when it is old.
+    let mut house = house_of_two_windows();
+    house.handle_popup(TabId(3), TabId(4), Some(30), Instant(5));
+    house.handle_timeout(Instant(5_000));
+    house.handle_focused(30, Instant(5_000));
+    assert!(brought_back(&mut house, 30).is_empty());
+}
+
+#[test]
+fn what_a_press_opens_gives_the_keyboard_back_to_where_the_person_was_before_the_press() {
+    let mut house = house_of_two_windows();
+    house.lend_front(20, 10);
+    house.handle_focused(20, Instant(1));
+    assert!(
+        brought_back(&mut house, 20).is_empty(),
+        "the press is under way"
+    );
+    house.handle_popup(TabId(2), TabId(4), Some(30), Instant(2));
+    house.give_front_back(20, 10);
+    house.handle_focused(30, Instant(3));
+    assert_eq!(brought_back(&mut house, 30), [10]);
+    // When it is through, the window is as any other.
+    house.handle_focused(10, Instant(4));
+    house.handle_focused(20, Instant(5));
+    house.handle_popup(TabId(2), TabId(5), Some(40), Instant(6));
+    house.handle_focused(40, Instant(7));
+    assert!(brought_back(&mut house, 40).is_empty());
 }
 
 #[test]

@@ -11,6 +11,8 @@ use wasm_bindgen::JsValue;
 
 /// `frameId` of a tab's main frame.
 const MAIN_FRAME: i64 = 0;
+/// `chrome.windows.WINDOW_ID_NONE`.
+const NO_WINDOW: i64 = -1;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,6 +62,10 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
                 tab: activated.tab_id,
                 window: activated.window_id,
             })
+        }
+        "windows.onFocusChanged" => {
+            let window = facts(arguments.get(0)).filter(|id| *id != NO_WINDOW)?;
+            Some(BrowserEvent::WindowFocused { window })
         }
         "webNavigation.onCreatedNavigationTarget" => {
             let navigation: Navigation = facts(arguments.get(0))?;

@@ -2,8 +2,9 @@
 //! the keyboard, and its page cannot tell that anybody else is at work.
 
 use anyhow::{Context, Result};
-use e2e::{Agent, ExtensionPage, Options, Shown, World};
+use e2e::{Agent, ExtensionPage, Options, Person, Shown, World};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 async fn a_world_with_a_person() -> Result<World> {
     let options = Options {
@@ -292,4 +293,78 @@ async fn a_window_that_a_hidden_tab_opens_goes_behind_the_persons_at_once() -> R
     assert_eq!(page.groups().await?, ["one"]);
     assert!(person.works().await?);
     world.close().await
+}
+
+/// An agent's page of popups in a window behind the person's: in front there, or hidden.
+async fn popups_behind(
+    world: &World,
+    page: &ExtensionPage,
+    agent: &Agent,
+    shown: bool,
+) -> Result<i64> {
+    let tab = agent.open(&world.site.url("/popups?name=a")).await?;
+    if shown {
+        in_a_window_behind(page, tab).await?;
+        return Ok(tab);
+    }
+    let cover = agent.open_tab(&world.site.url("/form")).await?;
+    in_a_window_behind(page, cover).await?;
+    let tabs = page.tabs().await?;
+    let there = tabs.iter().find(|one| one.id == cover).context("no tab")?;
+    let window = there.window;
+    let drag = format!(
+        "chrome.tabs.move({tab}, {{windowId: {window}, index: 0}}).then(tab => tab.active)"
+    );
+    assert_eq!(page.evaluate(&drag).await?, false);
+    Ok(tab)
+}
+
+/// Waits until the person's page has lost the keyboard, and has had it again for a while: a press
+/// may take it before what it opens does.
+async fn keyboard_taken_and_back(person: &Person<'_>) -> Result<()> {
+    const A_WHILE: Duration = Duration::from_secs(1);
+    let (mut taken, mut since) = (false, Instant::now());
+    e2e::until("the person's page to have the keyboard again", async || {
+        let noticed = person.noticed().await?;
+        taken |= noticed.iter().any(|one| one == "blur");
+        if !noticed.is_empty() || !person.works().await? {
+            since = Instant::now();
+        }
+        Ok((taken && since.elapsed() > A_WHILE).then_some(()))
+    })
+    .await
+}
+
+/// Chrome raises the window of whatever a page opens, be the page hidden there or not.
+#[tokio::test]
+async fn what_an_agents_page_in_another_window_opens_gives_the_keyboard_back_to_the_persons()
+-> Result<()> {
+    for shown in [false, true] {
+        let world = a_world_with_a_person().await?;
+        let person = world.person().await?;
+        let window = world.screen().active_window()?;
+        let page = world.browser().extension_page("popup.html").await?;
+        let one = world.agent("one").await?;
+        let tab = popups_behind(&world, &page, &one, shown).await?;
+        for (words, opened) in [
+            (["link", "Open link"], "linked-a"),
+            (["button", "Open window"], "opened-a"),
+            (["button", "Open small"], "small-a"),
+        ] {
+            person.noticed().await?;
+            let clicked = one.click(tab, &words).await?;
+            assert!(clicked.is_ok(), "{clicked}");
+            e2e::until("the popup in its owner's list", async || {
+                Ok(one.tabs().await?.text.contains(opened).then_some(()))
+            })
+            .await?;
+            keyboard_taken_and_back(&person).await?;
+            assert_eq!(world.screen().active_window()?, window);
+            person.types(opened).await?;
+        }
+        assert_eq!(person.text().await?, "linked-aopened-asmall-a");
+        assert!(person.works().await?);
+        world.close().await?;
+    }
+    Ok(())
 }

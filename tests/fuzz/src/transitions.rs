@@ -118,6 +118,9 @@ fn event(world: &World, word: &str, rest: &str) -> Option<BrowserEvent> {
             tab: tab(next())?,
             window: next()?.parse().ok()?,
         },
+        "focused" => BrowserEvent::WindowFocused {
+            window: next()?.parse().ok()?,
+        },
         "replaced" => BrowserEvent::TabReplaced {
             removed: tab(next())?,
             added: tab(next())?,

@@ -47,8 +47,10 @@ impl Tab {
             wanted.push(next);
         }
         let (held, at) = (procedure.held(), procedure.poll_timeout());
-        if let (Some(front), None) = (lent, held.front) {
-            out.front_taken(front);
+        match (lent, held.front) {
+            (None, Some(front)) => out.front_lent(front),
+            (Some(front), None) => out.front_taken(front),
+            (None, None) | (Some(_), Some(_)) => {}
         }
         for wanted in wanted {
             let Wanted {

@@ -49,6 +49,7 @@ impl Chrome {
                 | PageEvent::Cleared { .. }
                 | PageEvent::DialogOpened { .. }
                 | PageEvent::DialogClosed { .. }
+                | PageEvent::FrontLent { .. }
                 | PageEvent::FrontTaken { .. }
                 | PageEvent::CanceledByUser => self.told.push(event),
             }
@@ -253,6 +254,7 @@ impl Chrome {
                 | PageEvent::Cleared { .. }
                 | PageEvent::DialogOpened { .. }
                 | PageEvent::DialogClosed { .. }
+                | PageEvent::FrontLent { .. }
                 | PageEvent::FrontTaken { .. }
                 | PageEvent::CanceledByUser => None,
             })
