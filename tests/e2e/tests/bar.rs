@@ -2,7 +2,7 @@
 //! its *Cancel* is the person's word that everything stops.
 
 use anyhow::Result;
-use e2e::{ExtensionPage, Options, Shown, World};
+use e2e::{ExtensionPage, Options, Person, Shown, World};
 use serde_json::json;
 
 async fn a_world_with_a_person() -> Result<World> {
@@ -20,15 +20,32 @@ async fn shows(popup: &ExtensionPage, text: &str) -> Result<()> {
     .await
 }
 
+/// Waits until the page in front of the person is as tall as `fits` says and moves no more, and
+/// tells how tall: bars glide in and out.
+async fn tall(person: &Person<'_>, what: &str, fits: impl Fn(i64) -> bool) -> Result<i64> {
+    /// Looks in a row that find it as it was.
+    const STILL: u32 = 10;
+    let (mut last, mut still) = (None, 0);
+    e2e::until(what, async || {
+        let now = person.reads("innerHeight").await?.as_i64();
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        Ok(now.filter(|now| fits(*now) && still >= STILL))
+    })
+    .await
+}
+
+/// By one and the same ref: with the debugging bar on its way and in its place, and with the person's
+/// bookmarks bar coming and going.
 #[tokio::test]
-async fn a_click_lands_though_the_bar_moves_the_page_under_it() -> Result<()> {
+async fn a_click_lands_though_bars_move_the_page_under_it() -> Result<()> {
     let world = a_world_with_a_person().await?;
     let person = world.person().await?;
     let one = world.agent("one").await?;
     let popup = world.browser().extension_page("popup.html").await?;
     let url = world.site.url("/edge");
     person.goes_to(&url).await?;
-    let tall = person.reads("innerHeight").await?;
+    let bare = tall(&person, "the page", |_| true).await?;
     shows(&popup, "Edge").await?;
     popup.click("Give the tab in front").await?;
     let given = e2e::until("the tab to be the agent's", async || {
@@ -38,16 +55,21 @@ async fn a_click_lands_though_the_bar_moves_the_page_under_it() -> Result<()> {
     })
     .await?;
     // The snapshot attaches; the bar is on its way while the click looks for its place.
-    let clicked = one.click(given, &["button", "At the edge"]).await?;
-    assert!(clicked.is_ok(), "{clicked}");
-    world.site.until_hits("edge", 1).await?;
-    e2e::until("the bar to take its place", async || {
-        Ok((person.reads("innerHeight").await? != tall).then_some(()))
-    })
-    .await?;
-    let clicked = one.click(given, &["button", "At the edge"]).await?;
-    assert!(clicked.is_ok(), "{clicked}");
-    world.site.until_hits("edge", 2).await?;
+    let aimed = one.aim(given, &["button", "At the edge"]).await?;
+    let clicks = async |count: usize| -> Result<()> {
+        one.ok("browser_click", aimed.clone()).await?;
+        world.site.until_hits("edge", count).await
+    };
+    clicks(1).await?;
+    let barred = tall(&person, "the bar to take its place", |now| now < bare).await?;
+    clicks(2).await?;
+    world.screen().press(&["ctrl+shift+b"])?;
+    let lower = tall(&person, "the bookmarks bar", |now| now < barred).await?;
+    clicks(3).await?;
+    world.screen().press(&["ctrl+shift+b"])?;
+    tall(&person, "the bookmarks bar to go", |now| now > lower).await?;
+    clicks(4).await?;
+    assert_eq!(world.site.hits("edge"), 4);
     world.close().await
 }
 
