@@ -1,7 +1,7 @@
 //! Others who debug the agents' pages beside us, or keep debuggers out: an outside client, the
 //! person's DevTools, an extension that puts frames of its own into every page.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use e2e::{Agent, Options, Shown, World};
 use serde_json::{Value, json};
 use std::fs;
@@ -32,6 +32,7 @@ async fn acts(world: &World, agent: &Agent, tab: i64, name: &str) -> Result<()> 
     assert!(typed.is_ok(), "{typed}");
     assert_eq!(agent.read(tab, "note.title").await?, name);
     assert_eq!(agent.look(tab).await?.at(3, 3), Some(COLOR));
+    assert_eq!(agent.read(tab, "document.hasFocus()").await?, "true");
     assert_eq!(world.site.hits(name), before + 1);
     Ok(())
 }
@@ -57,6 +58,10 @@ async fn an_outside_client_comes_and_goes_at_an_agents_tab_while_it_works() -> R
             for domain in LISTENS {
                 outside.call(&format!("{domain}.enable"), json!({})).await?;
             }
+            let unfocused = json!({"enabled": false});
+            outside
+                .call("Emulation.setFocusEmulationEnabled", unfocused)
+                .await?;
             let small =
                 json!({"width": 300, "height": 200, "deviceScaleFactor": 1, "mobile": false});
             outside
@@ -76,6 +81,49 @@ async fn an_outside_client_comes_and_goes_at_an_agents_tab_while_it_works() -> R
         (after.width(), after.height()),
         (size.width(), size.height())
     );
+    assert!(person.works().await?);
+    world.close().await
+}
+
+#[tokio::test]
+async fn what_an_outside_client_does_to_an_agents_page_is_told_as_the_pages_own() -> Result<()> {
+    let world = a_world_with_a_person(None).await?;
+    let person = world.person().await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "driven");
+    let tab = one.open(&url).await?;
+    acts(&world, &one, tab, "driven").await?;
+    let aimed = one.aim(tab, &["button", "Count"]).await?;
+    let outside = world.browser().page(&url).await?;
+    outside.call("Page.enable", json!({})).await?;
+    for accept in [true, false] {
+        // Answered when the dialog is.
+        let asks = "console.log(confirm('by somebody else'))";
+        let asks = json!({"expression": asks, "userGesture": true});
+        let asks = outside.call("Runtime.evaluate", asks);
+        let closes = async {
+            e2e::until("the agent to be told of the dialog", async || {
+                let met = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+                let told = met.failed_with("dialog_open") && met.text.contains("by somebody else");
+                Ok(told.then_some(()))
+            })
+            .await?;
+            let handle = json!({ "accept": accept });
+            outside.call("Page.handleJavaScriptDialog", handle).await
+        };
+        tokio::try_join!(asks, closes)?;
+        acts(&world, &one, tab, "driven").await?;
+    }
+    // A ref of the page that was there is nobody's.
+    outside.call("Page.reload", json!({})).await?;
+    e2e::until("the agent to be told of the new page", async || {
+        let met = one.call("browser_hover", aimed.clone()).await?;
+        Ok(met.failed_with("stale_ref").then_some(()))
+    })
+    .await?;
+    acts(&world, &one, tab, "driven").await?;
+    outside.detach().await?;
+    acts(&world, &one, tab, "driven").await?;
     assert!(person.works().await?);
     world.close().await
 }
@@ -188,7 +236,9 @@ impl Framing {
         fs::create_dir_all(&folder)?;
         let manifest = json!({
             "manifest_version": 3, "name": "Framing", "version": "1",
-            "content_scripts": [{"matches": ["http://127.0.0.1/*"], "js": ["frame.js"]}],
+            "content_scripts": [{
+                "matches": ["http://127.0.0.1/*"], "js": ["frame.js"], "run_at": "document_end",
+            }],
             "web_accessible_resources": [{"resources": ["frame.html"], "matches": ["<all_urls>"]}],
         });
         fs::write(folder.join("manifest.json"), manifest.to_string())?;
@@ -318,12 +368,60 @@ async fn an_agent_goes_on_to_another_page_from_one_that_another_extension_blocks
     let one = world.agent("one").await?;
     let url = paint(&world, "start");
     let tab = one.open(&url).await?;
-    let blocked = json!({"url": format!("{url}&frame-at-once=yes")});
-    one.call("browser_navigate", blocked).await?;
+    // Its frame is part of the page's loading: the debugger goes before the page is there.
+    let framed_url = format!("{url}&frame-at-once=yes");
+    let blocked = json!({"url": framed_url});
+    let led = one.call("browser_navigate", blocked).await?;
+    led.must_fail("outcome_unknown", &[&framed_url, "browser_snapshot"]);
     framed(&world).await?;
     let seen = one.call("browser_snapshot", json!({"tabId": tab})).await?;
     assert!(seen.failed_with("page_blocked_by_extension"), "{seen}");
     one.open(&url).await?;
     acts(&world, &one, tab, "start").await?;
+    world.close().await
+}
+
+/// Chrome keeps the debugger on a page that another extension frames, and refuses to take it off.
+#[tokio::test]
+async fn a_lent_page_that_another_extension_frames_is_the_persons_at_once_when_it_is_released()
+-> Result<()> {
+    let framing = Framing::written("lent")?;
+    let world = a_world_with_a_person(framing.folder()).await?;
+    let person = world.person().await?;
+    let popup = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    one.open(&world.site.url("/")).await?;
+    let url = paint(&world, "lent");
+    let make = format!("chrome.tabs.create({{url: '{url}', active: false}}).then(tab => tab.id)");
+    let tab = popup.evaluate(&make).await?.as_i64().context("no tab")?;
+    popup.gives(tab).await?;
+    acts(&world, &one, tab, "lent").await?;
+    let debugged = format!(
+        "chrome.debugger.getTargets().then(all => all.some(one => one.tabId === {tab} && one.attached))"
+    );
+    assert_eq!(popup.evaluate(&debugged).await?, true);
+    frame(&world, &url, true).await?;
+    let blocked = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+    assert!(
+        blocked.failed_with("page_blocked_by_extension"),
+        "{blocked}"
+    );
+    let release = json!({"action": "release", "tabId": tab});
+    one.ok("browser_tabs", release).await?;
+    let refused = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+    refused.must_fail("tab_of_person", &[&format!("ab {tab} ")]);
+    e2e::until("the popup to show it no more", async || {
+        Ok((!popup.text().await?.contains("Paint lent")).then_some(()))
+    })
+    .await?;
+    frame(&world, &url, false).await?;
+    e2e::until("the debugger to leave it", async || {
+        Ok((popup.evaluate(&debugged).await? == false).then_some(()))
+    })
+    .await?;
+    // Given once more, it is as any other.
+    popup.gives(tab).await?;
+    acts(&world, &one, tab, "lent").await?;
+    assert!(person.works().await?);
     world.close().await
 }
