@@ -287,7 +287,21 @@ impl Facts {
         if frame["parentId"].is_string() || !frame["id"].is_string() {
             return News::None;
         }
-        let restored = text(params, "type") == "BackForwardCacheRestore";
+        self.committed(frame, text(params, "type") == "BackForwardCacheRestore")
+    }
+
+    /// Takes the answer to `Page.getFrameTree` after a commit that the browser told. Of a prerendered
+    /// page that took the page's place the debugger tells nothing; the page has a frame of its own.
+    pub(super) fn commit_found(&mut self, result: &Value) -> News {
+        let frame = &result["frameTree"]["frame"];
+        if !frame["id"].is_string() || text(frame, "id") == self.frame {
+            return News::None;
+        }
+        self.committed(frame, true)
+    }
+
+    /// `restored`: it was loaded before it was shown.
+    fn committed(&mut self, frame: &Value, restored: bool) -> News {
         self.frame = text(frame, "id").to_owned();
         self.loader = text(frame, "loaderId").to_owned();
         self.console.committed(restored);

@@ -73,6 +73,8 @@ enum Purpose {
         session: Rc<str>,
         step: usize,
     },
+    /// Which page the browser has committed.
+    Commit,
     /// Stops at a call's end, and a blind dismissal.
     End,
     /// Shows that the page answers again, or a frame of another process.
@@ -412,10 +414,19 @@ impl Tab {
             | Attachment::Ready
             | Attachment::Detaching => {
                 self.moved(out, url);
+                self.ask_for_commit(out);
                 self.run(out);
             }
         }
         self.advance(out);
+    }
+
+    /// When the debugger has not told of it, it will, unless the page was prerendered.
+    fn ask_for_commit(&mut self, out: &mut Out) {
+        let going = self.facts.borrow().going;
+        if let (Attachment::Ready, Some(Going::Started { .. })) = (&self.attachment, going) {
+            self.command(out, "Page.getFrameTree", json!({}), Purpose::Commit);
+        }
     }
 
     pub(super) fn detached(&mut self, out: &mut Out, reason: DetachReason) {
@@ -479,6 +490,14 @@ impl Tab {
                 }
             },
             Purpose::Child { session, step } => self.child_enabled(out, session, step),
+            Purpose::Commit => {
+                let tree = outcome.unwrap_or_default();
+                let news = self.facts.borrow_mut().commit_found(&tree);
+                if let News::Moved { url } = news {
+                    self.moved(out, &url);
+                    self.run(out);
+                }
+            }
             Purpose::End => {}
             Purpose::Probe { session: answers } => {
                 // The page answers: no script of this call runs any more.

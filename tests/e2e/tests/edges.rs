@@ -218,8 +218,8 @@ async fn history_brings_pages_back_as_they_were_left_and_they_take_clicks() -> R
     world.close().await
 }
 
-/// Chrome prerenders for a tab in front, and for none with a debugger: it must be given with the
-/// page already prerendered.
+/// Chrome prerenders for a tab in front, and for none with a debugger: the page goes there after the
+/// tab was given and before the agent's first call on it.
 #[tokio::test]
 async fn a_prerendered_page_is_not_taken_for_the_page_that_the_agent_was_given() -> Result<()> {
     let world = a_world_with_a_person().await?;
@@ -227,17 +227,30 @@ async fn a_prerendered_page_is_not_taken_for_the_page_that_the_agent_was_given()
     let panel = panel(&world).await?;
     let one = world.agent("one").await?;
     one.open(&world.site.url("/")).await?;
+    let make = "chrome.tabs.create({active: true}).then(tab => tab.id)";
+    let tab = panel.evaluate(make).await?.as_i64().context("no tab")?;
+    panel.gives(tab).await?;
+    let watch = "self.prerendered = []; chrome.webNavigation.onCommitted.addListener((one) => \
+                 one.documentLifecycle === 'prerender' && prerendered.push(one.url)); 0";
+    panel.evaluate(watch).await?;
     let url = world.site.url("/prerender?name=early");
-    let make = format!("chrome.tabs.create({{url: '{url}', active: true}}).then(tab => tab.id)");
-    let tab = panel.evaluate(&make).await?.as_i64().context("no tab")?;
-    e2e::until("the page to be prerendered", async || {
-        Ok((!world.site.requests_of("/counter").is_empty()).then_some(()))
+    let goes = format!("chrome.tabs.update({tab}, {{url: '{url}'}}).then(() => 0)");
+    panel.evaluate(&goes).await?;
+    let other = json!([world.site.url("/counter?name=early")]);
+    e2e::until("the other page to be prerendered", async || {
+        Ok((panel.evaluate("prerendered").await? == other).then_some(()))
     })
     .await?;
-    panel.gives(tab).await?;
+    let listed = one.tabs().await?;
+    assert!(listed.text.contains("/prerender?name=early"), "{listed}");
+    assert!(!listed.text.contains("/counter"), "{listed}");
     let seen = one.ok("browser_snapshot", json!({"tabId": tab})).await?;
     assert!(seen.text.contains("/prerender?name=early"), "{seen}");
     assert!(!seen.text.contains("Counter"), "{seen}");
+    // The link leads there all the same.
+    let clicked = one.click(tab, &["link", "Go on"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    clicks(&world, &one, tab, "early").await?;
     world.close().await
 }
 

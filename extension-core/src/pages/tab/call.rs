@@ -186,6 +186,7 @@ impl Tab {
                 | Purpose::Enable
                 | Purpose::Detach
                 | Purpose::Child { .. }
+                | Purpose::Commit
                 | Purpose::End
                 | Purpose::Probe { .. }
                 | Purpose::Dismiss { .. }
@@ -228,6 +229,7 @@ impl Tab {
             | Purpose::Enable
             | Purpose::Detach
             | Purpose::Child { .. }
+            | Purpose::Commit
             | Purpose::Dialog { .. }
             | Purpose::Lost => false,
         });

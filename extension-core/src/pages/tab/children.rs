@@ -64,6 +64,7 @@ impl Tab {
             | Purpose::Attach
             | Purpose::Enable
             | Purpose::Detach
+            | Purpose::Commit
             | Purpose::End
             | Purpose::Dismiss { .. }
             | Purpose::Dialog { .. }

@@ -111,6 +111,7 @@ impl Tab {
             matches!(
                 purpose,
                 Purpose::Effect { .. }
+                    | Purpose::Commit
                     | Purpose::End
                     | Purpose::Probe { .. }
                     | Purpose::Dismiss { .. }

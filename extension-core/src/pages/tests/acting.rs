@@ -263,3 +263,34 @@ fn a_page_with_a_clock_of_its_own_is_acted_on_all_the_same() {
     let asked = chrome.params("Runtime.callFunctionOn");
     assert_eq!(asked["arguments"][0]["value"], false);
 }
+
+/// Of its commit the browser alone tells, and its frame is another.
+#[test]
+fn a_prerendered_page_that_a_click_leads_to_is_worked_on_at_once() {
+    for (frame, arrived) in [("F", false), ("G", true)] {
+        let mut chrome = Chrome::attached();
+        let going = json!({"frameId": "F", "navigationType": "differentDocument"});
+        chrome.event("Page.frameStartedNavigating", going);
+        chrome.deaf.insert("Page.getFrameTree");
+        let url = "https://a.example/next";
+        chrome.pages.handle_committed(TAB, url, chrome.now);
+        chrome.drain();
+        let tree = json!({"id": frame, "loaderId": "L2", "url": url});
+        let tree = json!({"frameTree": {"frame": tree}});
+        chrome.answer("Page.getFrameTree", tree);
+        chrome.begin("browser_snapshot", json!({}));
+        chrome.serve();
+        assert_eq!(chrome.is_asked("DOMSnapshot.captureSnapshot"), arrived);
+        // What the debugger tells by itself needs no asking.
+        chrome.commit("L3", url);
+        chrome.load();
+        chrome.serve();
+        assert!(chrome.is_asked("DOMSnapshot.captureSnapshot"));
+        chrome.pages.handle_committed(TAB, url, chrome.now);
+        chrome.drain();
+        assert!(
+            chrome.all("Page.getFrameTree").len() <= 1,
+            "of the snapshot"
+        );
+    }
+}

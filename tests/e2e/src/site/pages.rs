@@ -77,12 +77,14 @@ pub(super) fn page(request: &Request) -> Page {
             "Unfinished",
             &format!("<img src='/slow?delay=600000' alt=''>{}", counter(&safe)),
         ),
+        // Asks for it when the tab has told all of its own loading.
         "/prerender" => Page::html(
             "Prerender",
             &format!(
-                "<a href='/counter?name={safe}'>Go on</a><script type=speculationrules>\
-                 {{\"prerender\":[{{\"urls\":[\"/counter?name={safe}\"],\
-                 \"eagerness\":\"immediate\"}}]}}</script>"
+                "<a href='/counter?name={safe}'>Go on</a><script>onload=()=>setTimeout(()=>{{\
+                 const rules=document.createElement('script');rules.type='speculationrules';\
+                 rules.textContent=JSON.stringify({{prerender:[{{urls:['/counter?name={safe}'],\
+                 eagerness:'immediate'}}]}});document.head.append(rules)}},500)</script>"
             ),
         ),
         "/closing" => Page::html(
