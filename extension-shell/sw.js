@@ -14,6 +14,7 @@ const GENERATIONS = [[init1, core1], [init2, core2], [init3, core3], [init4, cor
 // Three falls within a minute: then it is what is stored that makes the core fall.
 const FALLS_MAX = 3;
 const FALLS_WITHIN_MS = 60_000;
+const START_AGAIN_MS = 1000;
 // Events that wait while a core starts, which takes milliseconds. A start that takes longer than
 // this many events counts as a fall.
 const QUEUE_MAX = 10_000;
@@ -65,6 +66,7 @@ async function start() {
 // Late callbacks of a generation that has fallen already change nothing.
 function failed(fallen, why) {
   if (fallen !== generation || over) return;
+  const started = core !== null;
   core = null;
   if (shell) shell.fallen = true; // it may still be starting, and would live on beside the next
   before = `generation ${fallen} fell: ${why}`;
@@ -79,7 +81,8 @@ function failed(fallen, why) {
   if (queue.length > QUEUE_MAX) queue.length = 0;
   if (fallen === GENERATIONS.length) return giveUp();
   generation = fallen + 1;
-  setTimeout(start); // not within the call that fell
+  // Not within the call that fell; what kept it from starting may pass.
+  setTimeout(start, started ? 0 : START_AGAIN_MS);
 }
 
 // Ignores everything, so that Chrome stops this worker; the alarm starts the next one.

@@ -360,6 +360,7 @@ impl Extension {
                 Held::Dialog { call, .. } if !ok => {
                     self.answer(call, Err(Fault::StoreRefused.into()));
                 }
+                Held::Intent { nonce } if !ok => self.house.handle_intent_refused(&nonce),
                 Held::Begin { .. }
                 | Held::Intent { .. }
                 | Held::Dialog { .. }

@@ -253,6 +253,16 @@ impl House {
         self.try_make(nonce);
     }
 
+    /// The intent is not on disk: after a death the tab would be nobody's.
+    pub fn handle_intent_refused(&mut self, nonce: &str) {
+        if let Some(Making { slot, .. }) = self.makings.remove(nonce) {
+            let fault = Fault::StoreRefused;
+            self.events.push_back(HouseEvent::NotMade { slot, fault });
+            let nonce = nonce.to_owned();
+            self.events.push_back(HouseEvent::DropIntent { nonce });
+        }
+    }
+
     /// Whether a tab that Chrome announces is one that is being made here.
     #[must_use]
     pub fn is_making(&self, facts: &TabFacts) -> bool {
@@ -289,8 +299,8 @@ impl House {
         group: Option<i64>,
         now: Instant,
     ) {
-        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
         let Some(id) = group else { return };
+        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
         let group = self.groups.entry(session.clone()).or_default();
         if group.stage == Stage::Absent {
             group.stage = Stage::Made(id);

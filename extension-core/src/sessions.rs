@@ -74,6 +74,14 @@ pub struct SessionRecord {
     port: Option<u16>,
 }
 
+impl SessionRecord {
+    /// What other agents call it.
+    #[must_use]
+    pub fn alias(&self) -> &Alias {
+        &self.alias
+    }
+}
+
 /// What the owner must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEvent {

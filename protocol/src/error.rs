@@ -458,7 +458,7 @@ impl Fault {
                 format!("The limit of {limit} {bound} is reached.")
             }
             Self::StoreRefused => {
-                "The browser's disk is full, or refuses to be written; the call did nothing.".into()
+                "The browser's disk is full, or refuses to be written; nothing was done in any page.".into()
             }
             Self::Internal { what } => format!("Interlock made a mistake: {what}."),
         }

@@ -9,7 +9,7 @@ use crate::house::{House, MARK};
 use crate::input::{Boot, BrowserFacts, TabFacts};
 use crate::links::{Identity, Links};
 use crate::pages::Pages;
-use crate::sessions::Sessions;
+use crate::sessions::{SessionRecord, Sessions};
 use crate::store::{self, Store};
 use crate::tabs::{Duty, SeatRecord, TabRecord, TabRecordOwner, Tabs};
 use protocol::pairing::to_hex;
@@ -110,11 +110,11 @@ impl Extension {
         let mut begun: BTreeSet<TabId> = BTreeSet::new();
         let mut calls = Vec::new();
         let mut makings = Vec::new();
+        let mut sessions: Vec<(SessionId, SessionRecord)> = Vec::new();
         for (key, value) in stored {
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
             let read = match kind {
-                "session" => read_session(rest, value)
-                    .map(|(id, record)| self.sessions.restore(id, record, now)),
+                "session" => read_session(rest, value).map(|one| sessions.push(one)),
                 "seat" => read_session(rest, value).map(|(id, seat)| drop(seats.insert(id, seat))),
                 "tab" => rest.parse().ok().and_then(|tab| {
                     let record = store::read(value)?;
@@ -141,6 +141,14 @@ impl Extension {
                 self.drop_unreadable(key);
             }
         }
+        // Who has an alias for the second time gets one that is free when all others have theirs.
+        let mut aliases = BTreeSet::new();
+        let (named, doubled): (Vec<_>, Vec<_>) = sessions
+            .into_iter()
+            .partition(|(_, record)| aliases.insert(record.alias().clone()));
+        for (id, record) in named.into_iter().chain(doubled) {
+            self.sessions.restore(id, record, now);
+        }
         for (key, session, wire_id, record) in calls {
             if self.sessions.get(&session).is_none() {
                 self.store.delete(key.clone());
@@ -156,7 +164,7 @@ impl Extension {
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
-            self.adopt(*tab, record, now);
+            self.adopt(*tab, record, &tab_records, now);
         }
         // The tabs want to know who is there before they are told whose they are.
         for (id, session) in self.sessions.iter() {
@@ -205,16 +213,29 @@ impl Extension {
         }
     }
 
-    fn adopt(&mut self, tab: TabId, record: &TabRecord, now: Instant) {
+    fn adopt(
+        &mut self,
+        tab: TabId,
+        record: &TabRecord,
+        records: &BTreeMap<TabId, TabRecord>,
+        now: Instant,
+    ) {
         match (&record.owner, &record.leaving) {
-            (TabRecordOwner::Session(owner, duty), leaving) => {
+            (TabRecordOwner::Session(owner, _), leaving) => {
                 self.adopt_page(tab, now);
                 let grouped = self.facts.get(&tab).and_then(TabFacts::group);
+                // Another may be the person's.
+                let grouped = grouped.filter(|group| {
+                    let mut inside = self
+                        .facts
+                        .iter()
+                        .filter(|(_, one)| one.group() == Some(*group));
+                    let made = TabRecordOwner::Session(owner.clone(), Duty::Made);
+                    inside.all(|(id, _)| records.get(id).is_some_and(|one| one.owner == made))
+                });
                 match self.sessions.get(owner) {
                     Some(session) => {
-                        // The group of a borrowed tab may be the person's.
-                        let own = *duty == Duty::Made && leaving.is_none();
-                        let group = grouped.filter(|_| own);
+                        let group = grouped.filter(|_| leaving.is_none());
                         self.house.take_over(owner, &session.peer, tab, group, now);
                     }
                     // Nobody's agent works in it any more.

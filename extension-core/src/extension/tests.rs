@@ -144,6 +144,8 @@ struct Peer {
     probes: Vec<u16>,
     /// What Chrome was asked.
     asked: Vec<RequestId>,
+    /// The groups that tabs were put into; none is a new one.
+    grouped: Vec<Option<i64>>,
 }
 
 impl Peer {
@@ -163,6 +165,7 @@ impl Peer {
             replies: 0,
             probes: Vec::new(),
             asked: Vec::new(),
+            grouped: Vec::new(),
         };
         peer.extension.discovery.connect_now(8765, START);
         let answer = ProbeAnswer::Interlock { daemon: false };
@@ -226,7 +229,12 @@ impl Peer {
                 }
                 Effect::Reply { .. } => self.replies += 1,
                 Effect::Probe { port } => self.probes.push(port),
-                Effect::Ask { request, .. } => self.asked.push(request),
+                Effect::Ask { request, call } => {
+                    self.asked.push(request);
+                    if let ChromeCall::GroupTab { group, .. } = call {
+                        self.grouped.push(group);
+                    }
+                }
                 _ => {}
             }
         }
@@ -363,6 +371,59 @@ fn a_tab_that_was_made_is_not_closed_though_its_intent_is_still_there() {
         };
         assert_eq!(asked.any(counts), closes, "owned: {has_owner}");
     }
+}
+
+#[test]
+fn a_record_that_outlived_its_session_takes_no_alias_from_another() {
+    let session = |alias| json!({"alias": alias, "label": "one", "token": "00", "port": 8765});
+    let entities = stored(&[
+        ("session/x", session("a1")),
+        ("session/y", session("a1")),
+        ("session/z", session("a2")),
+    ]);
+    let extension = boot(entities, Vec::new());
+    let alias = |id| {
+        let session = extension.sessions.get(&SessionId::new(id).unwrap());
+        session.unwrap().peer.alias.0.clone()
+    };
+    assert_eq!(["x", "y", "z"].map(alias), ["a1", "a3", "a2"]);
+}
+
+/// Tab 7 is the session's, in group 5; what stands in the group beside it decides whose that is.
+#[test]
+fn a_group_is_taken_over_only_where_all_of_it_is_the_sessions() {
+    let grouped = |id| TabFacts {
+        group_id: 5,
+        ..facts(id)
+    };
+    let made = || json!({"owner": {"session": ["s", "made"]}, "url": ""});
+    for (beside, group) in [(Some(made()), Some(5)), (None, None)] {
+        let mut entities = vec![("session/s", stored_session()), ("tab/7", made())];
+        entities.extend(beside.map(|record| ("tab/8", record)));
+        let extension = boot(stored(&entities), vec![grouped(7), grouped(8), facts(9)]);
+        let mut peer = Peer::connected_with(Limits::default(), extension);
+        peer.write();
+        peer.grouped.clear();
+        peer.person(crate::PersonAction::Give {
+            tab_id: TabId(9),
+            session_id: id(),
+        });
+        peer.write();
+        assert_eq!(peer.grouped, [group]);
+    }
+}
+
+#[test]
+fn without_space_no_tab_is_made() {
+    let mut peer = Peer::connected();
+    peer.write();
+    peer.asked.clear();
+    peer.command("w", "browser_tabs", json!({"action": "new"}));
+    while let Some(write) = peer.writes.pop() {
+        peer.tell(Input::Written { write, ok: false });
+    }
+    assert_eq!(peer.code("w"), Some(ErrorCode::LimitReached));
+    assert!(peer.asked.is_empty(), "a tab was made");
 }
 
 #[test]

@@ -59,7 +59,10 @@ impl House {
 
     /// An agent presses the mouse in the window `own`, and the person is in `persons`.
     pub fn lend_front(&mut self, own: i64, persons: i64) {
-        self.persons = Some(persons);
+        // Where another agent presses, nobody works.
+        if !self.pressed.contains(&persons) {
+            self.persons = Some(persons);
+        }
         self.pressed.insert(own);
     }
 

@@ -7,16 +7,22 @@ use crate::files::{Config, read_secret};
 use crate::input::Boot;
 use js_sys::Array;
 use protocol::pairing::Secret;
+use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Rejects when Chrome tells its tabs or its store not: without them nothing can be restored.
+/// Rejects when Chrome does not tell its tabs or its store: without them nothing can be restored. After
+/// three falls an unreadable store is an empty one.
 pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     let mut seed = [0; 32];
     chrome::random_values(&mut seed);
     // Asked first and read last, so that Chrome finds them meanwhile.
     let tabs = JsFuture::from(chrome::query_tabs(&js_sys::Object::new())?);
-    let mut stored = storage::read_all().await?;
+    let mut stored = match storage::read_all().await {
+        Ok(stored) => stored,
+        Err(_) if start_empty => BTreeMap::new(),
+        Err(why) => return Err(why),
+    };
     if start_empty {
         stored = emptied(&stored);
         storage::replace_all(&stored).await?;

@@ -38,8 +38,9 @@ pub(super) fn perform(effect: Effect) {
         Effect::Write { write, set, remove } => {
             let writing = storage::write(&set, &remove);
             spawn_local(async move {
-                let ok = writing.await;
-                drive(Input::Written { write, ok });
+                if let Some(ok) = writing.await {
+                    drive(Input::Written { write, ok });
+                }
             });
         }
         Effect::ReadSecret => spawn_local(async {

@@ -27,11 +27,12 @@ pub(super) async fn replace_all(kept: &BTreeMap<String, Value>) -> Result<(), Js
     Ok(())
 }
 
-/// Both calls are made before this returns its future, in the order of the effects.
+/// Whether both calls were taken; none from a worker that Chrome is stopping, which hears nothing any
+/// more. They are made before this returns its future, in the order of the effects.
 pub(super) fn write(
     set: &BTreeMap<String, Value>,
     remove: &[String],
-) -> impl Future<Output = bool> + use<> {
+) -> impl Future<Output = Option<bool>> + use<> {
     let set = (!set.is_empty()).then(|| chrome::store(&convert::to_js(set)));
     let remove = (!remove.is_empty())
         .then(|| chrome::unstore(&remove.iter().map(|key| JsValue::from_str(key)).collect()));
@@ -44,10 +45,13 @@ pub(super) fn write(
             };
             if let Err(error) = outcome {
                 let why = convert::chrome_error(&error);
+                if why.is_of_a_dying_worker() {
+                    return None;
+                }
                 log::note(&format!("the store refused a write: {why}"));
                 ok = false;
             }
         }
-        ok
+        Some(ok)
     }
 }

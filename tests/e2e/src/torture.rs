@@ -1,4 +1,4 @@
-//! Parts die at random instants while agents work without a pause; the pages count what reaches
+//! Parts die at scattered instants while agents work without a pause; the pages count what reaches
 //! them, and the toll says what it cost.
 //!
 //! Each agent works in a tab of its own, without ever naming it, so that an answer from any other

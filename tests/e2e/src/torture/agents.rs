@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const NAMES: [&str; super::AGENTS] = ["amber", "birch", "cedar", "dune"];
 /// A click that was answered is counted by the site within this, or was lost.
 const ARRIVES: Duration = Duration::from_secs(10);
-/// A click whose outcome nobody knew has been counted after this, or was never made.
+/// What the page has reported is with the site after this.
 const LATE: Duration = Duration::from_millis(300);
 
 /// What one agent was told since anybody last looked.
@@ -84,6 +84,7 @@ impl Crew {
                 url,
                 tab,
                 sure: 0,
+                maybe: 0,
             };
             crew.push((Arc::clone(&shared), tokio::spawn(worker.work_on(shared))));
         }
@@ -145,8 +146,10 @@ struct Worker {
     name: &'static str,
     url: String,
     tab: i64,
-    /// Clicks that the site has counted, or must count.
+    /// Clicks that the site must have counted.
     sure: usize,
+    /// Clicks beside them whose outcome nobody knew.
+    maybe: usize,
 }
 
 impl Worker {
@@ -168,7 +171,9 @@ impl Worker {
                 self.click().await?;
             }
         }
-        self.settle(self.sure).await;
+        // What comes late is counted, too.
+        tokio::time::sleep(LATE).await;
+        self.settle().await;
         Ok(())
     }
 
@@ -178,7 +183,8 @@ impl Worker {
         };
         let target = seen.reference(&["button", "Count"]);
         let target = target.with_context(|| format!("no button in: {seen}"))?;
-        self.settle(self.sure).await;
+        // It had its turn: whatever was clicked before is over.
+        self.settle().await;
         let unknown = self.shared.log().unknown;
         let arguments = json!({"target": target, "element": "Count"});
         match self.call("browser_click", arguments).await? {
@@ -186,11 +192,7 @@ impl Worker {
                 self.shared.log().clicks += 1;
                 self.sure += 1;
             }
-            None if self.shared.log().unknown > unknown => {
-                tokio::time::sleep(LATE).await;
-                let done = self.site.hits(self.name);
-                self.sure = self.sure.max(done.min(self.sure + 1));
-            }
+            None if self.shared.log().unknown > unknown => self.maybe += 1,
             // Refused: nothing may have been done.
             None => {}
         }
@@ -198,17 +200,20 @@ impl Worker {
     }
 
     /// Compares what the site has counted with what it must have.
-    async fn settle(&mut self, sure: usize) {
+    async fn settle(&mut self) {
         let end = Instant::now() + ARRIVES;
+        if self.maybe > 0 {
+            tokio::time::sleep(LATE).await;
+        }
         let mut done = self.site.hits(self.name);
-        while done < sure && Instant::now() < end {
+        while done < self.sure && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(5)).await;
             done = self.site.hits(self.name);
         }
         let mut log = self.shared.log();
-        log.lost += sure.saturating_sub(done);
-        log.doubled += done.saturating_sub(sure);
-        self.sure = done;
+        log.lost += self.sure.saturating_sub(done);
+        log.doubled += done.saturating_sub(self.sure + self.maybe);
+        (self.sure, self.maybe) = (done, 0);
     }
 
     /// The answer of a call that was served on the own tab; otherwise it has been written down.
