@@ -469,11 +469,13 @@ impl Links {
                 Timer::Connect | Timer::Handshake => self.fail(socket, close_code::TIMEOUT),
                 Timer::Heartbeat => {
                     self.push(socket, &Frame::Ping {});
-                    self.timers.set((socket, timer), observed + HEARTBEAT);
+                    let due = next_of(HEARTBEAT, observed);
+                    self.timers.set((socket, timer), due);
                 }
                 Timer::PortList => {
                     self.push(socket, &Frame::PortListRequest {});
-                    self.timers.set((socket, timer), observed + PORT_LIST_EVERY);
+                    let due = next_of(PORT_LIST_EVERY, observed);
+                    self.timers.set((socket, timer), due);
                 }
                 Timer::Silence => self.handle_silence(socket, observed),
             }
@@ -614,12 +616,12 @@ impl Links {
         });
         let port = link.port;
         self.timers.clear(&(socket, Timer::Handshake));
-        for (timer, every) in [
-            (Timer::Heartbeat, HEARTBEAT),
-            (Timer::PortList, PORT_LIST_EVERY),
-            (Timer::Silence, SILENCE_MAX),
+        for (timer, due) in [
+            (Timer::Heartbeat, next_of(HEARTBEAT, observed)),
+            (Timer::PortList, next_of(PORT_LIST_EVERY, observed)),
+            (Timer::Silence, observed + SILENCE_MAX),
         ] {
-            self.timers.set((socket, timer), observed + every);
+            self.timers.set((socket, timer), due);
         }
         self.events.push_back(LinkEvent::Up {
             socket,
@@ -772,6 +774,13 @@ impl Links {
 
 fn versions() -> Vec<String> {
     VERSIONS.iter().map(|&version| version.to_owned()).collect()
+}
+
+/// The next beat of a clock that all sockets share: twenty of them wake the worker once, not twenty
+/// times. The first comes sooner than `every`, never later.
+fn next_of(every: Duration, now: Instant) -> Instant {
+    let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+    Instant((now.0 / every + 1) * every)
 }
 
 #[cfg(test)]

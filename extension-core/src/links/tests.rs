@@ -524,6 +524,25 @@ fn a_heartbeat_every_thirty_seconds_a_port_list_every_fifteen_and_never_twenty_o
 }
 
 #[test]
+fn sockets_that_opened_at_different_times_are_spoken_to_at_the_same() {
+    let mut links = links();
+    for second in 0..10 {
+        up(
+            &mut links,
+            PORT + u16::try_from(second).unwrap(),
+            secs(second),
+        );
+        drain(&mut links);
+    }
+    let log = live(&mut links, secs(10), secs(310), true);
+    let mut woken = times_of(&log, PORT_LIST);
+    assert_eq!(woken.len(), 10 * 20);
+    woken.dedup();
+    assert_eq!(woken, (1..=20).map(|n| secs(15 * n)).collect::<Vec<_>>());
+    assert_eq!(times_of(&log, PING).len(), 10 * 10);
+}
+
+#[test]
 fn ninety_seconds_of_silence_are_a_loss() {
     let mut links = links();
     let socket = up(&mut links, PORT, secs(0));

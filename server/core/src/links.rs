@@ -106,8 +106,6 @@ impl Server {
         self.effects.push_back(Effect::Admit { conn });
         self.send(conn, ack);
         self.heard(conn);
-        self.timers
-            .set(Timer::Ping(conn), self.now + limits::KEEP_ALIVE);
         for other in older {
             self.drop_connection(other, close::REPLACED);
         }
@@ -174,9 +172,12 @@ impl Server {
         self.drop_connection(conn, close::BAD_FRAME);
     }
 
+    /// An extension that speaks is awake: only a silent one is pinged.
     fn heard(&mut self, conn: ConnId) {
         self.timers
             .set(Timer::Silence(conn), self.now + limits::SILENCE_MAX);
+        self.timers
+            .set(Timer::Ping(conn), self.now + limits::KEEP_ALIVE);
     }
 
     pub(crate) fn handle_ping_due(&mut self, conn: ConnId) {

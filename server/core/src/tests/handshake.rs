@@ -224,10 +224,14 @@ fn a_stale_socket_changes_nothing() {
 }
 
 #[test]
-fn a_proven_peer_hears_a_ping_every_twenty_seconds_and_silence_is_a_loss() {
+fn a_peer_that_says_nothing_hears_a_ping_after_twenty_seconds_and_silence_is_a_loss() {
     let mut rig = Rig::new();
     let conn = rig.connect("b1");
-    rig.pass(limits::KEEP_ALIVE);
+    rig.pass(limits::KEEP_ALIVE / 2);
+    rig.says(conn, &Frame::Pong {});
+    rig.pass(limits::KEEP_ALIVE - Duration::from_secs(1));
+    assert_eq!(rig.frames, vec![], "it spoke less than twenty seconds ago");
+    rig.pass(Duration::from_secs(1));
     assert_eq!(rig.frames, vec![(conn, Frame::Ping {})]);
     rig.says(conn, &Frame::Pong {});
     rig.pass(limits::SILENCE_MAX - Duration::from_secs(1));
