@@ -153,6 +153,18 @@ impl Peer {
         Self::connected_with(Limits::default(), boot(BTreeMap::new(), vec![facts(7)]))
     }
 
+    /// And the person has given its session tab 7.
+    fn with_a_tab() -> Self {
+        let mut peer = Self::connected();
+        peer.write();
+        peer.person(crate::PersonAction::Give {
+            tab_id: TabId(7),
+            session_id: id(),
+        });
+        peer.write();
+        peer
+    }
+
     /// The server takes frames within `limits`.
     fn connected_with(limits: Limits, extension: Extension) -> Self {
         let mut peer = Self {
@@ -428,13 +440,7 @@ fn without_space_no_tab_is_made() {
 
 #[test]
 fn what_could_not_be_written_does_not_begin_and_says_why() {
-    let mut peer = Peer::connected();
-    peer.write();
-    peer.person(crate::PersonAction::Give {
-        tab_id: TabId(7),
-        session_id: id(),
-    });
-    peer.write();
+    let mut peer = Peer::with_a_tab();
     peer.asked.clear();
     for wire_id in ["w1", "w2"] {
         peer.command(wire_id, "browser_evaluate", json!({"function": "() => 1"}));
@@ -471,13 +477,7 @@ fn a_call_whose_record_cannot_be_read_is_not_asked_for_again() {
 
 #[test]
 fn a_worker_that_chrome_is_stopping_answers_nothing_its_next_life_does() {
-    let mut peer = Peer::connected();
-    peer.write();
-    peer.person(crate::PersonAction::Give {
-        tab_id: TabId(7),
-        session_id: id(),
-    });
-    peer.write();
+    let mut peer = Peer::with_a_tab();
     peer.command("w", "browser_evaluate", json!({"function": "() => 1"}));
     peer.write();
     let asked = peer.asked.pop().unwrap();

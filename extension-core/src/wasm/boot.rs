@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Rejects when Chrome does not tell its tabs or its store: without them nothing can be restored. After
-/// three falls an unreadable store is an empty one.
+/// Rejects when Chrome does not tell its tabs or its store: without them nothing can be restored.
+/// After three falls an unreadable store is an empty one.
 pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     let mut seed = [0; 32];
     chrome::random_values(&mut seed);

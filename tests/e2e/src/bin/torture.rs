@@ -20,13 +20,12 @@ const DEATHS: [(&str, Death, usize); 4] = [
 async fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let (only, asked) = (words.next(), words.next());
-    let asked = asked.and_then(|times| times.parse().ok());
-    if let Some(only) = &only
-        && !DEATHS.iter().any(|(name, _, _)| name == only)
-    {
+    let known = |only: &String| DEATHS.iter().any(|(name, _, _)| name == only);
+    let asked = asked.map(|times| times.parse::<usize>()).transpose();
+    let (Ok(asked), true) = (asked, only.as_ref().is_none_or(known)) else {
         eprintln!("usage: torture [worker|server|extension|browser [TIMES]]");
         return ExitCode::from(2);
-    }
+    };
     let mut clean = true;
     println!("{}", Toll::heads());
     for (name, death, times) in DEATHS {

@@ -17,10 +17,10 @@ const ARRIVES: Duration = Duration::from_secs(10);
 /// What the page has reported is with the site after this.
 const LATE: Duration = Duration::from_millis(300);
 
-/// What one agent was told since anybody last looked.
+/// What one agent was told.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// Calls that were served, on the agent's own tab: begun and answered.
+    /// Calls that were served, on the agent's own tab, since anybody last looked: begun and answered.
     pub(super) served: Vec<(Instant, Instant)>,
     pub(super) calls: usize,
     pub(super) clicks: usize,
