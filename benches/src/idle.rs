@@ -6,7 +6,7 @@ use crate::Scale;
 use crate::figures::Table;
 use crate::machine;
 use anyhow::Result;
-use e2e::{Agent, World};
+use e2e::{Agent, World, allow_more_browsers};
 use std::time::{Duration, Instant};
 
 const CROWDS: [usize; 3] = [0, 1, 20];
@@ -21,6 +21,7 @@ pub(crate) async fn measure(scale: Scale) -> Result<Table> {
         &["servers", "the first minute", "afterwards", "target"],
     );
     // Side by side, so that all three are measured in the same minutes.
+    allow_more_browsers(CROWDS.len());
     let mut idlers = Vec::new();
     for count in CROWDS {
         idlers.push(Idler::start(count).await?);

@@ -46,4 +46,4 @@ pub use screen::{Color, Picture, Screen};
 pub use site::{Request, Site};
 pub use torture::{AGENTS, Death, Toll, torture};
 pub use wait::{LIMIT, until, within};
-pub use world::{Options, Shown, World, binary};
+pub use world::{Options, Shown, World, allow_more_browsers, binary};

@@ -25,6 +25,11 @@ const BROWSERS_AT_ONCE: usize = 2;
 static BROWSERS: Semaphore = Semaphore::const_new(BROWSERS_AT_ONCE);
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
+/// Lets `more` browsers run at once: for worlds that stand idle side by side.
+pub fn allow_more_browsers(more: usize) {
+    BROWSERS.add_permits(more);
+}
+
 /// The server under test: `INTERLOCK_BIN`, else the release build, else the debug build.
 pub fn binary() -> Result<PathBuf> {
     if let Some(named) = env::var_os("INTERLOCK_BIN") {
