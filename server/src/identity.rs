@@ -37,6 +37,8 @@ struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     browser: Option<Browser>,
     #[serde(default)]
+    has_tabs: bool,
+    #[serde(default)]
     ending: bool,
 }
 
@@ -303,6 +305,7 @@ impl Keeper {
                 id: browser.id.clone(),
                 name: browser.name.clone(),
             }),
+            has_tabs: self.last.has_tabs,
             ending,
         };
         replace_private(&held.data, serde_json::to_string(&record)?.as_bytes())
@@ -318,6 +321,8 @@ impl From<Record> for Identity {
                 id: browser.id,
                 name: browser.name,
             }),
+            // Who leaves by itself is not told later that its tabs were closed.
+            has_tabs: record.has_tabs && !record.ending,
         }
     }
 }
@@ -337,6 +342,23 @@ mod tests {
             name: "work".into(),
         });
         identity
+    }
+
+    #[test]
+    fn who_was_killed_left_its_tabs_behind_and_who_ended_did_not() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        for (ends, left) in [(false, true), (true, false)] {
+            let (mut keeper, mut identity, _) = take(&folder, Some("k")).unwrap();
+            identity.has_tabs = true;
+            keeper.save(&identity).unwrap();
+            if ends {
+                keeper.mark_ending().unwrap();
+            }
+            drop(keeper);
+            let (_, next, _) = take(&folder, Some("k")).unwrap();
+            assert_eq!(next.has_tabs, left);
+        }
     }
 
     #[test]

@@ -220,6 +220,7 @@ impl Server {
                 entry.must_choose = false;
             }
         }
+        self.keep_tabs(session);
         self.answer(
             id,
             Answer {

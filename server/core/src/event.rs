@@ -181,6 +181,9 @@ pub struct Identity {
     pub resume_token: String,
     /// The browser that the session belongs to, once it does.
     pub browser: Option<BoundBrowser>,
+    /// Its session owned a tab when this was last said: a successor whom the browser does not know
+    /// any more tells its agent that they are lost.
+    pub has_tabs: bool,
 }
 
 impl std::fmt::Debug for Identity {
@@ -188,6 +191,7 @@ impl std::fmt::Debug for Identity {
         f.debug_struct("Identity")
             .field("session_id", &self.session_id)
             .field("browser", &self.browser)
+            .field("has_tabs", &self.has_tabs)
             .finish_non_exhaustive()
     }
 }

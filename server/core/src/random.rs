@@ -58,6 +58,7 @@ pub fn fresh_identity(seed: [u8; 32]) -> crate::Identity {
         session_id: random.session_id(),
         resume_token: random.hex32(),
         browser: None,
+        has_tabs: false,
     }
 }
 

@@ -177,10 +177,9 @@ impl Session {
             .into_iter()
             .map(|(tab_id, url)| LostTab { tab_id, url })
             .collect();
-        if !lost.is_empty() {
-            self.must_choose = true;
-            self.tell_lost(lost);
-        }
+        let had = self.identity.as_ref().is_some_and(|one| one.has_tabs);
+        self.must_choose |= had || !lost.is_empty();
+        self.tell_lost(lost);
     }
 
     pub(crate) fn lost_urls(&self) -> Vec<String> {
@@ -431,18 +430,33 @@ impl Server {
             Outcome::New => {
                 entry.link = Link::Open { conn };
                 entry.lose_tabs();
+                self.keep_tabs(session);
                 self.settle_lost(session);
                 self.is_open(session, conn);
             }
             Outcome::Resumed => {
                 entry.link = Link::Open { conn };
                 entry.has_only(&opened.tabs);
+                self.keep_tabs(session);
                 self.resume_calls(session, conn, opened.begun);
                 self.is_open(session, conn);
             }
             Outcome::Refused => self.handle_refused(session, conn),
             // Not asked for, so it does not keep to the protocol.
             Outcome::Standby => self.drop_connection(conn, close::BAD_FRAME),
+        }
+    }
+
+    /// Whether there are tabs to be lost outlives this process.
+    pub(crate) fn keep_tabs(&mut self, session: SessionKey) {
+        if let Some(entry) = self.sessions.get_mut(&session)
+            && let Some(identity) = &mut entry.identity
+            && identity.has_tabs == entry.tabs.is_empty()
+        {
+            identity.has_tabs = !identity.has_tabs;
+            let identity = identity.clone();
+            self.effects
+                .push_back(Effect::SaveIdentity { session, identity });
         }
     }
 
@@ -498,6 +512,7 @@ impl Server {
             session_id,
             resume_token,
             browser,
+            has_tabs: false,
         };
         entry.identity = Some(identity.clone());
         self.effects

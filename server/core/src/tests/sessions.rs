@@ -330,3 +330,50 @@ fn a_tab_that_an_answer_told_as_lost_is_not_told_again_when_the_browser_forgets_
     rig.respond(conn, &command, json!({}));
     assert!(rig.answers.last().unwrap().1.lost.is_empty(), "told once");
 }
+
+#[test]
+fn a_successor_of_a_killed_server_is_told_once_that_its_tabs_are_lost() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    assert!(!rig.saved.last().unwrap().has_tabs);
+    rig.click(1);
+    let command = rig.commands().remove(0).1;
+    rig.respond(conn, &command, json!({ "url": "http://a/" }));
+    let kept = rig.saved.last().unwrap().clone();
+    assert!(kept.has_tabs);
+
+    let mut next = Rig::with(Config::default(), kept);
+    next.connect("b1");
+    let unnamed = next.click(1);
+    assert_eq!(next.code(unnamed), Some("tabs_lost"));
+    let kept = next.saved.last().unwrap().clone();
+    assert!(!kept.has_tabs, "its own successor is told nothing");
+
+    let mut last = Rig::with(Config::default(), kept);
+    last.connect("b1");
+    last.click(1);
+    assert_eq!(last.commands().len(), 1);
+}
+
+#[test]
+fn a_successor_whose_session_lives_goes_on() {
+    let kept = Identity {
+        has_tabs: true,
+        ..bound_to("b1")
+    };
+    let mut next = Rig::with(Config::default(), kept);
+    let conn = next.pair("b1");
+    let open = next.session_open(conn).unwrap();
+    let opened = protocol::frame::SessionOpened {
+        session_id: open.session_id,
+        alias: protocol::Alias("a1".into()),
+        outcome: Outcome::Resumed,
+        tabs: vec![TabId(7)],
+        lost: vec![],
+        begun: vec![],
+    };
+    next.says(conn, &Frame::SessionOpened(opened));
+    assert!(next.saved.is_empty(), "nothing has changed");
+    next.click(1);
+    assert_eq!(next.commands().len(), 1);
+}
