@@ -109,6 +109,7 @@ impl Load {
             },
             stored: BTreeMap::new(),
             tabs: chrome.all(),
+            groups: BTreeMap::new(),
             unpacked: true,
         };
         let config = |number| server_core::Config {

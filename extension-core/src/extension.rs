@@ -11,6 +11,7 @@ mod commands;
 mod emptied;
 mod frames;
 mod people;
+mod strays;
 mod trace;
 
 pub use emptied::emptied;
@@ -97,6 +98,8 @@ pub struct Extension {
     /// Sessions whose server has not been told yet that they are open: it would not understand an
     /// answer before.
     opening: BTreeSet<SessionId>,
+    /// Of those, whoever waits to hear which tabs it lost.
+    missing_tabs: Vec<(SessionId, SocketId, Outcome)>,
     /// Sockets that carried a session which ended in this step: its last answers go there.
     farewells: BTreeMap<SessionId, SocketId>,
     /// Answers of this step to people, to be given once all that it changed is on disk.
@@ -190,6 +193,7 @@ impl Extension {
             (self.tabs.poll_timeout(), "tabs"),
             (self.pages.poll_timeout(), "pages"),
             (self.house.poll_timeout(), "house"),
+            (self.store.poll_timeout(), "store"),
             (Some(self.awake_until), "keep awake"),
         ])
     }
@@ -202,6 +206,11 @@ impl Extension {
         self.tabs.handle_timeout(now);
         self.pages.handle_timeout(now);
         self.house.handle_timeout(now);
+        if self.store.handle_timeout(now) {
+            for held in std::mem::take(&mut self.held).into_values().flatten() {
+                self.release_unwritten(held, now);
+            }
+        }
         if now >= self.awake_until {
             self.awake_until = now + limits::KEEP_ALIVE;
             self.effects.push_back(Effect::KeepAwake);
@@ -256,7 +265,7 @@ impl Extension {
         for reply in std::mem::take(&mut self.replies) {
             self.hold(Held::Reply(reply), now);
         }
-        if let Some(batch) = self.store.poll_batch() {
+        if let Some(batch) = self.store.poll_batch(now) {
             let crate::store::Batch { write, set, remove } = batch;
             self.effects.push_back(Effect::Write { write, set, remove });
         }
@@ -290,6 +299,7 @@ impl Extension {
                 let window = self.facts.get(&tab).map(|facts| facts.window_id);
                 self.house.close(tab, window);
             }
+            TabEvent::NoneMissing => self.tell_all_opened(),
             TabEvent::Show { tab } => self.house.show(tab),
         }
     }
@@ -344,6 +354,7 @@ impl Extension {
     fn hold(&mut self, held: Held, now: Instant) {
         self.stage();
         match self.store.ticket() {
+            Some(_) if self.store.is_overdue() => self.release_unwritten(held, now),
             Some(write) => self.held.entry(write).or_default().push(held),
             None => self.release(held, now),
         }
@@ -354,20 +365,22 @@ impl Extension {
         let later = self.held.split_off(&WriteId(write.0 + 1));
         let due = std::mem::replace(&mut self.held, later);
         for held in due.into_values().flatten() {
-            match held {
-                // After a death nobody would know that it had begun, and it would run again.
-                Held::Begin { call } if !ok => self.refuse_to_begin(call, now),
-                Held::Dialog { call, .. } if !ok => {
-                    self.answer(call, Err(Fault::StoreRefused.into()));
-                }
-                Held::Intent { nonce } if !ok => self.house.handle_intent_refused(&nonce),
-                Held::Begin { .. }
-                | Held::Intent { .. }
-                | Held::Dialog { .. }
-                | Held::Open { .. }
-                | Held::Answer { .. }
-                | Held::Reply(_) => self.release(held, now),
+            if ok {
+                self.release(held, now);
+            } else {
+                self.release_unwritten(held, now);
             }
+        }
+    }
+
+    /// What must not be without a record is refused; all else goes on.
+    fn release_unwritten(&mut self, held: Held, now: Instant) {
+        match held {
+            // After a death nobody would know that it had begun, and it would run again.
+            Held::Begin { call } => self.refuse_to_begin(call, now),
+            Held::Dialog { call, .. } => self.answer(call, Err(Fault::StoreRefused.into())),
+            Held::Intent { nonce } => self.house.handle_intent_refused(&nonce),
+            Held::Open { .. } | Held::Answer { .. } | Held::Reply(_) => self.release(held, now),
         }
     }
 

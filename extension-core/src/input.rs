@@ -48,6 +48,8 @@ pub struct Boot {
     pub stored: BTreeMap<String, Value>,
     /// `chrome.tabs.query({})`.
     pub tabs: Vec<TabFacts>,
+    /// The titles of `chrome.tabGroups.query({})`, by id.
+    pub groups: BTreeMap<i64, String>,
     /// Loaded unpacked: alarms may then be as short as one second.
     pub unpacked: bool,
 }

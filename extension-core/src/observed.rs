@@ -33,6 +33,12 @@ impl Observed {
         self.shown
     }
 
+    /// Observed time when it was last advanced.
+    #[must_use]
+    pub fn shown(&self) -> Instant {
+        self.shown
+    }
+
     /// When, in the driver's time, an observed deadline is due at the earliest.
     #[must_use]
     pub fn due(&self, deadline: Instant) -> Instant {

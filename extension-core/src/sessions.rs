@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long an older socket has to answer a ping before a newer one takes its session over.
 const DUPLICATE_PING: Duration = Duration::from_secs(5);
 
+/// How often what is left of a grace is written: a worker's death costs at most so much of it.
+const GRACE_STEP: Duration = Duration::from_secs(10);
+
 /// Who is at the other end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -72,6 +75,19 @@ pub struct SessionRecord {
     label: String,
     token: TokenHash,
     port: Option<u16>,
+    /// Whom its socket has left.
+    #[serde(default)]
+    left: Option<LeftRecord>,
+}
+
+/// See [`SessionRecord`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeftRecord {
+    /// It said that it ends.
+    ending: bool,
+    /// Milliseconds of its grace, when this was written.
+    grace_ms: u64,
 }
 
 impl SessionRecord {
@@ -79,6 +95,12 @@ impl SessionRecord {
     #[must_use]
     pub fn alias(&self) -> &Alias {
         &self.alias
+    }
+
+    /// What it says that it is: the title of its group.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
     }
 }
 
@@ -103,6 +125,11 @@ pub enum SessionEvent {
     },
     /// Its label or its presence changed; nothing else.
     Changed {
+        /// Which one.
+        id: SessionId,
+    },
+    /// Less is left of its grace: to be written, nothing else.
+    Waned {
         /// Which one.
         id: SessionId,
     },
@@ -148,6 +175,8 @@ struct Contest {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Grace(SessionId),
+    /// What is left of its grace is to be written.
+    Note(SessionId),
     Contest(SessionId),
 }
 
@@ -197,26 +226,49 @@ impl Sessions {
             label: record.label,
         };
         self.by_alias.insert(peer.alias.clone(), id.clone());
+        let (presence, grace) = match record.left {
+            Some(LeftRecord { ending, grace_ms }) => {
+                let presence = if ending {
+                    Presence::Ending
+                } else {
+                    Presence::Orphaned
+                };
+                let left = Duration::from_millis(grace_ms);
+                (presence, left.min(limits::ORPHAN_GRACE))
+            }
+            None => (Presence::Orphaned, limits::ORPHAN_GRACE),
+        };
         let session = Session {
             peer,
-            presence: Presence::Orphaned,
+            presence,
             port: record.port,
             since: now,
             heard: now,
             token: record.token,
         };
         self.known.insert(id.clone(), session);
-        self.start_grace(id, limits::ORPHAN_GRACE, now);
+        self.start_grace(id, grace, now);
     }
 
     /// The stored form of a session.
     #[must_use]
     pub fn record(&self, id: &SessionId) -> Option<SessionRecord> {
+        let grace_ms = |due: Instant| {
+            let left = due.since(self.observed.shown()).as_millis();
+            u64::try_from(left).unwrap_or(u64::MAX)
+        };
         self.known.get(id).map(|session| SessionRecord {
             alias: session.peer.alias.clone(),
             label: session.peer.label.clone(),
             token: session.token.clone(),
             port: session.port,
+            left: self
+                .timers
+                .get(&Timer::Grace(id.clone()))
+                .map(|due| LeftRecord {
+                    ending: session.presence == Presence::Ending,
+                    grace_ms: grace_ms(due),
+                }),
         })
     }
 
@@ -331,7 +383,7 @@ impl Sessions {
             return;
         };
         self.by_alias.remove(&session.peer.alias);
-        self.timers.clear(&Timer::Grace(id.clone()));
+        self.end_grace(id);
         let socket = match session.presence {
             Presence::Connected { socket } | Presence::Standby { socket } => Some(socket),
             Presence::Orphaned | Presence::Ending => None,
@@ -412,6 +464,11 @@ impl Sessions {
         while let Some(timer) = self.timers.pop_due(observed) {
             match timer {
                 Timer::Grace(id) => self.end(&id),
+                Timer::Note(id) => {
+                    self.timers
+                        .set(Timer::Note(id.clone()), observed + GRACE_STEP);
+                    self.tell(SessionEvent::Waned { id });
+                }
                 Timer::Contest(id) => {
                     if let Some(contest) = self.contests.remove(&id) {
                         let older = self.known.get(&id).map(|session| session.presence);
@@ -482,10 +539,10 @@ impl Sessions {
     ) {
         let id = open.session_id.clone();
         self.part_from_carrier(&id);
+        self.end_grace(&id);
         let Some(session) = self.known.get_mut(&id) else {
             return;
         };
-        self.timers.clear(&Timer::Grace(id.clone()));
         session.peer.label = cut(&open.label);
         session.port = Some(port);
         (session.since, session.heard) = (now, now);
@@ -558,8 +615,15 @@ impl Sessions {
     }
 
     fn start_grace(&mut self, id: SessionId, grace: Duration, now: Instant) {
-        let due = self.observed.advance(now) + grace;
-        self.timers.set(Timer::Grace(id), due);
+        let observed = self.observed.advance(now);
+        self.timers
+            .set(Timer::Note(id.clone()), observed + GRACE_STEP);
+        self.timers.set(Timer::Grace(id), observed + grace);
+    }
+
+    fn end_grace(&mut self, id: &SessionId) {
+        self.timers.clear(&Timer::Note(id.clone()));
+        self.timers.clear(&Timer::Grace(id.clone()));
     }
 
     /// The lowest number that no living session has: short, and stable while its session lives.

@@ -6,12 +6,20 @@
 //! store knows keys and JSON; what stands in an entity is its machine's business.
 
 use crate::input::WriteId;
+use protocol::Instant;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Version of every stored entity; one of another version is not restored.
 pub const VERSION: u64 = 1;
+
+/// A write that has no answer by then does not come in time for whoever waits for it: 4 ms is what
+/// one of a hundred takes.
+const WRITE_MAX: Duration = Duration::from_secs(10);
+/// Whoever looks this late slept, and so did the disk.
+const LATE: Duration = Duration::from_secs(5);
 
 /// A write to perform.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +38,8 @@ pub struct Store {
     set: BTreeMap<String, Value>,
     remove: BTreeSet<String>,
     flying: Option<Batch>,
+    /// When it is overdue.
+    due: Option<Instant>,
     /// What a refused write held: it goes with the next one that has news, not at once, since a
     /// full disk would refuse it again as fast as it can.
     failed: BTreeMap<String, Option<Value>>,
@@ -65,7 +75,7 @@ impl Store {
     }
 
     /// The next write, when something is staged and none is in flight. Called once per step.
-    pub fn poll_batch(&mut self) -> Option<Batch> {
+    pub fn poll_batch(&mut self, now: Instant) -> Option<Batch> {
         if self.flying.is_some() || (self.set.is_empty() && self.remove.is_empty()) {
             return None;
         }
@@ -85,7 +95,34 @@ impl Store {
             remove: std::mem::take(&mut self.remove).into_iter().collect(),
         };
         self.flying = Some(batch.clone());
+        self.due = Some(now + WRITE_MAX);
         Some(batch)
+    }
+
+    /// Whether the write in flight has just become overdue. Until it is answered after all, nothing
+    /// is on disk for those who wait: see [`Store::is_overdue`].
+    pub fn handle_timeout(&mut self, now: Instant) -> bool {
+        match self.due {
+            Some(due) if now.since(due) > LATE => self.due = Some(now + WRITE_MAX),
+            Some(due) if now >= due => {
+                self.due = None;
+                return true;
+            }
+            Some(_) | None => {}
+        }
+        false
+    }
+
+    /// When [`Store::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether the disk does not answer. No other write is begun meanwhile: it might land first.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.flying.is_some() && self.due.is_none()
     }
 
     /// The write has ended. What a refused one held is written again with the next news, and the
@@ -94,6 +131,7 @@ impl Store {
         let Some(batch) = self.flying.take_if(|batch| batch.write == write) else {
             return;
         };
+        self.due = None;
         self.refused = !ok;
         if !ok {
             let set = batch.set.into_iter().map(|(key, value)| (key, Some(value)));
@@ -103,10 +141,10 @@ impl Store {
         }
     }
 
-    /// Whether the last write was refused, for example because the disk is full.
+    /// Whether the last write was refused, for example because the disk is full, or is overdue.
     #[must_use]
     pub fn refused(&self) -> bool {
-        self.refused
+        self.refused || self.is_overdue()
     }
 }
 
@@ -127,13 +165,13 @@ mod tests {
     fn one_write_is_in_flight_and_the_rest_is_gathered_meanwhile() {
         let mut store = Store::default();
         store.put("a".into(), &1);
-        let first = store.poll_batch().unwrap();
+        let first = store.poll_batch(Instant(0)).unwrap();
         store.put("b".into(), &2);
         store.put("b".into(), &3);
         store.delete("a".into());
-        assert_eq!(store.poll_batch(), None);
+        assert_eq!(store.poll_batch(Instant(0)), None);
         store.handle_written(first.write, true);
-        let second = store.poll_batch().unwrap();
+        let second = store.poll_batch(Instant(0)).unwrap();
         assert_eq!(second.set.len(), 1);
         assert_eq!(read::<i32>(second.set.get("b").unwrap()), Some(3));
         assert_eq!(second.remove, vec!["a".to_owned()]);
@@ -145,13 +183,13 @@ mod tests {
         assert_eq!(store.ticket(), None);
         store.put("a".into(), &1);
         let ticket = store.ticket().unwrap();
-        let first = store.poll_batch().unwrap();
+        let first = store.poll_batch(Instant(0)).unwrap();
         assert_eq!(ticket, first.write);
         assert_eq!(store.ticket(), Some(first.write), "still in flight");
         store.put("b".into(), &2);
         assert!(store.ticket().unwrap() > first.write, "staged behind it");
         store.handle_written(first.write, true);
-        let second = store.poll_batch().unwrap();
+        let second = store.poll_batch(Instant(0)).unwrap();
         store.handle_written(second.write, true);
         assert_eq!(store.ticket(), None);
     }
@@ -160,7 +198,7 @@ mod tests {
     fn a_late_or_unknown_answer_changes_nothing() {
         let mut store = Store::default();
         store.put("a".into(), &1);
-        let first = store.poll_batch().unwrap();
+        let first = store.poll_batch(Instant(0)).unwrap();
         store.handle_written(WriteId(77), false);
         assert_eq!(store.ticket(), Some(first.write));
         assert!(!store.refused());
@@ -171,12 +209,12 @@ mod tests {
         let mut store = Store::default();
         store.put("a".into(), &1);
         store.put("b".into(), &1);
-        let first = store.poll_batch().unwrap();
+        let first = store.poll_batch(Instant(0)).unwrap();
         store.handle_written(first.write, false);
         assert!(store.refused());
-        assert_eq!(store.poll_batch(), None, "not at once");
+        assert_eq!(store.poll_batch(Instant(0)), None, "not at once");
         store.put("b".into(), &2);
-        let second = store.poll_batch().unwrap();
+        let second = store.poll_batch(Instant(0)).unwrap();
         let read_back = |key: &str| read::<i32>(second.set.get(key).unwrap());
         assert_eq!((read_back("a"), read_back("b")), (Some(1), Some(2)));
         store.handle_written(second.write, true);
@@ -193,5 +231,32 @@ mod tests {
         ] {
             assert_eq!(read::<i32>(&value), None);
         }
+    }
+
+    #[test]
+    fn a_write_without_an_answer_is_overdue_once_and_no_other_begins_before_it_has_one() {
+        let mut store = Store::default();
+        store.put("a".into(), &1);
+        let first = store.poll_batch(Instant(0)).unwrap();
+        assert_eq!(store.poll_timeout(), Some(Instant(10_000)));
+        assert!(!store.handle_timeout(Instant(9_999)) && !store.refused());
+        assert!(store.handle_timeout(Instant(10_000)));
+        assert!(store.is_overdue() && store.refused());
+        assert!(!store.handle_timeout(Instant(20_000)), "once");
+        assert_eq!(store.poll_timeout(), None);
+        store.put("b".into(), &1);
+        assert_eq!(store.poll_batch(Instant(20_000)), None);
+        store.handle_written(first.write, true);
+        assert!(!store.is_overdue() && !store.refused());
+        assert!(store.poll_batch(Instant(20_001)).is_some());
+    }
+
+    #[test]
+    fn a_write_that_slept_with_the_machine_has_its_time_anew() {
+        let mut store = Store::default();
+        store.put("a".into(), &1);
+        store.poll_batch(Instant(0)).unwrap();
+        assert!(!store.handle_timeout(Instant(86_400_000)));
+        assert_eq!(store.poll_timeout(), Some(Instant(86_410_000)));
     }
 }

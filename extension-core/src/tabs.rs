@@ -14,13 +14,14 @@
 //! ([`TabEvent::OwnerChanged`]). Whoever may call in between is said at `Floor::Leaving`.
 //!
 //! In reading order: `state` (what a tab, a seat and a call can be), `commands`, `change` (how a
-//! tab passes on), `browser`, `sessions`, `person`, `cycles`, `reading`, `store`, `clock`.
+//! tab passes on), `browser`, `sessions`, `person`, `cycles`, `reading`, `store`, `meanwhile`, `clock`.
 
 mod browser;
 mod change;
 mod clock;
 mod commands;
 mod cycles;
+mod meanwhile;
 mod names;
 mod person;
 mod reading;
@@ -33,6 +34,7 @@ pub use store::{CurrentRecord, Dirty, SeatRecord, TabRecord, TabRecordOwner};
 
 use crate::input::CallId;
 use clock::{Clock, Timer};
+use meanwhile::Meanwhile;
 use protocol::error::Fault;
 use protocol::frame::Progress;
 use protocol::{Alias, Deadlines, SessionId, TabId};
@@ -127,6 +129,8 @@ pub enum TabEvent {
         /// Which tab.
         tab: TabId,
     },
+    /// Of the tabs that were restored, each is found by now, or lost.
+    NoneMissing,
     /// Show the tab to the person: its session asked for it by name (`activate: true`).
     Show {
         /// Which tab.
@@ -157,6 +161,7 @@ pub struct Tabs {
     news: BTreeSet<Slot>,
     events: VecDeque<TabEvent>,
     dirty: BTreeSet<Dirty>,
+    meanwhile: Meanwhile,
 }
 
 impl Tabs {

@@ -1,6 +1,7 @@
 //! A new life: what the store kept becomes sessions, tabs and calls again.
 
 use super::commands::parse_call_key;
+use super::strays;
 use super::{ALARM_PACKED, ALARM_UNPACKED, Extension};
 use crate::calls::{CallRecord, Calls};
 use crate::discovery::Discovery;
@@ -35,6 +36,7 @@ impl Extension {
             config,
             stored,
             tabs,
+            groups,
             unpacked,
         } = boot;
         let mut rng = ChaCha20Rng::from_seed(seed);
@@ -73,6 +75,7 @@ impl Extension {
             waiting_for_disk: BTreeSet::new(),
             wanted: BTreeMap::new(),
             opening: BTreeSet::new(),
+            missing_tabs: Vec::new(),
             farewells: BTreeMap::new(),
             replies: Vec::new(),
             closing: Vec::new(),
@@ -98,13 +101,19 @@ impl Extension {
             let said = text.iter().map(|text| Effect::Log { text: text.clone() });
             extension.effects.extend(said);
         }
-        extension.restore(&stored, &tabs, now);
+        extension.restore(&stored, &tabs, &groups, now);
         extension.house.find_persons();
         extension.settle(now);
         extension
     }
 
-    fn restore(&mut self, stored: &BTreeMap<String, Value>, tabs: &[TabFacts], now: Instant) {
+    fn restore(
+        &mut self,
+        stored: &BTreeMap<String, Value>,
+        tabs: &[TabFacts],
+        groups: &BTreeMap<i64, String>,
+        now: Instant,
+    ) {
         let mut tab_records: BTreeMap<TabId, TabRecord> = BTreeMap::new();
         let mut seats: BTreeMap<SessionId, SeatRecord> = BTreeMap::new();
         let mut begun: BTreeSet<TabId> = BTreeSet::new();
@@ -141,6 +150,8 @@ impl Extension {
                 self.drop_unreadable(key);
             }
         }
+        let strays = strays::find(&tab_records, &sessions, tabs, groups);
+        strays::rename(&strays, &mut tab_records, &mut seats);
         // Who has an alias for the second time gets one that is free when all others have theirs.
         let mut aliases = BTreeSet::new();
         let (named, doubled): (Vec<_>, Vec<_>) = sessions
@@ -149,7 +160,8 @@ impl Extension {
         for (id, record) in named.into_iter().chain(doubled) {
             self.sessions.restore(id, record, now);
         }
-        for (key, session, wire_id, record) in calls {
+        for (key, session, wire_id, mut record) in calls {
+            record.tab = record.tab.map(|tab| *strays.get(&tab).unwrap_or(&tab));
             if self.sessions.get(&session).is_none() {
                 self.store.delete(key.clone());
                 continue;
@@ -172,6 +184,9 @@ impl Extension {
         }
         self.tabs
             .restore(tab_records, seats, &existing, &begun, now);
+        for (old, new) in &strays {
+            self.tabs.handle_renamed(*old, *new);
+        }
         // A pause is a person's word: one that cannot be read holds.
         let paused = stored.get("paused");
         if paused.is_some_and(|paused| store::read(paused) != Some(false)) {
@@ -349,6 +364,7 @@ mod tests {
                     ..TabFacts::default()
                 })
                 .to_vec(),
+            groups: BTreeMap::new(),
             unpacked: true,
         };
         Extension::new(boot, Instant(0))
@@ -390,6 +406,7 @@ mod tests {
             config: Config::default(),
             stored: serde_json::from_value(stored).unwrap(),
             tabs: Vec::new(),
+            groups: BTreeMap::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));
@@ -481,5 +498,47 @@ mod tests {
             "of a later version": 1,
         }));
         assert!(set.is_empty() && remove.is_empty() && said.is_empty());
+    }
+
+    #[test]
+    fn a_tab_that_the_browser_restored_by_itself_is_its_sessions_again() {
+        let entity = |body: Value| json!({"v": store::VERSION, "e": body});
+        let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
+        let seat = json!({"current": {"tab": 7}, "had": true});
+        let tab = json!({"owner": {"session": ["x", "made"]}, "url": "http://x/"});
+        let boot = Boot {
+            seed: [1; 32],
+            extension_id: protocol::EXTENSION_ID.into(),
+            secret: Ok(Secret::new([1; 32])),
+            config: Config::default(),
+            stored: BTreeMap::from([
+                ("session/x".to_owned(), entity(session)),
+                ("seat/x".to_owned(), entity(seat)),
+                ("tab/7".to_owned(), entity(tab)),
+            ]),
+            tabs: vec![TabFacts {
+                id: 9,
+                url: "http://x/".into(),
+                group_id: 5,
+                ..TabFacts::default()
+            }],
+            groups: BTreeMap::from([(5, "x".to_owned())]),
+            unpacked: true,
+        };
+        let mut extension = Extension::new(boot, Instant(0));
+        let x = SessionId::new("x").unwrap();
+        assert_eq!(extension.tabs.owned_by(&x), [TabId(9)]);
+        assert_eq!(extension.tabs.current(&x), Some(TabId(9)));
+        assert!(extension.tabs.take_lost(&x).is_empty());
+        let mut written = None;
+        while let Some(effect) = extension.poll_effect() {
+            if let Effect::Write { set, remove, .. } = effect {
+                written = Some((set, remove));
+            }
+        }
+        let (set, remove) = written.unwrap();
+        assert_eq!(set["tab/9"]["e"]["url"], "http://x/");
+        assert_eq!(set["seat/x"]["e"]["current"]["tab"], 9);
+        assert!(remove.contains(&"tab/7".to_owned()));
     }
 }

@@ -23,6 +23,7 @@ impl Extension {
                     );
                 }
                 self.tabs.handle_replaced(removed, added, now);
+                self.take_over_group(added, now);
                 self.pages.handle_closed(removed, now);
                 // What was open or being cleared in the page that went is over.
                 self.tabs.handle_dialog_closed(added, now);
@@ -88,6 +89,29 @@ impl Extension {
             BrowserEvent::Detached { tab, reason } => {
                 self.pages.handle_detached(tab, reason, now);
             }
+        }
+    }
+
+    /// A tab that turns up under another id after a restart of the worker may be the last that
+    /// knows its session's group.
+    fn take_over_group(&mut self, tab: TabId, now: Instant) {
+        let Some(Owner::Session(id)) = self.tabs.owner(tab) else {
+            return;
+        };
+        let Some(group) = self.facts.get(&tab).and_then(TabFacts::group) else {
+            return;
+        };
+        let mut inside = self
+            .facts
+            .iter()
+            .filter(|(_, one)| one.group() == Some(group));
+        let all_its_own =
+            inside.all(|(tab, _)| self.tabs.is_owner(&id, *tab) && self.tabs.is_made(*tab));
+        if let Some(session) = self.sessions.get(&id)
+            && all_its_own
+        {
+            self.house
+                .take_over(&id, &session.peer, tab, Some(group), now);
         }
     }
 
@@ -258,6 +282,7 @@ mod tests {
                 id: 7,
                 ..TabFacts::default()
             }],
+            groups: BTreeMap::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));

@@ -92,6 +92,7 @@ mod tests {
             config: Config::default(),
             stored,
             tabs: vec![tab],
+            groups: BTreeMap::new(),
             unpacked: true,
         };
         let extension = Extension::new(boot, Instant(0));

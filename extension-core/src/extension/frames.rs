@@ -85,6 +85,7 @@ impl Extension {
                 self.introduce(&id, now);
                 self.store_session(&id);
             }
+            SessionEvent::Waned { id } => self.store_session(&id),
             SessionEvent::Orphaned { id } => {
                 self.tabs.orphan_session(&id, now);
                 self.store_session(&id);
@@ -129,6 +130,10 @@ impl Extension {
 
     /// All that a session is told is on disk: tell it. Only now may answers follow.
     pub(super) fn tell_opened(&mut self, id: SessionId, socket: SocketId, outcome: Outcome) {
+        if self.tabs.misses_tabs(&id) {
+            self.missing_tabs.push((id, socket, outcome));
+            return;
+        }
         self.opening.remove(&id);
         let Some(session) = self.sessions.get(&id) else {
             return;
@@ -163,6 +168,16 @@ impl Extension {
             }
             opened.lost.iter_mut().for_each(|lost| lost.url.clear());
             self.links.send(socket, &Frame::SessionOpened(opened));
+        }
+    }
+
+    /// Which tabs are lost is known.
+    pub(super) fn tell_all_opened(&mut self) {
+        for (id, socket, outcome) in std::mem::take(&mut self.missing_tabs) {
+            // Another socket may carry it by now, and was told or waits itself.
+            if self.sessions.carries(socket, &id) {
+                self.tell_opened(id, socket, outcome);
+            }
         }
     }
 

@@ -41,6 +41,7 @@ fn boot(stored: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Extension {
         config: Config { ports, wrong: None },
         stored,
         tabs,
+        groups: BTreeMap::new(),
         unpacked: true,
     };
     Extension::new(boot, START)
@@ -94,6 +95,7 @@ fn the_debugger_of_a_former_life_leaves_a_tab_whose_session_is_unknown() {
     let mut attached = vec![TabId(7)];
     play(&mut extension, &mut attached);
     assert_eq!(attached, []);
+    extension.handle_input(Input::Tick, START + MEANWHILE);
     assert!(extension.census().is_empty(), "{:?}", extension.census());
 }
 
@@ -457,6 +459,27 @@ fn what_could_not_be_written_does_not_begin_and_says_why() {
 }
 
 #[test]
+fn while_the_disk_does_not_answer_nothing_acts_and_agents_are_told() {
+    let mut peer = Peer::with_a_tab();
+    peer.asked.clear();
+    peer.command("w1", "browser_evaluate", json!({"function": "() => 1"}));
+    for _ in 0..10 {
+        assert_eq!(peer.code("w1"), None);
+        peer.now = peer.now + Duration::from_secs(1);
+        peer.tell(Input::Tick);
+    }
+    assert_eq!(peer.code("w1"), Some(ErrorCode::LimitReached));
+    peer.command("w2", "browser_evaluate", json!({"function": "() => 1"}));
+    assert_eq!(peer.code("w2"), Some(ErrorCode::LimitReached), "at once");
+    assert!(peer.asked.is_empty(), "neither has begun");
+    peer.write();
+    assert!(peer.asked.is_empty(), "nor does the first after all");
+    peer.command("w3", "browser_evaluate", json!({"function": "() => 1"}));
+    peer.write();
+    assert!(!peer.asked.is_empty());
+}
+
+#[test]
 fn a_call_whose_record_cannot_be_read_is_not_asked_for_again() {
     let mut stored = stored(&[("session/s", stored_session())]);
     stored.insert("call/s/w".into(), Value::Null);
@@ -670,6 +693,7 @@ fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
         ),
     ];
     let mut extension = boot(stored(&entities), vec![facts(7)]);
+    extension.handle_input(Input::Tick, START + MEANWHILE);
     let told = |lost: Vec<LostTab>| {
         let urls = lost.into_iter().map(|tab| tab.url);
         urls.collect::<Vec<String>>()
@@ -678,6 +702,9 @@ fn a_tab_that_is_lost_is_told_by_no_more_than_an_agent_may_read() {
     assert_eq!(told(extension.tabs.lost(&id())), expected);
     assert_eq!(told(extension.tabs.take_lost(&id())), expected);
 }
+
+/// Until what is not there counts as lost.
+const MEANWHILE: Duration = Duration::from_millis(500);
 
 /// The record of the session that every [`Peer`] opens.
 fn stored_session() -> Value {
@@ -694,6 +721,7 @@ fn with_a_loss(limits: Limits, url: &str) -> Peer {
         ("tab/9", lost),
     ]);
     let mut peer = Peer::connected_with(limits, boot(entities, vec![facts(7)]));
+    peer.now = START + MEANWHILE;
     peer.write();
     peer.extension.tabs.give(TabId(7), &id(), START).unwrap();
     peer.tell(Input::Tick);

@@ -17,6 +17,13 @@ fn events(sessions: &mut Sessions) -> Vec<SessionEvent> {
     std::iter::from_fn(|| sessions.poll_event()).collect()
 }
 
+/// Without what is only to be written.
+fn news(sessions: &mut Sessions) -> Vec<SessionEvent> {
+    let mut all = events(sessions);
+    all.retain(|event| !matches!(event, SessionEvent::Waned { .. }));
+    all
+}
+
 const A: SocketId = SocketId(1);
 const B: SocketId = SocketId(2);
 
@@ -94,7 +101,7 @@ fn an_orphan_resumes_within_its_grace_and_ends_after_it() {
     for second in (20..=302).step_by(20) {
         sessions.handle_timeout(Instant(second * 1_000));
     }
-    assert_eq!(events(&mut sessions), vec![]);
+    assert_eq!(news(&mut sessions), vec![]);
     sessions.handle_timeout(Instant(303_000));
     assert_eq!(
         events(&mut sessions),
@@ -112,7 +119,7 @@ fn a_closed_laptop_ends_no_grace() {
     sessions.handle_down(A, None, Instant(0));
     events(&mut sessions);
     sessions.handle_timeout(Instant(86_400_000));
-    assert_eq!(events(&mut sessions), vec![]);
+    assert_eq!(news(&mut sessions), vec![]);
 }
 
 #[test]
@@ -134,7 +141,7 @@ fn goodbye_says_how_long_it_may_come_back() {
             sessions.handle_timeout(Instant(moment));
         }
         sessions.handle_timeout(Instant(last_alive));
-        assert_eq!(events(&mut sessions), vec![]);
+        assert_eq!(news(&mut sessions), vec![]);
         sessions.handle_timeout(Instant(ended));
         assert_eq!(
             events(&mut sessions),
@@ -315,4 +322,60 @@ fn labels_are_one_line_and_bounded() {
     );
     let label = &sessions.get(&id("x")).unwrap().peer.label;
     assert!(label.starts_with("a bc") && label.len() == limits::LABEL_MAX);
+}
+
+#[test]
+fn a_grace_goes_on_where_the_former_life_left_it() {
+    let mut sessions = connected("x");
+    let goodbye = Goodbye {
+        reason: GoodbyeReason::Ending,
+        grace_s: Some(60),
+        moved_to: None,
+    };
+    sessions.handle_down(A, Some(&goodbye), Instant(0));
+    let orphaned = SessionEvent::Orphaned { id: id("x") };
+    assert_eq!(events(&mut sessions), vec![orphaned]);
+    for second in (10..=50).step_by(10) {
+        let at = Instant(second * 1_000);
+        assert_eq!(sessions.poll_timeout(), Some(at), "what is left is written");
+        sessions.handle_timeout(at);
+        let waned = SessionEvent::Waned { id: id("x") };
+        assert_eq!(events(&mut sessions), vec![waned]);
+    }
+    let record = sessions.record(&id("x")).unwrap();
+    let mut next = Sessions::new(Instant(0));
+    next.restore(id("x"), record, Instant(0));
+    assert_eq!(next.get(&id("x")).unwrap().presence, Presence::Ending);
+    next.handle_timeout(Instant(9_999));
+    assert_eq!(events(&mut next), vec![]);
+    next.handle_timeout(Instant(10_000));
+    let ended = SessionEvent::Ended {
+        id: id("x"),
+        socket: None,
+    };
+    assert_eq!(events(&mut next), vec![ended]);
+    assert_eq!(
+        next.poll_timeout(),
+        None,
+        "nothing is written of it any more"
+    );
+}
+
+#[test]
+fn who_was_there_at_the_death_has_the_whole_grace_to_come_back() {
+    let record = connected("x").record(&id("x")).unwrap();
+    let mut next = Sessions::new(Instant(0));
+    next.restore(id("x"), record, Instant(0));
+    let end = Instant(0) + limits::ORPHAN_GRACE;
+    for _ in 0..100 {
+        let Some(due) = next.poll_timeout() else {
+            break;
+        };
+        next.handle_timeout(due);
+        let ended = events(&mut next)
+            .iter()
+            .any(|event| matches!(event, SessionEvent::Ended { .. }));
+        assert_eq!(ended, due == end);
+    }
+    assert!(next.get(&id("x")).is_none());
 }

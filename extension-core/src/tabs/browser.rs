@@ -154,6 +154,7 @@ impl Tabs {
         if !self.by_id.contains_key(&tab) {
             self.add_undetermined(tab);
         }
+        self.reconsider(tab);
         match self.by_id.get(&opener).copied() {
             Some(slot) => match self.tabs.get_mut(&slot).map(|tab| &mut tab.holding) {
                 // Its own opener comes first.
@@ -267,7 +268,9 @@ impl Tabs {
     /// nobody knows.
     pub fn handle_closed(&mut self, tab: TabId, last_url: &str, now: Instant) {
         self.observe(now);
-        if let Some(slot) = self.by_id.get(&tab).copied() {
+        if let Some(slot) = self.by_id.get(&tab).copied()
+            && !self.is_lost_now(slot)
+        {
             let url = (!last_url.is_empty()).then(|| last_url.to_owned());
             let tab = self.tabs.get(&slot).and_then(Tab::known_as).unwrap_or(tab);
             let gone = Loss::Gone(tab, url.clone());
@@ -331,6 +334,7 @@ impl Tabs {
             self.by_id.insert(added, slot);
             self.dirty.insert(Dirty::Tab(removed));
             self.soil_tab(slot);
+            self.find(slot);
         }
         self.settle();
     }

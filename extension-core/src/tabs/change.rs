@@ -154,13 +154,12 @@ impl Tabs {
         let unmade = matches!(tab.floor, Floor::Making { .. });
         let owned = tab.owning_session().is_some();
         let has_dialog = tab.dialog.is_some();
-        tab.release_at = None;
         // What it waits for is put right below when it waits for nothing yet.
         tab.floor = Floor::Leaving {
             until: until.unwrap_or(Until::Cleared),
             next: next.clone(),
         };
-        self.timers.clear(&Timer::Release(slot));
+        self.forget_release(slot);
         let fault = why.fault(id);
         for call in queued {
             self.refuse(call, fault.clone());
@@ -515,7 +514,8 @@ impl Tabs {
             return;
         };
         let known_as = tab.known_as();
-        self.timers.clear(&Timer::Release(slot));
+        self.forget_release(slot);
+        self.meanwhile.forget(slot, tab.id);
         if let Some(id) = tab.id {
             self.by_id.remove(&id);
             self.timers.clear(&Timer::Opener(id));

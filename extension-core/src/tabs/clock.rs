@@ -13,6 +13,10 @@ const GAP_MAX: Duration = Duration::from_secs(35);
 /// While anything is timed we want to be woken this often, lest our own waiting look like sleep.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
+/// How often what is left until an announced release is written: a worker's death delays it by so
+/// much at most.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
+
 /// Counts awake time.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
@@ -45,6 +49,12 @@ pub(super) enum Timer {
     Opener(TabId),
     /// An announced release.
     Release(Slot),
+    /// What is left until an announced release is to be written.
+    Note(Slot),
+    /// Who had claimed a tab before the worker's death has come back, or will not.
+    Claimants,
+    /// What happened while no worker lived has been told.
+    Meanwhile,
 }
 
 impl Tabs {
@@ -69,9 +79,35 @@ impl Tabs {
                 Timer::Call(call) => self.handle_call_overdue(call),
                 Timer::Opener(tab) => self.settle_opener(tab, None),
                 Timer::Release(slot) => self.release(slot),
+                Timer::Note(slot) => self.note_release(slot),
+                Timer::Claimants => self.handle_claimants_back(),
+                Timer::Meanwhile => self.handle_meanwhile_over(),
             }
             self.settle();
         }
+    }
+
+    pub(super) fn announce_release(&mut self, slot: Slot, at: Instant) {
+        if let Some(tab) = self.tabs.get_mut(&slot) {
+            tab.release_at = Some(at);
+        }
+        self.timers.set(Timer::Release(slot), at);
+        let note = self.clock.awake + NOTE_EVERY;
+        self.timers.set(Timer::Note(slot), note);
+    }
+
+    fn note_release(&mut self, slot: Slot) {
+        self.soil_tab(slot);
+        let note = self.clock.awake + NOTE_EVERY;
+        self.timers.set(Timer::Note(slot), note);
+    }
+
+    pub(super) fn forget_release(&mut self, slot: Slot) {
+        if let Some(tab) = self.tabs.get_mut(&slot) {
+            tab.release_at = None;
+        }
+        self.timers.clear(&Timer::Release(slot));
+        self.timers.clear(&Timer::Note(slot));
     }
 
     fn handle_call_overdue(&mut self, id: CallId) {

@@ -412,10 +412,7 @@ impl Tabs {
             None => self.release(slot),
             Some(after_s) => {
                 let at = self.clock.awake() + Duration::from_secs(after_s);
-                if let Some(tab) = self.tabs.get_mut(&slot) {
-                    tab.release_at = Some(at);
-                }
-                self.timers.set(Timer::Release(slot), at);
+                self.announce_release(slot, at);
                 self.soil_tab(slot);
                 self.touch(slot);
             }

@@ -1,7 +1,6 @@
 //! What of the machine outlives the worker: one record per tab that is no plain tab of the person,
 //! one per session. Calls do not: they are the driver's, and what never began is sent again.
 
-use super::clock::Timer;
 use super::state::{Current, Duty, Floor, Holding, Loss, Next, Slot, Tab, Until};
 use super::{TabEvent, Tabs};
 use protocol::frame::LostTab;
@@ -144,8 +143,8 @@ impl Tabs {
     /// Takes up what an earlier life of the worker left; call it once, after
     /// [`Tabs::open_session`] for every session that is still known.
     ///
-    /// `existing` are the tabs of the browser. A recorded tab that is not among them is lost, and
-    /// its session learns it once. `begun` are those on which a turn was open: nothing happens on
+    /// `existing` are the tabs of the browser. A recorded tab that is not among them, and does not
+    /// turn up under another id (`meanwhile`), is lost, and its session learns it once. `begun` are those on which a turn was open: nothing happens on
     /// them before [`Tabs::handle_mended`]. A tab whose session is unknown is the person's.
     pub fn restore(
         &mut self,
@@ -171,9 +170,10 @@ impl Tabs {
         }
         for tab in existing {
             if !self.by_id.contains_key(tab) {
-                self.add(*tab, Holding::Person, Floor::Idle);
+                self.add_strange(*tab);
             }
         }
+        self.await_news();
         let read: BTreeSet<&SessionId> = currents.iter().map(|(session, _)| session).collect();
         for (session, seat) in &mut self.seats {
             if !read.contains(session) && !seat.tabs.is_empty() {
@@ -189,6 +189,14 @@ impl Tabs {
         self.settle();
     }
 
+    /// A record was restored under another id than it was written for.
+    pub fn handle_renamed(&mut self, old: TabId, new: TabId) {
+        self.dirty.extend([Dirty::Tab(old), Dirty::Tab(new)]);
+        let slot = self.by_id.get(&new);
+        let owner = slot.and_then(|slot| self.tabs.get(slot)?.owning_session());
+        self.dirty.extend(owner.cloned().map(Dirty::Session));
+    }
+
     fn restore_tab(
         &mut self,
         id: TabId,
@@ -201,21 +209,12 @@ impl Tabs {
             TabRecordOwner::Free(last, duty) => (last.clone(), Holding::Free { last, duty }),
         };
         let owned = matches!(holding, Holding::Session { .. });
-        if !existing.contains(&id) {
-            self.dirty.insert(Dirty::Tab(id));
-            match record.leaving {
-                None if owned => self.lose(&session, id, record.url),
-                Some(Next::Session(heir)) => self.lose(&heir, id, record.url),
-                // What was leaving is no loss to the one who let it go.
-                None | Some(Next::FirstClaim | Next::Person | Next::Close) => {}
-            }
-            return;
-        }
+        let missing = !existing.contains(&id);
         if !self.seats.contains_key(&session) && record.leaving.is_none() {
             self.dirty.insert(Dirty::Tab(id));
             return;
         }
-        let floor = match (&record.leaving, begun.contains(&id)) {
+        let floor = match (&record.leaving, missing || begun.contains(&id)) {
             (Some(next), _) => Floor::Leaving {
                 until: Until::Cleared,
                 next: next.clone(),
@@ -236,22 +235,29 @@ impl Tabs {
         {
             heir.coming.insert(slot);
         }
-        let mut tab = Tab::new(Some(id), holding, floor.clone());
+        let tab = Tab::new(Some(id), holding, floor.clone());
+        self.tabs.insert(slot, tab);
         if let Some(ms) = record.release_in_ms {
             let at = self.clock.awake() + Duration::from_millis(ms);
-            tab.release_at = Some(at);
-            self.timers.set(Timer::Release(slot), at);
+            self.announce_release(slot, at);
         }
-        self.tabs.insert(slot, tab);
         self.by_id.insert(id, slot);
+        if missing {
+            self.add_missing(slot, record.url);
+            return;
+        }
         match floor {
+            Floor::Leaving {
+                next: Next::FirstClaim,
+                ..
+            } => self.await_claimants(slot),
             Floor::Leaving { .. } => self.tell(TabEvent::Clear { tab: id }),
             Floor::Mending => self.tell(TabEvent::Mend { tab: id }),
             Floor::Making { .. } | Floor::Idle | Floor::Turn(_) | Floor::Closing { .. } => {}
         }
     }
 
-    fn lose(&mut self, session: &SessionId, tab_id: TabId, url: String) {
+    pub(super) fn lose(&mut self, session: &SessionId, tab_id: TabId, url: String) {
         if let Some(seat) = self.seats.get_mut(session) {
             seat.lost.push(LostTab { tab_id, url });
             // Two restarts in a row without an answer between: the newest are told.

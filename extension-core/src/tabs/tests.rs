@@ -202,6 +202,7 @@ impl World {
                 | TabEvent::Progress { .. }
                 | TabEvent::Mend { .. }
                 | TabEvent::OwnerChanged { .. }
+                | TabEvent::NoneMissing
                 | TabEvent::Show { .. } => false,
             };
             match &event {
@@ -221,6 +222,7 @@ impl World {
                 | TabEvent::Mend { .. }
                 | TabEvent::OwnerChanged { .. }
                 | TabEvent::Close { .. }
+                | TabEvent::NoneMissing
                 | TabEvent::Show { .. } => {}
             }
             if hold {
@@ -260,6 +262,7 @@ impl World {
             | TabEvent::Finished { .. }
             | TabEvent::Progress { .. }
             | TabEvent::OwnerChanged { .. }
+            | TabEvent::NoneMissing
             | TabEvent::Show { .. } => {}
         }
     }

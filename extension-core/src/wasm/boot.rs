@@ -18,6 +18,7 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     chrome::random_values(&mut seed);
     // Asked first and read last, so that Chrome finds them meanwhile.
     let tabs = JsFuture::from(chrome::query_tabs(&js_sys::Object::new())?);
+    let groups = JsFuture::from(chrome::query_groups(&js_sys::Object::new())?);
     let mut stored = match storage::read_all().await {
         Ok(stored) => stored,
         Err(_) if start_empty => BTreeMap::new(),
@@ -30,6 +31,7 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     let secret = secret().await;
     let config = Config::read(fetch::own_file("config.json").await.as_deref());
     let tabs: Array = tabs.await?.unchecked_into();
+    let groups: Array = groups.await?.unchecked_into();
     Ok(Boot {
         seed,
         extension_id: chrome::EXTENSION_ID.with(|id| id.into()),
@@ -37,6 +39,7 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
         config,
         stored,
         tabs: tabs.iter().filter_map(events::tab_facts).collect(),
+        groups: groups.iter().filter_map(events::group_title).collect(),
         unpacked: is_unpacked(),
     })
 }

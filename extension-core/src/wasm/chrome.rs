@@ -80,6 +80,8 @@ extern "C" {
     pub(super) fn group_tabs(options: &JsValue) -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = ungroup, catch)]
     pub(super) fn ungroup_tab(tab: u32) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "tabGroups"], js_name = query, catch)]
+    pub(super) fn query_groups(query: &JsValue) -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "tabGroups"], js_name = update, catch)]
     pub(super) fn update_group(group: f64, properties: &JsValue) -> Result<Promise, JsValue>;
 

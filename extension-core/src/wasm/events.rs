@@ -114,6 +114,19 @@ pub(super) fn tab_facts(tab: JsValue) -> Option<TabFacts> {
     facts::<TabFacts>(tab).filter(|tab| tab.tab().is_some())
 }
 
+/// Id and title of a `chrome.tabGroups.TabGroup`.
+pub(super) fn group_title(group: JsValue) -> Option<(i64, String)> {
+    let group: Group = facts(group)?;
+    Some((group.id, group.title))
+}
+
+#[derive(Deserialize)]
+struct Group {
+    id: i64,
+    #[serde(default)]
+    title: String,
+}
+
 fn tab_id(value: &JsValue) -> Option<TabId> {
     facts(value.clone())
 }

@@ -486,6 +486,7 @@ fn wake(
         },
         stored: storage.clone(),
         tabs: chrome.all(),
+        groups: BTreeMap::new(),
         unpacked: true,
     };
     let mut extension = Extension::new(boot, now);

@@ -178,6 +178,7 @@ impl Model {
             | TabEvent::Clear { .. }
             | TabEvent::Mend { .. }
             | TabEvent::Close { .. }
+            | TabEvent::NoneMissing
             | TabEvent::Show { .. } => Ok(()),
         }
     }

@@ -471,6 +471,7 @@ fn boot(
         },
         stored: stored.clone(),
         tabs: chrome.all(),
+        groups: BTreeMap::new(),
         unpacked: true,
     }
 }

@@ -295,6 +295,7 @@ impl Chaos {
             | TabEvent::Finished { .. }
             | TabEvent::Progress { .. }
             | TabEvent::OwnerChanged { .. }
+            | TabEvent::NoneMissing
             | TabEvent::Show { .. } => unreachable!("nobody answers {event:?}"),
         }
     }
@@ -530,7 +531,7 @@ impl Chaos {
                     self.count("close");
                     self.late.push(event);
                 }
-                TabEvent::Show { .. } => {}
+                TabEvent::NoneMissing | TabEvent::Show { .. } => {}
             }
         }
     }

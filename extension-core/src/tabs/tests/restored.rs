@@ -58,6 +58,7 @@ fn a_session_is_told_once_which_tabs_it_lost_and_never_goes_on_elsewhere() {
     let mut world = World::with(&["x"]);
     world.new_tab("x");
     let mut next = reborn(&world, &["x"], &[101], &[]);
+    next.pass(browser::OPENER_MAX);
     assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
     let urls = vec!["http://102/".to_owned()];
     let told = next.tabs.dialog_tab(&sid("x"), None);
@@ -184,7 +185,99 @@ fn what_an_ended_session_left_under_way_is_completed_too() {
     world.new_tab("x");
     world.hand("x", 101, "y");
     world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
-    let next = reborn(&world, &["y"], &[101, 102, 103], &[]);
+    let mut next = reborn(&world, &["y"], &[101, 102, 103], &[]);
+    next.pass(secs(3));
     assert!(next.owned_by(101, "y"), "handed over");
     assert!(next.closed(103), "made for x alone");
+}
+
+#[test]
+fn a_tab_that_was_unloaded_while_no_worker_lived_goes_on_under_its_new_id() {
+    let mut world = World::with(&["x"]);
+    world.new_tab("x");
+    let mut next = reborn(&world, &["x"], &[101, 900], &[]);
+    let unnamed = next.call("x", None);
+    let named = next.call("x", Some(102));
+    assert_eq!(next.is(unnamed), Fate::Waits, "nobody knows yet");
+    next.tell(|tabs, now| tabs.handle_replaced(TabId(102), TabId(900), now));
+    assert!(next.seen.contains(&TabEvent::Mend { tab: TabId(900) }));
+    assert_eq!(next.runs(unnamed), 900);
+    next.end(unnamed);
+    assert_eq!(next.runs(named), 900);
+    next.pass(browser::OPENER_MAX);
+    assert!(next.owned_by(900, "x"));
+    assert!(next.tabs.take_lost(&sid("x")).is_empty());
+    let dirty = next.tabs.take_dirty();
+    assert!(dirty.contains(&Dirty::Tab(TabId(102))) && dirty.contains(&Dirty::Tab(TabId(900))));
+}
+
+#[test]
+fn calls_that_waited_for_a_lost_tab_are_told_so_and_claims_that_it_is_gone() {
+    let mut world = World::with(&["x", "y"]);
+    world.new_tab("x");
+    let mut next = reborn(&world, &["x", "y"], &[101, 102], &[]);
+    let unnamed = next.call("x", None);
+    let claim = next.call("y", Some(103));
+    next.pass(browser::OPENER_MAX);
+    assert_eq!(next.refused(unnamed), ErrorCode::TabsLost);
+    assert_eq!(next.refused(claim), ErrorCode::TabGone);
+    assert_eq!(next.tabs.take_lost(&sid("x")).len(), 1);
+    assert!(next.tabs.take_lost(&sid("y")).is_empty());
+}
+
+#[test]
+fn a_tab_that_was_closed_while_no_worker_lived_is_lost_as_soon_as_chrome_says_so() {
+    let mut world = World::with(&["x"]);
+    world.new_tab("x");
+    let mut next = reborn(&world, &["x"], &[101], &[]);
+    assert!(next.tabs.misses_tabs(&sid("x")));
+    next.tell(|tabs, now| tabs.handle_closed(TabId(102), "", now));
+    assert!(next.seen.contains(&TabEvent::NoneMissing) && !next.tabs.misses_tabs(&sid("x")));
+    assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
+    assert_eq!(next.tabs.take_lost(&sid("x"))[0].url, "http://102/");
+}
+
+#[test]
+fn a_tab_that_was_unloaded_to_be_closed_when_the_worker_died_is_closed_under_its_new_id() {
+    let mut world = World::with(&["x"]);
+    world.hold_closes = true;
+    world.new_tab("x");
+    world.close("x", Some(102));
+    let mut next = reborn(&world, &["x"], &[101, 900], &[]);
+    next.tell(|tabs, now| tabs.handle_replaced(TabId(102), TabId(900), now));
+    next.tell(|tabs, now| tabs.handle_cleared(TabId(900), now));
+    assert!(next.closed(900));
+    assert!(next.tabs.take_lost(&sid("x")).is_empty());
+}
+
+#[test]
+fn what_an_agents_page_opened_while_no_worker_lived_is_its_sessions() {
+    let world = World::with(&["x"]);
+    let mut next = reborn(&world, &["x"], &[101, 70, 71, 72], &[]);
+    assert_eq!(next.owner(70), Some(Owner::Person));
+    next.tell(|tabs, now| tabs.handle_popup(TabId(70), TabId(101), now));
+    next.tell(|tabs, now| tabs.handle_popup(TabId(71), TabId(70), now));
+    assert!(next.owned_by(70, "x") && next.owned_by(71, "x"));
+    next.tell(|tabs, now| tabs.handle_popup(TabId(72), TabId(50), now));
+    assert_eq!(next.owner(72), Some(Owner::Person), "the person's page's");
+    next.pass(browser::OPENER_MAX);
+    next.tell(|tabs, now| tabs.handle_popup(TabId(72), TabId(101), now));
+    assert_eq!(next.owner(72), Some(Owner::Person), "too late");
+}
+
+#[test]
+fn a_tab_that_was_leaving_waits_for_those_who_had_claimed_it() {
+    let mut world = World::with(&["x", "y"]);
+    world.hold_clears = true;
+    world.call("y", Some(101));
+    world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
+    let mut next = reborn(&world, &["y"], &[101, 102], &[]);
+    assert!(!next.closed(101), "y is not back yet");
+    let again = next.call("y", Some(101));
+    next.pass(secs(3));
+    assert_eq!(next.runs(again), 101);
+    assert!(next.owned_by(101, "y"));
+    let mut forsaken = reborn(&world, &["y"], &[101, 102], &[]);
+    forsaken.pass(secs(3));
+    assert!(forsaken.closed(101), "nobody came");
 }

@@ -240,6 +240,7 @@ fn about(trace: &Trace) -> Option<CallId> {
             | TabEvent::Mend { .. }
             | TabEvent::OwnerChanged { .. }
             | TabEvent::Close { .. }
+            | TabEvent::NoneMissing
             | TabEvent::Show { .. },
         )
         | Trace::Given { .. }

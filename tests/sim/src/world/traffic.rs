@@ -340,6 +340,7 @@ impl World {
             Trace::Tab(TabEvent::Close { .. }) => "core: tab closed",
             Trace::Tab(TabEvent::OwnerChanged { .. }) => "core: owner changed",
             Trace::Tab(TabEvent::Finished { .. }) => "core: tabs command",
+            Trace::Tab(TabEvent::NoneMissing) => "core: none missing",
             Trace::Tab(TabEvent::Show { .. }) => "core: shown",
             Trace::Tab(TabEvent::Dropped { .. }) | Trace::Dropped { .. } => "core: dropped",
             Trace::TurnEnded { .. } => "core: turn ended",
