@@ -9,6 +9,7 @@ mod front;
 use crate::effect::ChromeCall;
 use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
+use crate::tabs::clock::Clock;
 use protocol::error::Peer;
 use protocol::{Deadlines, Fault, Instant, SessionId, TabId};
 use rand_chacha::ChaCha20Rng;
@@ -202,6 +203,8 @@ pub struct House {
     replacing: BTreeSet<i64>,
     /// Windows that Interlock made.
     own_windows: Vec<i64>,
+    /// What is timed here happens while the computer is awake, however its clock is put meanwhile.
+    clock: Clock,
     timers: Deadlines<Timer>,
     events: VecDeque<HouseEvent>,
 }
@@ -229,6 +232,7 @@ impl House {
             closing: BTreeSet::new(),
             replacing: BTreeSet::new(),
             own_windows: Vec::new(),
+            clock: Clock::default(),
             timers: Deadlines::default(),
             events: VecDeque::new(),
         }
@@ -284,23 +288,21 @@ impl House {
 
     /// Puts a tab into its session's group.
     pub fn group(&mut self, session: &SessionId, peer: &Peer, tab: TabId, now: Instant) {
+        let now = self.awake(now);
         self.groups.entry(session.clone()).or_default().show(peer);
         self.settle_group(tab);
         self.join(session, tab, now);
     }
 
-    /// A tab that a session has had since before this life of the worker, in the group that Chrome
-    /// shows it in, if any. What Chrome still tells of its way there is no move of the person's.
-    pub fn take_over(
-        &mut self,
-        session: &SessionId,
-        peer: &Peer,
-        tab: TabId,
-        group: Option<i64>,
-        now: Instant,
-    ) {
-        let Some(id) = group else { return };
+    /// A tab of a session's since before this life of the worker: what Chrome still tells of its way
+    /// into a group, or out of one, is no move of the person's.
+    pub fn expect_echo(&mut self, tab: TabId, now: Instant) {
+        let now = self.awake(now);
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
+    }
+
+    /// A session's tabs have stood in this group since before this life of the worker.
+    pub fn take_over(&mut self, session: &SessionId, peer: &Peer, id: i64) {
         let group = self.groups.entry(session.clone()).or_default();
         if group.stage == Stage::Absent {
             group.stage = Stage::Made(id);
@@ -351,6 +353,11 @@ impl House {
 
     /// Takes a tab out of its group.
     pub fn ungroup(&mut self, tab: TabId, now: Instant) {
+        let now = self.awake(now);
+        self.leave_group(tab, now);
+    }
+
+    fn leave_group(&mut self, tab: TabId, now: Instant) {
         self.settle_group(tab);
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
         self.ask(Request::Ungroup { tab }, ChromeCall::UngroupTab { tab });
@@ -422,8 +429,8 @@ impl House {
     }
 
     /// Whether a move of this tab is the echo of our own grouping.
-    #[must_use]
-    pub fn moved_by_us(&self, tab: TabId, now: Instant) -> bool {
+    pub fn moved_by_us(&mut self, tab: TabId, now: Instant) -> bool {
+        let now = self.awake(now);
         self.timers
             .get(&Timer::Moved(tab))
             .is_some_and(|until| now <= until)
@@ -446,6 +453,7 @@ impl House {
 
     /// A page in `opener` opened `tab` in `window`: what this took from the person is given back.
     pub fn handle_popup(&mut self, opener: TabId, tab: TabId, window: Option<i64>, now: Instant) {
+        let now = self.awake(now);
         if let Some(window) = window {
             self.popup_raises(opener, window, now);
         }
@@ -529,6 +537,7 @@ impl House {
 
     /// Chrome's answer.
     pub fn handle_done(&mut self, request: u64, outcome: Result<Value, ChromeError>, now: Instant) {
+        let now = self.awake(now);
         let Some(what) = self.requests.remove(&request) else {
             return;
         };
@@ -590,13 +599,14 @@ impl House {
 
     /// Tries again what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.awake(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Make(nonce) => self.try_make(&nonce),
                 Timer::Close(tab) => self.remove(tab),
                 Timer::Count(tab, window) => self.count(tab, window),
                 Timer::Group(session) => self.join_waiting(&session, now),
-                Timer::Ungroup(tab) => self.ungroup(tab, now),
+                Timer::Ungroup(tab) => self.leave_group(tab, now),
                 // Unless the person has shown another one meanwhile.
                 Timer::BringBack(tab) => {
                     if self.active.values().any(|pair| pair.1 == Some(tab)) {
@@ -611,7 +621,7 @@ impl House {
     /// When [`House::handle_timeout`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.clock.due(self.timers.next()?)
     }
 
     /// What the owner must do next.
@@ -635,6 +645,11 @@ impl House {
     #[must_use]
     pub fn open_requests(&self) -> usize {
         self.requests.len() + self.makings.len()
+    }
+
+    fn awake(&mut self, now: Instant) -> Instant {
+        self.clock.observe(now);
+        self.clock.awake()
     }
 
     fn ask(&mut self, what: Request, call: ChromeCall) {

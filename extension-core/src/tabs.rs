@@ -18,7 +18,7 @@
 
 mod browser;
 mod change;
-mod clock;
+pub(crate) mod clock;
 mod commands;
 mod cycles;
 mod meanwhile;

@@ -171,12 +171,13 @@ impl Extension {
             }
             self.calls.restore(session, wire_id, record);
         }
+        let mut half_made = BTreeSet::new();
         for nonce in makings {
-            self.drop_half_made(nonce, tabs, &tab_records);
+            half_made.extend(self.drop_half_made(nonce, tabs, &tab_records));
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
-            self.adopt(*tab, record, &tab_records, now);
+            self.adopt(*tab, record, &tab_records, &half_made, now);
         }
         // The tabs want to know who is there before they are told whose they are.
         for (id, session) in self.sessions.iter() {
@@ -233,6 +234,7 @@ impl Extension {
         tab: TabId,
         record: &TabRecord,
         records: &BTreeMap<TabId, TabRecord>,
+        half_made: &BTreeSet<TabId>,
         now: Instant,
     ) {
         match (&record.owner, &record.leaving) {
@@ -246,12 +248,19 @@ impl Extension {
                         .iter()
                         .filter(|(_, one)| one.group() == Some(*group));
                     let made = TabRecordOwner::Session(owner.clone(), Duty::Made);
-                    inside.all(|(id, _)| records.get(id).is_some_and(|one| one.owner == made))
+                    inside.all(|(id, _)| {
+                        half_made.contains(id)
+                            || records.get(id).is_some_and(|one| one.owner == made)
+                    })
                 });
+                if grouped.is_some() || leaving.is_some() {
+                    self.house.expect_echo(tab, now);
+                }
                 match self.sessions.get(owner) {
                     Some(session) => {
-                        let group = grouped.filter(|_| leaving.is_none());
-                        self.house.take_over(owner, &session.peer, tab, group, now);
+                        if let Some(group) = grouped.filter(|_| leaving.is_none()) {
+                            self.house.take_over(owner, &session.peer, group);
+                        }
                     }
                     // Nobody's agent works in it any more.
                     None => {
@@ -262,20 +271,25 @@ impl Extension {
                     }
                 }
             }
-            (TabRecordOwner::Free(..), Some(_)) => self.adopt_page(tab, now),
-            // Cleared before it became free.
-            (TabRecordOwner::Free(..), None) => {}
+            (TabRecordOwner::Free(..), Some(_)) => {
+                self.house.expect_echo(tab, now);
+                self.adopt_page(tab, now);
+            }
+            // Cleared before it became free, and taken out of its group.
+            (TabRecordOwner::Free(..), None) => self.house.expect_echo(tab, now),
         }
     }
 
     /// A tab whose making the worker's death cut short: its caller asks again, so it is closed. One
-    /// that has an owner was made; only the end of its intent was not written any more.
+    /// that has an owner was made; only the end of its intent was not written any more. Gives the
+    /// tabs that are closed.
     fn drop_half_made(
         &mut self,
         nonce: &str,
         tabs: &[TabFacts],
         owned: &BTreeMap<TabId, TabRecord>,
-    ) {
+    ) -> Vec<TabId> {
+        let mut closed = Vec::new();
         let mark = format!("{MARK}{nonce}");
         for facts in tabs
             .iter()
@@ -283,8 +297,10 @@ impl Extension {
         {
             if let Some(tab) = facts.tab().filter(|tab| !owned.contains_key(tab)) {
                 self.house.close(tab, Some(facts.window_id));
+                closed.push(tab);
             }
         }
+        closed
     }
 }
 
@@ -337,31 +353,44 @@ mod tests {
     use super::*;
     use crate::effect::ChromeCall;
     use crate::files::Config;
-    use crate::input::Input;
+    use crate::input::{BrowserEvent, Input};
     use protocol::pairing::Secret;
     use serde_json::json;
 
     /// Session x owns tab 7, tab 8 is the person's, and `shown` is in front.
     fn reborn(shown: i64) -> Extension {
+        reborn_with(shown, &json!({}), |_| {})
+    }
+
+    /// The same with more `stored`, and with tabs that `change` has changed.
+    fn reborn_with(shown: i64, stored: &Value, change: impl Fn(&mut TabFacts)) -> Extension {
         let entity = |body: Value| json!({"v": store::VERSION, "e": body});
         let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
         let seat = json!({"current": {"tab": 7}, "had": true});
         let tab = json!({"owner": {"session": ["x", "made"]}});
+        let mut entities = BTreeMap::from([
+            ("session/x".to_owned(), entity(session)),
+            ("seat/x".to_owned(), entity(seat)),
+            ("tab/7".to_owned(), entity(tab)),
+        ]);
+        for (key, body) in stored.as_object().unwrap() {
+            entities.insert(key.clone(), entity(body.clone()));
+        }
         let boot = Boot {
             seed: [1; 32],
             extension_id: protocol::EXTENSION_ID.into(),
             secret: Ok(Secret::new([1; 32])),
             config: Config::default(),
-            stored: BTreeMap::from([
-                ("session/x".to_owned(), entity(session)),
-                ("seat/x".to_owned(), entity(seat)),
-                ("tab/7".to_owned(), entity(tab)),
-            ]),
+            stored: entities,
             tabs: [7, 8]
-                .map(|id| TabFacts {
-                    id,
-                    active: id == shown,
-                    ..TabFacts::default()
+                .map(|id| {
+                    let mut facts = TabFacts {
+                        id,
+                        active: id == shown,
+                        ..TabFacts::default()
+                    };
+                    change(&mut facts);
+                    facts
                 })
                 .to_vec(),
             groups: BTreeMap::new(),
@@ -377,6 +406,51 @@ mod tests {
         assert_eq!(extension.tabs.owned_by(&x), vec![TabId(7)]);
         assert_eq!(extension.tabs.current(&x), Some(TabId(7)));
         assert!(extension.tabs.is_person_tab(TabId(8)));
+    }
+
+    #[test]
+    fn a_tab_that_was_on_its_way_at_the_death_was_grouped_by_us_and_not_moved_by_the_person() {
+        for owner in [
+            json!({"session": ["x", "made"]}),
+            json!({"free": ["x", "made"]}),
+        ] {
+            let leaving = json!({"tab/7": {"owner": owner, "leaving": "firstClaim"}});
+            let mut extension = reborn_with(8, &leaving, |_| {});
+            let tab = TabId(7);
+            let moved = Input::Browser(BrowserEvent::TabMoved { tab });
+            extension.handle_input(moved, Instant(3));
+            let record = extension.tabs.tab_record(tab).unwrap();
+            assert!(matches!(
+                record.owner,
+                TabRecordOwner::Session(_, Duty::Made) | TabRecordOwner::Free(_, Duty::Made)
+            ));
+        }
+    }
+
+    #[test]
+    fn a_group_in_which_a_tab_was_half_made_is_joined() {
+        let making = json!({"making/n": "n"});
+        let mut extension = reborn_with(8, &making, |facts| {
+            facts.group_id = 5;
+            if facts.id == 8 {
+                facts.url = format!("{MARK}n");
+            }
+        });
+        let x = SessionId::new("x").unwrap();
+        let peer = extension.sessions.get(&x).unwrap().peer.clone();
+        while extension.poll_effect().is_some() {}
+        extension.house.group(&x, &peer, TabId(7), Instant(0));
+        extension.settle(Instant(0));
+        let joined = std::iter::from_fn(|| extension.poll_effect()).any(|effect| {
+            matches!(
+                effect,
+                Effect::Ask {
+                    call: ChromeCall::GroupTab { group: Some(5), .. },
+                    ..
+                }
+            )
+        });
+        assert!(joined);
     }
 
     #[test]

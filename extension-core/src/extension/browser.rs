@@ -110,8 +110,8 @@ impl Extension {
         if let Some(session) = self.sessions.get(&id)
             && all_its_own
         {
-            self.house
-                .take_over(&id, &session.peer, tab, Some(group), now);
+            self.house.take_over(&id, &session.peer, group);
+            self.house.expect_echo(tab, now);
         }
     }
 

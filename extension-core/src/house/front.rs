@@ -19,6 +19,7 @@ impl House {
     /// A window got the keyboard. One that a popup raised gives it back at once, one in which an
     /// agent presses when the press is through; in any other the person works from now on.
     pub fn handle_focused(&mut self, window: i64, now: Instant) {
+        let now = self.awake(now);
         if self.persons == Some(window) || self.pressed.contains(&window) {
             return;
         }

@@ -757,11 +757,21 @@ fn an_unknown_answer_changes_nothing() {
 }
 
 #[test]
+fn the_echo_of_our_grouping_is_no_move_of_the_persons_when_the_clock_is_put_ahead() {
+    let mut house = house(&[]);
+    house.group(&session(), &peer(1, "x"), TabId(1), Instant(0));
+    let day = 86_400_000;
+    house.handle_timeout(Instant(day));
+    assert!(house.moved_by_us(TabId(1), Instant(day + 500)));
+    assert!(!house.moved_by_us(TabId(1), Instant(day + 501)));
+}
+
+#[test]
 fn a_group_of_the_workers_former_life_is_joined_and_its_echoes_are_no_moves_of_the_persons() {
     let mut house = house(&[]);
     let label = peer(0, "x");
-    house.take_over(&session(), &label, TabId(1), Some(77), Instant(0));
-    house.take_over(&session(), &label, TabId(2), None, Instant(0));
+    house.take_over(&session(), &label, 77);
+    house.expect_echo(TabId(1), Instant(0));
     assert!(house.moved_by_us(TabId(1), Instant(500)));
     assert!(!house.moved_by_us(TabId(1), Instant(501)));
     // Nobody has grouped it: whoever moves it now is the person.

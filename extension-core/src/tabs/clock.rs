@@ -19,14 +19,14 @@ const NOTE_EVERY: Duration = Duration::from_secs(10);
 
 /// Counts awake time.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     seen: Option<Instant>,
     awake: Instant,
 }
 
 impl Clock {
     /// Moves on to `now`. A clock that stepped back counts as no time.
-    fn observe(&mut self, now: Instant) {
+    pub(crate) fn observe(&mut self, now: Instant) {
         let gap = self.seen.map_or(Duration::ZERO, |seen| now.since(seen));
         if gap <= GAP_MAX {
             self.awake = self.awake + gap;
@@ -35,8 +35,14 @@ impl Clock {
     }
 
     /// The awake time now.
-    pub(super) fn awake(&self) -> Instant {
+    pub(crate) fn awake(&self) -> Instant {
         self.awake
+    }
+
+    /// When, in the driver's time, an awake deadline is due at the earliest; none before anything was
+    /// observed.
+    pub(crate) fn due(&self, deadline: Instant) -> Option<Instant> {
+        Some(self.seen? + deadline.since(self.awake))
     }
 }
 
@@ -67,8 +73,7 @@ impl Tabs {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = self.timers.next()?;
-        let seen = self.clock.seen?;
-        Some(seen + due.since(self.clock.awake).min(LOOK_EVERY))
+        self.clock.due(due.min(self.clock.awake() + LOOK_EVERY))
     }
 
     /// Takes note of the time and lets everything happen that was due until now.
