@@ -28,7 +28,8 @@ pub struct Batch {
     pub write: WriteId,
     /// Entities to set.
     pub set: BTreeMap<String, Value>,
-    /// Keys to remove.
+    /// Keys to remove. Where something is set, too, these are set as well: to what says that they are
+    /// no more.
     pub remove: Vec<String>,
 }
 
@@ -89,10 +90,15 @@ impl Store {
             }
         }
         self.last += 1;
+        let mut set = std::mem::take(&mut self.set);
+        let remove: Vec<String> = std::mem::take(&mut self.remove).into_iter().collect();
+        if !set.is_empty() {
+            set.extend(remove.iter().map(|key| (key.clone(), gone())));
+        }
         let batch = Batch {
             write: WriteId(self.last),
-            set: std::mem::take(&mut self.set),
-            remove: std::mem::take(&mut self.remove).into_iter().collect(),
+            set,
+            remove,
         };
         self.flying = Some(batch.clone());
         self.due = Some(now + WRITE_MAX);
@@ -148,6 +154,21 @@ impl Store {
     }
 }
 
+/// What stands for an entity that is to be removed: to set and to remove are two calls, and the worker
+/// may die between them.
+fn gone() -> Value {
+    serde_json::json!({"v": VERSION, "gone": true})
+}
+
+/// What is stored, without what its writer was still to remove: the keys of that come second.
+#[must_use]
+pub fn living(stored: BTreeMap<String, Value>) -> (BTreeMap<String, Value>, Vec<String>) {
+    let gone = gone();
+    let (dead, living): (BTreeMap<_, _>, _) =
+        stored.into_iter().partition(|(_, entity)| *entity == gone);
+    (living, dead.into_keys().collect())
+}
+
 /// Reads a stored entity; none when it is of another version or damaged.
 #[must_use]
 pub fn read<T: serde::de::DeserializeOwned>(stored: &Value) -> Option<T> {
@@ -172,9 +193,23 @@ mod tests {
         assert_eq!(store.poll_batch(Instant(0)), None);
         store.handle_written(first.write, true);
         let second = store.poll_batch(Instant(0)).unwrap();
-        assert_eq!(second.set.len(), 1);
         assert_eq!(read::<i32>(second.set.get("b").unwrap()), Some(3));
         assert_eq!(second.remove, vec!["a".to_owned()]);
+    }
+
+    #[test]
+    fn what_is_set_with_a_removal_says_what_is_gone_should_the_worker_die_between_the_two() {
+        let mut store = Store::default();
+        store.delete("a".into());
+        store.put("b".into(), &3);
+        let both = store.poll_batch(Instant(0)).unwrap();
+        let (left, dead) = living(both.set);
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(dead, ["a"]);
+        store.handle_written(both.write, true);
+        store.delete("b".into());
+        let alone = store.poll_batch(Instant(0)).unwrap();
+        assert!(alone.set.is_empty() && alone.remove == ["b"]);
     }
 
     #[test]

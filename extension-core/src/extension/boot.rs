@@ -41,6 +41,10 @@ impl Extension {
         } = boot;
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut store = Store::default();
+        let (stored, dead) = store::living(stored);
+        for key in dead {
+            store.delete(key);
+        }
         let browser = browser_facts(&stored, &mut rng, &mut store);
         let known: BTreeSet<u16> = entity::<Vec<u16>>(&stored, "ports")
             .into_iter()
@@ -487,7 +491,7 @@ mod tests {
         let (mut write, mut said) = ((BTreeMap::new(), Vec::new()), Vec::new());
         while let Some(effect) = extension.poll_effect() {
             if let Effect::Write { set, remove, .. } = effect {
-                write = (set, remove);
+                write = (store::living(set).0, remove);
             } else if let Effect::Log { text } = effect {
                 said.push(text);
             }
