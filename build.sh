@@ -12,6 +12,8 @@ usage() {
                              one part: lint, core, sim, e2e, tidy or foreign; FILTER is a part of a test's name
     --repeat N               run it N times, stop at the first failure
     SIM_SEED=…               replay one seed of the simulation
+    SIM_RUN='SCRIPT / FAULT / STEP'
+                             replay one script of it with one fault
 ./build.sh bench             figures, beside two peers where npm is there; written to benches/FIGURES.md
     --quick                  a tenth of the samples, written nowhere
 ./build.sh torture [PART [TIMES]]
@@ -284,9 +286,11 @@ test_core() {
     cargo test --locked --no-fail-fast -p interlock-extension-core --target wasm32-unknown-unknown "$@"
 }
 
-# Prints the seeds that it plays. One that was asked for is played alone.
+# Prints the seeds that it plays. One that was asked for is played alone, and so is a script's run.
 test_sim() {
-  if [ -n "${SIM_SEED:-}" ]; then
+  if [ -n "${SIM_RUN:-}" ]; then
+    cargo test --locked --no-fail-fast -p interlock-sim the_run_that_was_asked_for -- --nocapture
+  elif [ -n "${SIM_SEED:-}" ]; then
     cargo test --locked --no-fail-fast -p interlock-sim the_seed_that_was_asked_for -- --nocapture
   else
     cargo test --locked --no-fail-fast -p interlock-sim "$@" -- --show-output

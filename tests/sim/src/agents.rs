@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const CALLS_MAX: usize = 6;
 /// Refs that an agent remembers: those of its last snapshots.
 const REFS_MAX: usize = 8;
+/// Elements of a page.
+const ELEMENTS: usize = 3;
 /// Popups of a page that opens as many as it can: more than a session may have tabs.
 const POPUPS_MANY: usize = 110;
 /// A string that no server of this world takes in one frame.
@@ -45,6 +47,8 @@ pub struct Agent {
     pub moves: bool,
     /// Elements that snapshots named.
     refs: Vec<String>,
+    /// What its last answer was.
+    pub last: Option<Result<(), ErrorCode>>,
     /// Its last answer was a snapshot: it uses what it saw.
     looked: bool,
     /// A page of its opened too much; so many times it asks for one more tab.
@@ -194,7 +198,15 @@ impl Agent {
         self.opened(call, None, request)
     }
 
-    fn opened(&mut self, call: u64, act: Option<u64>, request: CallRequest) -> CallRequest {
+    /// The button that works, in its last snapshot.
+    #[must_use]
+    pub fn button(&self) -> Option<&str> {
+        let last = self.refs.len().checked_sub(ELEMENTS)?;
+        self.refs.get(last).map(String::as_str)
+    }
+
+    /// Makes this call.
+    pub fn opened(&mut self, call: u64, act: Option<u64>, request: CallRequest) -> CallRequest {
         let name = request.name.clone();
         self.open.insert(call, Asked { act, name });
         request
@@ -238,6 +250,16 @@ impl Agent {
         owed.into_iter()
             .map(|tab| (tab, lost.contains(&tab)))
             .collect()
+    }
+
+    /// A tab of its own goes on under another id; whether it has heard of that or not, this is the
+    /// one that it may lose.
+    pub fn rename_tab(&mut self, old: TabId, new: TabId) {
+        for tabs in [&mut self.own, &mut self.owed] {
+            if tabs.remove(&old) {
+                tabs.insert(new);
+            }
+        }
     }
 
     /// Learns from an answer.

@@ -50,7 +50,12 @@ pub struct Tab {
     history: Vec<String>,
     at: usize,
     loader: u64,
-    group: i64,
+    /// Its group, -1 for none.
+    pub group: i64,
+    /// The extension made it, or a page of such a tab opened it.
+    pub made: bool,
+    /// A page opened it, and a worker has heard from which.
+    pub opener_told: bool,
     /// The extension's debugger is on it.
     pub attached: bool,
     /// An open dialog: its text.
@@ -85,12 +90,16 @@ pub struct Chrome {
     /// Every tab.
     pub tabs: BTreeMap<TabId, Tab>,
     active: BTreeMap<i64, TabId>,
+    /// The titles of the groups.
+    titles: BTreeMap<i64, String>,
     next_tab: u32,
     next_group: i64,
     next_window: i64,
     next_work: u64,
     /// What pages ran, in order.
     pub acts: Vec<Act>,
+    /// Tabs that were unloaded and not to be closed, by the id that they had.
+    pub unloaded: BTreeMap<TabId, TabId>,
     /// While above zero, tabs "cannot be edited right now".
     pub dragging: u32,
     later: Vec<(Duration, Outcome)>,
@@ -112,11 +121,13 @@ impl Chrome {
         let mut chrome = Self {
             tabs: BTreeMap::new(),
             active: BTreeMap::new(),
+            titles: BTreeMap::new(),
             next_tab,
             next_group: 1,
             next_window: 2,
             next_work: 1,
             acts: Vec::new(),
+            unloaded: BTreeMap::new(),
             dragging: 0,
             later: Vec::new(),
             met: Vec::new(),
@@ -145,6 +156,16 @@ impl Chrome {
         self.tabs
             .keys()
             .filter_map(|tab| self.facts(*tab))
+            .collect()
+    }
+
+    /// What `chrome.tabGroups.query({})` gives: the titles, by id.
+    #[must_use]
+    pub fn groups(&self) -> BTreeMap<i64, String> {
+        let stands = |group: &i64| self.tabs.values().any(|tab| tab.group == *group);
+        let titles = self.titles.iter().filter(|(group, _)| stands(group));
+        titles
+            .map(|(group, title)| (*group, title.clone()))
             .collect()
     }
 
@@ -186,6 +207,7 @@ impl Chrome {
                 let window = self.next_window;
                 self.next_window += 1;
                 let tab = self.new_tab(window, url);
+                self.mark_made(tab);
                 self.active.insert(window, tab);
                 Ok(json!({"id": window, "tabs": [self.facts(tab)]}))
             }
@@ -210,19 +232,22 @@ impl Chrome {
                 self.commit(*tab, url, "link", false);
                 self.facts(*tab).map(to_json).ok_or_else(|| no_tab(*tab))
             }
-            ChromeCall::AutoDiscardable { tab, allowed: _ } | ChromeCall::UngroupTab { tab } => {
-                self.tabs
-                    .get(tab)
-                    .map(|_| Value::Null)
-                    .ok_or_else(|| no_tab(*tab))
-            }
+            ChromeCall::AutoDiscardable { tab, allowed: _ } => self
+                .tabs
+                .get(tab)
+                .map(|_| Value::Null)
+                .ok_or_else(|| no_tab(*tab)),
+            ChromeCall::UngroupTab { tab } => self.ungroup(*tab),
             ChromeCall::GroupTab {
                 tab,
                 group,
-                title: _,
+                title,
                 color: _,
-            } => self.group(*tab, *group),
-            ChromeCall::TitleGroup { .. } => Ok(Value::Null),
+            } => self.group(*tab, *group, title),
+            ChromeCall::TitleGroup { group, title } => {
+                self.titles.insert(*group, title.clone());
+                Ok(Value::Null)
+            }
             ChromeCall::Attach { tab } => self.attach(*tab),
             ChromeCall::Detach { tab } => self.detach(*tab),
             ChromeCall::Command {

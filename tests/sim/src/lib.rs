@@ -10,10 +10,12 @@
 //! Drive it with [`world::World::new`] and [`world::World::run`].
 
 pub mod agents;
+pub mod blow;
 pub mod chance;
 pub mod chrome;
 pub mod model;
 pub mod network;
 pub mod plan;
 pub mod report;
+pub mod script;
 pub mod world;

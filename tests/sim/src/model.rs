@@ -43,6 +43,32 @@ pub struct Model {
 }
 
 impl Model {
+    /// A tab goes on under another id.
+    pub fn rename(&mut self, old: TabId, new: TabId) {
+        if let Some(owner) = self.owners.remove(&old) {
+            self.owners.insert(new, owner);
+        }
+        if let Some(call) = self.running.remove(&old) {
+            self.running.insert(new, call);
+        }
+        if let Some(given) = self.given.remove(&old) {
+            self.given.insert(new, given);
+        }
+        for call in self
+            .open
+            .values_mut()
+            .filter(|call| call.wants == Some(old))
+        {
+            call.wants = Some(new);
+        }
+        let latest = std::mem::take(&mut self.latest);
+        let renamed = |((tab, session), arrival)| {
+            let tab = if tab == old { new } else { tab };
+            ((tab, session), arrival)
+        };
+        self.latest = latest.into_iter().map(renamed).collect();
+    }
+
     /// Who owns a tab, if a session does.
     #[must_use]
     pub fn owner(&self, tab: TabId) -> Option<&SessionId> {

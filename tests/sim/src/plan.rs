@@ -107,6 +107,22 @@ pub struct Faults {
     pub impostor: u64,
     /// Per occasion of an agent: it asks more than it may at once.
     pub flood: u64,
+    /// Per occasion (about two a second): a connection closes, and what is under way is lost.
+    pub cut: u64,
+    /// … or nothing arrives on a connection for five seconds.
+    pub stall: u64,
+    /// … or a server's process is stopped for up to a minute, and goes on.
+    pub stop_server: u64,
+    /// Per server that was killed: it comes back as somebody else.
+    pub another: u64,
+    /// Per occasion: the computer's clock is put a day ahead or back.
+    pub jump: u64,
+    /// … or the disk is full for up to ten seconds.
+    pub full: u64,
+    /// … or it takes a second for each write, for as long.
+    pub slow: u64,
+    /// Per death of the worker: something that it stored is damaged, or of an older version.
+    pub damage: u64,
     /// Ports of the range where something else sits: plain HTTP, or a peer that never answers.
     pub strangers: u64,
 }
@@ -201,6 +217,14 @@ impl Plan {
                 flood: 2,
                 stale_word: 60,
                 delay_frame: 3,
+                cut: 20,
+                stall: 10,
+                stop_server: 4,
+                another: 150,
+                jump: 8,
+                full: 6,
+                slow: 6,
+                damage: 400,
                 strangers: 100,
             },
             ..Self::calm(seed, servers)

@@ -1,22 +1,29 @@
 //! Everything together: who does what when, and the checks after every step.
 
 mod checks;
+mod clock;
 mod deaths;
 mod faults;
 mod others;
 mod planted;
+mod scripted;
 mod servers;
+mod storage;
+pub mod strikes;
 mod traffic;
 
 use crate::agents::Agent;
+use crate::blow::Step;
 use crate::chance::Chance;
 use crate::chrome::{Chrome, Outcome};
 use crate::model::Model;
 use crate::network::{Pipe, Stranger};
 use crate::plan::Plan;
 use crate::report::Report;
+use clock::BrowserClock;
 use extension_core::extension::Trace;
-use extension_core::input::{RequestId, SocketId};
+use extension_core::input::{BrowserEvent, RequestId, SocketId};
+use extension_core::view::View;
 use extension_core::{Boot, Config, Effect, Extension, Input};
 use protocol::frame::{Frame, SessionOpened};
 use protocol::pairing::Secret;
@@ -25,6 +32,8 @@ use serde_json::Value;
 use server_core::{Identity, Server};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+use storage::Disk;
+use strikes::Strike;
 
 /// The largest frame that servers here take: as with the real 32 MB, yet soon reached.
 pub const FRAME_MAX: usize = 256 * 1024;
@@ -48,6 +57,8 @@ enum Due {
         write: extension_core::input::WriteId,
         set: BTreeMap<String, Value>,
         remove: Vec<String>,
+        /// Whether it takes what is set. What is removed it always does, full as it may be.
+        ok: bool,
     },
     /// Something reaches a server, if that life still lives.
     Server {
@@ -69,6 +80,19 @@ enum Due {
     Pair,
     /// The alarm.
     Alarm,
+    /// The next worker starts, if that life has none yet.
+    Wake { life: u64 },
+    /// What was to strike, once what was under way has been performed.
+    Strike(Strike),
+}
+
+/// Between two lives of the worker.
+#[derive(Debug)]
+struct Asleep {
+    /// Which tab is whose, as the store said it at the death.
+    kept: BTreeMap<TabId, SessionId>,
+    /// What happened since.
+    heard: Vec<Input>,
 }
 
 /// A server and its agent.
@@ -78,6 +102,8 @@ struct Node {
     life: u64,
     port: u16,
     up_since: Instant,
+    /// Until then its process does nothing at all.
+    stopped_until: Instant,
     identity: Option<Identity>,
     agent: Agent,
     conns: u64,
@@ -96,7 +122,18 @@ pub struct World {
     chrome: Chrome,
     extension: Extension,
     life: u64,
+    /// None while a worker lives.
+    asleep: Option<Asleep>,
+    /// The clock that the extension reads.
+    clock: BrowserClock,
+    /// When its timer goes off.
+    tick_at: Option<Instant>,
+    /// Tabs that are being cleared for another owner, or for their end.
+    clearing: BTreeSet<TabId>,
+    /// The clock was put ahead or back in this step.
+    jumped: bool,
     storage: BTreeMap<String, Value>,
+    disk: Disk,
     tickets: BTreeMap<u64, (u64, RequestId)>,
     last_ticket: u64,
     nodes: Vec<Node>,
@@ -139,6 +176,10 @@ pub struct World {
     asks: u64,
     storm: bool,
     digest: u64,
+    /// What is to strike.
+    strike: Option<Strike>,
+    /// Effects since the script began, while one is played.
+    trail: Option<Vec<Step>>,
     /// The last decisions, for the message of a failure.
     recent: VecDeque<String>,
     /// How often each state of a machine was met, after every step.
@@ -155,7 +196,8 @@ impl World {
         let chrome = Chrome::new();
         let now = Instant(1_000);
         let boot = boot(&plan, chance.seed(), &BTreeMap::new(), &chrome, 1);
-        let extension = wake(boot, now);
+        let mut clock = BrowserClock::default();
+        let extension = wake(boot, clock.read(now));
         let mut world = Self {
             chance,
             now,
@@ -165,6 +207,14 @@ impl World {
             chrome,
             extension,
             life: 1,
+            asleep: None,
+            clock,
+            tick_at: None,
+            clearing: BTreeSet::new(),
+            jumped: false,
+            disk: Disk::default(),
+            strike: None,
+            trail: None,
             storage: BTreeMap::new(),
             tickets: BTreeMap::new(),
             last_ticket: 0,
@@ -204,6 +254,7 @@ impl World {
                 life: 0,
                 port: 0,
                 up_since: now,
+                stopped_until: now,
                 identity: None,
                 agent: Agent::default(),
                 conns: 0,
@@ -240,10 +291,14 @@ impl World {
 
     fn run_all(&mut self) -> Result<(), String> {
         let outcome = self.play();
+        self.count_machine_states();
+        outcome
+    }
+
+    fn count_machine_states(&mut self) {
         for (state, count) in std::mem::take(&mut self.states) {
             self.report.count_many(state, count);
         }
-        outcome
     }
 
     fn play(&mut self) -> Result<(), String> {
@@ -269,31 +324,38 @@ impl World {
     }
 
     fn run_until(&mut self, end: Instant) -> Result<(), String> {
-        loop {
-            let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
-            let extension = self.extension.poll_timeout().map(|(at, _)| at);
-            let next = [agenda, extension, self.timers.next()]
-                .into_iter()
-                .flatten()
-                .min();
-            let Some(next) = next.filter(|at| *at <= end) else {
-                self.now = end;
-                return Ok(());
-            };
-            self.now = self.now.max(next);
-            if agenda.is_some_and(|at| at <= self.now) {
-                if let Some((_, due)) = self.agenda.pop_first() {
-                    self.handle(due)?;
-                }
-            } else if extension.is_some_and(|at| at <= self.now) {
-                self.tell_extension(Input::Tick)?;
-            } else if let Some(server) = self.timers.pop_due(self.now) {
-                self.tell_server(server, server_core::Input::Tick)?;
+        while self.step_until(end)? {}
+        Ok(())
+    }
+
+    /// What is due next, if that is before `end`. Else it is `end`, and nothing was done.
+    fn step_until(&mut self, end: Instant) -> Result<bool, String> {
+        let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let extension = self.tick_at;
+        let next = [agenda, extension, self.timers.next()]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(next) = next.filter(|at| *at <= end) else {
+            self.now = end;
+            return Ok(false);
+        };
+        self.now = self.now.max(next);
+        if agenda.is_some_and(|at| at <= self.now) {
+            if let Some((_, due)) = self.agenda.pop_first() {
+                self.handle(due)?;
             }
+        } else if extension.is_some_and(|at| at <= self.now) {
+            self.tell_extension(Input::Tick)?;
+        } else if let Some(server) = self.timers.pop_due(self.now) {
+            self.tell_server(server, server_core::Input::Tick)?;
         }
+        Ok(true)
     }
 
     fn handle(&mut self, due: Due) -> Result<(), String> {
+        let step = self.step_of_input(&due);
+        self.take_step(step, None)?;
         match due {
             Due::Extension { life, input } => {
                 if life == self.life {
@@ -308,10 +370,11 @@ impl World {
                 write,
                 set,
                 remove,
+                ok,
             } => {
-                self.land(set, &remove);
+                self.land(if ok { set } else { BTreeMap::new() }, &remove);
                 if life == self.life {
-                    self.tell_extension(Input::Written { write, ok: true })
+                    self.tell_extension(Input::Written { write, ok })
                 } else {
                     Ok(())
                 }
@@ -322,6 +385,16 @@ impl World {
                 said_in,
                 input,
             } => {
+                if let Some(until) = self.stopped_until(server) {
+                    let due = Due::Server {
+                        server,
+                        life,
+                        said_in,
+                        input,
+                    };
+                    self.at(until, due);
+                    return Ok(());
+                }
                 self.news = said_in == self.life && opening(&input).is_none();
                 if self.nodes.get(server).is_some_and(|node| node.life == life) {
                     self.tell_server(server, *input)
@@ -341,13 +414,8 @@ impl World {
                 self.later(Duration::from_secs(30), Due::Alarm);
                 self.tell_extension(Input::Alarm)
             }
-        }
-    }
-
-    fn land(&mut self, set: BTreeMap<String, Value>, remove: &[String]) {
-        self.storage.extend(set);
-        for key in remove {
-            self.storage.remove(key);
+            Due::Wake { life } => self.wake_up(life),
+            Due::Strike(strike) => self.strike_now(strike.blow),
         }
     }
 
@@ -362,9 +430,38 @@ impl World {
 
     /// One input to the extension, then the law of its driver, then the checks.
     fn tell_extension(&mut self, input: Input) -> Result<(), String> {
-        self.extension.handle_input(input, self.now);
+        if self.asleep.is_some() {
+            return self.tell_sleeper(input);
+        }
+        if let Input::Browser(BrowserEvent::NavigationTarget { tab, .. }) = &input
+            && let Some(state) = self.chrome.tabs.get_mut(tab)
+        {
+            state.opener_told = true;
+        }
+        if let Input::Browser(BrowserEvent::TabReplaced { added, removed }) = &input
+            && self.chrome.unloaded.get(removed) == Some(added)
+        {
+            self.rename_tab(*removed, *added);
+        }
+        self.count_step();
+        let now = self.clock.read(self.now);
+        self.extension.handle_input(input, now);
         self.look_at_states();
         self.carry()
+    }
+
+    /// What the popup would show.
+    fn view(&self) -> View {
+        self.extension.view(self.clock.peek(self.now))
+    }
+
+    /// One more step of a core.
+    fn count_step(&mut self) {
+        self.report.count(if self.storm {
+            "steps: in the storm"
+        } else {
+            "steps: else"
+        });
     }
 
     fn carry(&mut self) -> Result<(), String> {
@@ -375,19 +472,27 @@ impl World {
         }
         while let Some(effect) = self.extension.poll_effect() {
             self.mix(&effect);
+            let step = self.step_of(&effect);
             self.perform(effect)?;
+            self.take_step(step, None)?;
         }
         self.take_from_chrome();
         self.check_acts()?;
         self.check_bounds()?;
-        if let Some((at, why)) = self.extension.poll_timeout()
-            && at.0 + 60_000 < self.now.0
+        let now = self.clock.read(self.now);
+        let due = self.extension.poll_timeout();
+        if let Some((at, why)) = due
+            && at.0 + 60_000 < now.0
         {
             return Err(format!(
                 "the deadline of {why} at {} was never served",
                 at.0
             ));
         }
+        let awake = self.asleep.is_none();
+        self.tick_at = due
+            .filter(|_| awake)
+            .map(|(at, _)| self.now + at.since(now));
         Ok(())
     }
 
@@ -471,7 +576,7 @@ fn boot(
         },
         stored: stored.clone(),
         tabs: chrome.all(),
-        groups: BTreeMap::new(),
+        groups: chrome.groups(),
         unpacked: true,
     }
 }

@@ -13,12 +13,22 @@ use sim::world::World;
 const FAULTS: &[&str] = &[
     "fault: browser replaced",
     "fault: command in another's name",
+    "fault: clock put ahead",
+    "fault: clock put back",
+    "fault: connection cut",
     "fault: connection lost",
     "fault: connection lost with frames under way",
+    "fault: connection stalls",
+    "fault: damaged browser",
+    "fault: damaged browserId",
+    "fault: damaged call",
+    "fault: damaged ports",
     "fault: debugger thrown off",
     "fault: delayed frame",
+    "fault: disk full",
     "fault: doubled frame",
     "fault: foreign service",
+    "fault: frames lost with their connection",
     "fault: garbage frame to a server",
     "fault: garbage frame to the extension",
     "fault: half-open socket",
@@ -29,13 +39,23 @@ const FAULTS: &[&str] = &[
     "fault: reordered frame",
     "fault: rush for one tab",
     "fault: secret replaced",
+    "fault: server comes back as another",
     "fault: server ended by its client",
     "fault: server killed",
     "fault: server moved before it was missed",
+    "fault: server stopped, and goes on",
     "fault: server that stops reading",
+    "fault: set landed and remove did not",
+    "fault: slow disk",
+    "fault: slow write",
     "fault: stale socket speaks",
+    "fault: stored and damaged",
+    "fault: stored and unreadable",
+    "fault: stored by an older version",
     "fault: tab closed while the worker was dead",
     "fault: worker killed",
+    "fault: write lost with the worker",
+    "fault: write refused",
     "chrome: another extension's frame",
     "chrome: dialog",
     "chrome: element that cannot be acted on",
@@ -154,6 +174,9 @@ const BOUNDS: &[&str] = &[
     "bound: The limit of 100 tabs of one session is reached.",
 ];
 
+/// Random steps of the cores, at the least.
+const STEPS_MIN: u64 = 100_000;
+
 /// What answers say beside error codes.
 const ANSWERS: &[&str] = &["answer: ok", "answer: progress"];
 
@@ -233,6 +256,9 @@ fn every_fault_state_and_answer_is_met() {
         let missing = report.missing(wanted);
         assert!(missing.is_empty(), "never met: {missing:?}");
     }
+    // Those that follow the storm would be more, and easier.
+    let steps = report.of("steps: in the storm");
+    assert!(steps >= STEPS_MIN, "only {steps} steps");
     for code in ErrorCode::ALL {
         match told(*code) {
             Ok(whom) => assert!(report.of(&format!("{whom}: {code}")) > 0, "no {code}"),

@@ -20,6 +20,8 @@ impl Chrome {
             at: 0,
             loader: 1,
             group: -1,
+            made: false,
+            opener_told: false,
             attached: false,
             dialog: None,
             crashed: false,
@@ -44,6 +46,7 @@ impl Chrome {
             return Err(error(&format!("No window with id: {window}.")));
         }
         let tab = self.new_tab(window, url);
+        self.mark_made(tab);
         if active {
             self.activate(tab)?;
         }
@@ -57,13 +60,35 @@ impl Chrome {
         Ok(to_json(self.facts(tab)))
     }
 
-    pub(super) fn group(&mut self, tab: TabId, group: Option<i64>) -> Result<Value, ChromeError> {
+    pub(super) fn group(
+        &mut self,
+        tab: TabId,
+        group: Option<i64>,
+        title: &str,
+    ) -> Result<Value, ChromeError> {
         let state = self.tabs.get_mut(&tab).ok_or_else(|| no_tab(tab))?;
-        let group = group.unwrap_or(self.next_group);
+        let group = group.unwrap_or_else(|| {
+            self.titles.insert(self.next_group, title.to_owned());
+            self.next_group
+        });
         self.next_group = self.next_group.max(group + 1);
         state.group = group;
         self.tell(BrowserEvent::TabMoved { tab });
         Ok(json!(group))
+    }
+
+    pub(super) fn ungroup(&mut self, tab: TabId) -> Result<Value, ChromeError> {
+        let state = self.tabs.get_mut(&tab).ok_or_else(|| no_tab(tab))?;
+        if std::mem::replace(&mut state.group, -1) > 0 {
+            self.tell(BrowserEvent::TabMoved { tab });
+        }
+        Ok(Value::Null)
+    }
+
+    pub(super) fn mark_made(&mut self, tab: TabId) {
+        if let Some(state) = self.tabs.get_mut(&tab) {
+            state.made = true;
+        }
     }
 
     pub(super) fn removed_by_extension(&mut self, tab: TabId) -> Result<Value, ChromeError> {
@@ -74,6 +99,14 @@ impl Chrome {
         self.check_editable()?;
         self.close(tab);
         Ok(Value::Null)
+    }
+
+    /// Somebody unloads a tab to save memory.
+    pub fn unload_by_others(&mut self, tab: TabId) {
+        let added = self.discard(tab);
+        if added != tab {
+            self.unloaded.insert(tab, added);
+        }
     }
 
     /// A tab that is not in front is unloaded, and goes on under another id: this one.
@@ -163,10 +196,15 @@ impl Chrome {
     }
 
     pub(super) fn popup(&mut self, opener: TabId, chance: &mut Chance) {
-        let Some(window) = self.tabs.get(&opener).map(|tab| tab.window) else {
+        let Some((window, made)) = self.tabs.get(&opener).map(|tab| (tab.window, tab.made)) else {
             return;
         };
         let tab = self.new_tab(window, "https://popup.example/");
+        // One popup in ten has no opener that Chrome would tell of.
+        let told = !chance.hits(100);
+        if made && told {
+            self.mark_made(tab);
+        }
         let url = "https://popup.example/".to_owned();
         let late = Duration::from_millis(1 + chance.below(5));
         let event = BrowserEvent::NavigationTarget {
@@ -174,8 +212,7 @@ impl Chrome {
             tab,
             url,
         };
-        // One popup in ten has no opener that Chrome would tell of.
-        if !chance.hits(100) {
+        if told {
             self.later.push((late, Outcome::Event(event)));
         }
         self.active.insert(window, tab);

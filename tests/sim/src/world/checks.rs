@@ -24,6 +24,13 @@ impl World {
         if let Trace::Ended { .. } = trace {
             self.hold_what_is_owned();
         }
+        self.check_patience(trace)?;
+        if let Trace::Tab(TabEvent::Clear { tab }) = trace {
+            self.clearing.insert(*tab);
+        }
+        if let Trace::Tab(TabEvent::OwnerChanged { tab, .. } | TabEvent::Close { tab }) = trace {
+            self.clearing.remove(tab);
+        }
         self.model.follow(trace)?;
         if let Trace::Tab(TabEvent::OwnerChanged {
             tab,
@@ -61,6 +68,29 @@ impl World {
             if let Some(session) = self.model.owner(tab) {
                 self.held.entry(session.clone()).or_default().insert(tab);
             }
+        }
+    }
+
+    /// A tab goes on under another id, and so does all that is known of it.
+    pub(super) fn rename_tab(&mut self, old: TabId, new: TabId) {
+        self.model.rename(old, new);
+        if self.clearing.remove(&old) {
+            self.clearing.insert(new);
+        }
+        for of_session in [
+            &mut self.untold,
+            &mut self.told,
+            &mut self.held,
+            &mut self.parted,
+            &mut self.promised,
+        ] {
+            for tabs in of_session.values_mut().filter(|tabs| tabs.contains(&old)) {
+                tabs.remove(&old);
+                tabs.insert(new);
+            }
+        }
+        for node in &mut self.nodes {
+            node.agent.rename_tab(old, new);
         }
     }
 
@@ -124,12 +154,15 @@ impl World {
         kept: &BTreeMap<TabId, SessionId>,
     ) -> Result<BTreeMap<TabId, SessionId>, String> {
         let mut owners = BTreeMap::new();
-        for instance in self.extension.view(self.now).instances {
+        for instance in self.view().instances {
             let tabs = instance.tabs.iter().map(|tab| tab.tab_id);
             owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
         }
         for (tab, session) in kept {
-            if !self.chrome.tabs.contains_key(tab) {
+            if self.chrome.unloaded.contains_key(tab) {
+                // It goes on under another id, and the extension is yet to hear of that.
+                owners.insert(*tab, session.clone());
+            } else if !self.chrome.tabs.contains_key(tab) {
                 self.report.count("state: tab lost with the worker");
                 self.untold.entry(session.clone()).or_default().insert(*tab);
             } else if owners.get(tab) != Some(session) {
@@ -145,7 +178,10 @@ impl World {
     /// Which tab is whose, as the store says it.
     pub(super) fn stored_owners(&self) -> BTreeMap<TabId, SessionId> {
         let known = |session: &SessionId| {
-            let has = |kind: &str| self.storage.contains_key(&format!("{kind}/{session}"));
+            let has = |kind: &str| {
+                let stored = self.storage.get(&format!("{kind}/{session}"));
+                stored.is_some_and(|entity| entity.get("e").is_some())
+            };
             has("session") && has("seat")
         };
         let owner = |(key, record): (&String, &Value)| {
@@ -237,8 +273,11 @@ impl World {
 
     /// What a stale socket says changes nothing (invariant 5).
     pub(super) fn hear_stale(&mut self, input: extension_core::Input) -> Result<(), String> {
+        if self.asleep.is_some() {
+            return Ok(());
+        }
         let states = |world: &Self| -> Vec<(SessionId, InstanceState, Option<u16>)> {
-            let view = world.extension.view(world.now);
+            let view = world.view();
             let state =
                 |one: extension_core::view::InstanceView| (one.session_id, one.state, one.port);
             view.instances.into_iter().map(state).collect()
@@ -246,7 +285,8 @@ impl World {
         // What time alone does is done first.
         self.tell_extension(extension_core::Input::Tick)?;
         let before = states(self);
-        self.extension.handle_input(input, self.now);
+        let now = self.clock.read(self.now);
+        self.extension.handle_input(input, now);
         let decided = self.extension.take_trace();
         if let Some(first) = decided.first() {
             return Err(format!("invariant 5: a stale socket led to {first:?}"));
@@ -288,7 +328,7 @@ impl World {
 
     /// Every server that is up is connected (invariant 8).
     pub(super) fn check_all_found(&mut self) -> Result<(), String> {
-        let view = self.extension.view(self.now);
+        let view = self.view();
         for node in self.nodes.iter().filter(|node| node.core.is_some()) {
             let Some(own) = &node.identity else { continue };
             // One that belongs to a browser that is no more stands by in this one.
@@ -376,6 +416,12 @@ impl World {
             ));
         };
         node.agent.learn(&answer.outcome, answer.tab);
+        node.agent.last = Some(
+            answer
+                .outcome
+                .as_ref()
+                .map_or_else(|e| Err(e.code), |_| Ok(())),
+        );
         for (tab, told) in node.agent.follow_own(answer) {
             if !told {
                 return Err(format!(

@@ -1,21 +1,114 @@
 //! The end of the extension's worker, and of the whole browser.
 
-use super::{Due, World, boot, wake};
+use super::{Asleep, Due, World, boot, wake};
+use crate::blow::Landed;
 use crate::chrome::Outcome;
+use extension_core::Input;
 use extension_core::input::SocketId;
 use protocol::{SessionId, TabId};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// From the event that wakes a worker to its first question to Chrome.
+const STARTING: Duration = Duration::from_millis(10);
 
 impl World {
     /// The worker dies at this instant; the next one starts from what is on disk. Meanwhile up to
     /// `closed` tabs of sessions close, and nobody hears of it.
     pub(super) fn kill_worker(&mut self, closed: usize) -> Result<(), String> {
+        let landed = match self.chance.below(3) {
+            0 => Landed::Whole,
+            1 => Landed::OnlySet,
+            _ => Landed::Nothing,
+        };
+        self.end_worker(landed, None, closed)
+    }
+
+    /// The same; `landed` says what becomes of the write that is under way, and `delay` by when the
+    /// next one starts, if nothing wakes it before.
+    pub(super) fn end_worker(
+        &mut self,
+        landed: Landed,
+        delay: Option<Duration>,
+        closed: usize,
+    ) -> Result<(), String> {
+        if self.asleep.is_some() {
+            return Ok(());
+        }
         self.remember_fault("fault: worker killed");
         self.end_life();
-        self.land_writes();
+        self.land_writes(landed);
         let kept = self.stored_owners();
         self.close_unheard(&kept, closed);
+        self.forget_unwritten_popups();
         self.plant_in_store();
+        if self.storm && self.chance.hits(self.plan.faults.damage) {
+            self.damage();
+        }
+        let heard = Vec::new();
+        self.asleep = Some(Asleep { kept, heard });
+        let life = self.life;
+        match delay {
+            None => self.wake_up(life),
+            Some(delay) => {
+                self.report.count("fault: worker wakes late");
+                self.later(delay, Due::Wake { life });
+                Ok(())
+            }
+        }
+    }
+
+    /// A popup whose opener was told to a worker that could not write it down any more is the
+    /// person's: Chrome tells it once.
+    fn forget_unwritten_popups(&mut self) {
+        for (id, tab) in &mut self.chrome.tabs {
+            let popup = std::mem::take(&mut tab.opener_told);
+            if popup && !self.storage.contains_key(&format!("tab/{id}")) {
+                self.report
+                    .count("state: popup that only a dead worker knew");
+                tab.made = false;
+                tab.group = -1;
+            }
+        }
+    }
+
+    /// Something that would reach the extension, and finds no worker.
+    pub(super) fn tell_sleeper(&mut self, input: Input) -> Result<(), String> {
+        let life = self.life;
+        match input {
+            Input::Browser(_) => {
+                // The shell keeps it until the worker has started, and that starts by it.
+                if let Some(asleep) = &mut self.asleep {
+                    asleep.heard.push(input);
+                }
+                self.later(STARTING, Due::Wake { life });
+                Ok(())
+            }
+            Input::Person { .. } => {
+                self.wake_up(life)?;
+                self.tell_extension(input)
+            }
+            Input::Alarm
+            | Input::Tick
+            | Input::Probed { .. }
+            | Input::SocketOpened { .. }
+            | Input::SocketText { .. }
+            | Input::SocketClosed { .. }
+            | Input::Done { .. }
+            | Input::Written { .. }
+            | Input::SecretRead { .. }
+            | Input::Popups { .. } => Ok(()),
+        }
+    }
+
+    /// The next worker starts from what is on disk, and hears what has happened meanwhile.
+    pub(super) fn wake_up(&mut self, life: u64) -> Result<(), String> {
+        if life != self.life {
+            return Ok(());
+        }
+        let Some(Asleep { kept, heard }) = self.asleep.take() else {
+            return Ok(());
+        };
         self.wake();
         // Of what its predecessor had to tell, the store says what was not told yet.
         self.untold = self.stored_losses();
@@ -28,7 +121,11 @@ impl World {
         }
         let owners = self.check_reborn(&kept)?;
         self.model.reborn(owners, self.stored_gifts());
-        self.carry()
+        self.carry()?;
+        for input in heard {
+            self.tell_extension(input)?;
+        }
+        Ok(())
     }
 
     /// Another browser takes the place of this one: it knows no session and has other tabs.
@@ -53,9 +150,15 @@ impl World {
 
     fn end_life(&mut self) {
         self.life += 1;
+        self.tick_at = None;
+        // What it would have done next died with it.
+        while self.extension.poll_effect().is_some() {}
+        self.extension.take_trace();
+        self.ended.clear();
         let sockets: Vec<SocketId> = self.pipes.keys().copied().collect();
         for socket in sockets {
-            self.lose(socket);
+            // Only the servers hear of it.
+            self.hang_up(socket);
         }
         // The next one counts its sockets anew.
         self.stale.clear();
@@ -64,7 +167,9 @@ impl World {
     fn wake(&mut self) {
         let seed = self.chance.seed();
         let boot = boot(&self.plan, seed, &self.storage, &self.chrome, self.paired);
-        self.extension = wake(boot, self.now);
+        self.clock.start_life();
+        self.extension = wake(boot, self.clock.read(self.now));
+        self.asleep = None;
     }
 
     /// Some of the tabs that sessions own close while no worker lives to hear of it.
@@ -85,26 +190,6 @@ impl World {
                 Outcome::Done { .. } | Outcome::Resume { .. } => {
                     self.later(delay, Due::Chrome(outcome));
                 }
-            }
-        }
-    }
-
-    /// What the dying worker has sent to the disk lands in order, up to some point, before its
-    /// successor reads; the rest is lost.
-    fn land_writes(&mut self) {
-        let of_store = |due: &Due| matches!(due, Due::Stored { .. });
-        let keys: Vec<_> = self
-            .agenda
-            .iter()
-            .filter(|(_, due)| of_store(due))
-            .map(|(key, _)| *key)
-            .collect();
-        let lands = self.chance.below(keys.len() as u64 + 1);
-        for (index, key) in (0..).zip(keys) {
-            if let Some(Due::Stored { set, remove, .. }) = self.agenda.remove(&key)
-                && index < lands
-            {
-                self.land(set, &remove);
             }
         }
     }

@@ -31,6 +31,18 @@ impl World {
             }
             self.lose(socket);
         }
+        if self.chance.hits(faults.cut)
+            && let Some(socket) = self.any_socket()
+        {
+            self.remember_fault("fault: connection cut");
+            self.cut(socket);
+        }
+        if self.chance.hits(faults.stall)
+            && let Some(socket) = self.any_socket()
+        {
+            self.remember_fault("fault: connection stalls");
+            self.stall(socket);
+        }
         if self.chance.hits(faults.half_open)
             && let Some(socket) = self.any_socket()
             && let Some(pipe) = self.pipes.get_mut(&socket)
@@ -58,6 +70,10 @@ impl World {
             } else {
                 self.remember_fault("fault: server killed");
                 self.stop_server(server)?;
+                if self.chance.hits(faults.another) {
+                    self.remember_fault("fault: server comes back as another");
+                    self.forget_identity(server);
+                }
             }
             let back = Duration::from_millis(100 + self.chance.below(20_000));
             self.later(back, Due::Start { server });
@@ -65,6 +81,13 @@ impl World {
         if self.chance.hits(faults.move_server) {
             self.move_server()?;
         }
+        if self.chance.hits(faults.stop_server) {
+            self.remember_fault("fault: server stopped, and goes on");
+            let server = self.chance.below(self.nodes.len() as u64);
+            let time = Duration::from_millis(self.chance.below(60_000));
+            self.freeze_server(usize::try_from(server).unwrap_or_default(), time);
+        }
+        self.step_machine()?;
         if self.chance.hits(faults.kill_worker) {
             self.kill_worker(0)?;
         }
@@ -83,6 +106,30 @@ impl World {
         }
         self.step_person()?;
         self.take_from_chrome();
+        Ok(())
+    }
+
+    /// What the computer does: its clock, its disk.
+    fn step_machine(&mut self) -> Result<(), String> {
+        let faults = self.plan.faults;
+        if self.chance.hits(faults.jump) {
+            let ahead = self.chance.hits(500);
+            self.remember_fault(if ahead {
+                "fault: clock put ahead"
+            } else {
+                "fault: clock put back"
+            });
+            self.jump(ahead)?;
+        }
+        let time = Duration::from_millis(self.chance.below(10_000));
+        if self.chance.hits(faults.full) {
+            self.remember_fault("fault: disk full");
+            self.disk.full_until = self.now + time;
+        }
+        if self.chance.hits(faults.slow) {
+            self.remember_fault("fault: slow disk");
+            self.disk.slow_until = self.now + time;
+        }
         Ok(())
     }
 
@@ -144,8 +191,7 @@ impl World {
             self.any_tab()?
         };
         let sessions: Vec<SessionId> = self
-            .extension
-            .view(self.now)
+            .view()
             .instances
             .into_iter()
             .map(|instance| instance.session_id)
@@ -200,7 +246,7 @@ impl World {
     }
 
     fn count_states(&mut self) {
-        let view = self.extension.view(self.now);
+        let view = self.view();
         for instance in &view.instances {
             self.report.count(match instance.state {
                 InstanceState::Connected => "state: connected",

@@ -5,8 +5,8 @@ use super::{Due, FRAME_MAX, World, opening, secret};
 use crate::network::Pipe;
 use extension_core::Input;
 use extension_core::input::SocketId;
-use protocol::ErrorCode;
 use protocol::frame::Limits;
+use protocol::{ErrorCode, Instant};
 use server_core::{Config, ConnId, Note, Server, SessionKey};
 use std::time::Duration;
 
@@ -74,12 +74,23 @@ impl World {
         input: server_core::Input,
     ) -> Result<(), String> {
         let now = self.now;
+        if let Some(until) = self.stopped_until(server) {
+            let due = Due::Server {
+                server,
+                life: self.nodes.get(server).map_or(0, |node| node.life),
+                said_in: self.life,
+                input: Box::new(input),
+            };
+            self.at(until, due);
+            return Ok(());
+        }
         let Some(node) = self.nodes.get_mut(server) else {
             return Ok(());
         };
         let Some(core) = &mut node.core else {
             return Ok(());
         };
+        let life = node.life;
         let opened = opening(&input);
         core.handle_input(input, now);
         let effects: Vec<_> = std::iter::from_fn(|| core.poll_effect()).collect();
@@ -98,10 +109,24 @@ impl World {
                 self.timers.clear(&server);
             }
         }
+        self.count_step();
         for effect in effects {
+            let lives = |node: &Node| node.core.is_some() && node.life == life;
+            if !self.nodes.get(server).is_some_and(lives) {
+                // What it would have done next died with it.
+                break;
+            }
+            let step = self.step_of_server(&effect);
             self.perform_for_server(server, effect)?;
+            self.take_step(step, Some(server))?;
         }
         Ok(())
+    }
+
+    /// When a process that is stopped goes on.
+    pub(super) fn stopped_until(&self, server: usize) -> Option<Instant> {
+        let node = self.nodes.get(server)?;
+        Some(node.stopped_until).filter(|until| *until > self.now)
     }
 
     fn perform_for_server(
@@ -194,6 +219,7 @@ impl World {
             return Ok(());
         };
         node.core = None;
+        node.stopped_until = self.now;
         node.agent.open.clear();
         node.agent.forget_tabs();
         if let Some(own) = &node.identity {
@@ -201,8 +227,9 @@ impl World {
             let mut untold = self.untold.remove(&own.session_id).unwrap_or_default();
             // … but the next may be.
             untold.extend(stored.get(&own.session_id).into_iter().flatten());
+            // An answer that told of one may be stored only now, since a full disk refused it.
+            untold.extend(self.told.remove(&own.session_id).unwrap_or_default());
             self.parted.insert(own.session_id.clone(), untold);
-            self.told.remove(&own.session_id);
         }
         node.agent.moves = false;
         self.timers.clear(&server);
@@ -253,7 +280,7 @@ impl World {
         }
         let moves = self.nodes.get(server).is_some_and(|node| node.agent.moves);
         let browser = if moves {
-            self.extension.view(self.now).browser
+            self.view().browser
         } else {
             String::new()
         };

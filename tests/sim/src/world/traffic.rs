@@ -41,18 +41,7 @@ impl World {
                 self.tickets.insert(self.last_ticket, (life, request));
                 self.chrome.ask(self.last_ticket, &call, &mut self.chance);
             }
-            Effect::Write { write, set, remove } => {
-                let delay = Duration::from_millis(1 + self.chance.below(6));
-                self.later(
-                    delay,
-                    Due::Stored {
-                        life,
-                        write,
-                        set,
-                        remove,
-                    },
-                );
-            }
+            Effect::Write { write, set, remove } => self.write(write, set, remove),
             Effect::ReadSecret => {
                 let secret = Ok(secret(self.paired));
                 self.tell_later(2, Input::SecretRead { secret });
@@ -101,8 +90,11 @@ impl World {
     }
 
     fn probe(&mut self, port: u16) -> ProbeAnswer {
-        if self.listener(port).is_some() {
-            return ProbeAnswer::Interlock { daemon: false };
+        if let Some(server) = self.listener(port) {
+            return match self.stopped_until(server) {
+                Some(_) => ProbeAnswer::Silent,
+                None => ProbeAnswer::Interlock { daemon: false },
+            };
         }
         match self.strangers.get(&port) {
             Some(Stranger::Foreign) => {
@@ -161,7 +153,16 @@ impl World {
             path: "/".into(),
         };
         self.arrive_at_server(socket, accepted);
-        self.arrive_at_extension(socket, Input::SocketOpened { socket });
+        let opened = Input::SocketOpened { socket };
+        match self.stopped_until(server) {
+            None => self.arrive_at_extension(socket, opened),
+            // The system has taken it; who upgrades it is stopped.
+            Some(until) => {
+                let input = Box::new(opened);
+                let life = self.life;
+                self.at(until, Due::Extension { life, input });
+            }
+        }
     }
 
     fn carry_to_server(&mut self, socket: SocketId, text: String) -> Result<(), String> {
@@ -305,13 +306,55 @@ impl World {
 
     /// A connection is lost: both sides hear of it, each in its own time.
     pub(super) fn lose(&mut self, socket: SocketId) {
+        if self.pipes.contains_key(&socket) {
+            let code = 1006;
+            self.arrive_at_extension(socket, Input::SocketClosed { socket, code });
+            self.hang_up(socket);
+        }
+    }
+
+    /// The same where nobody is left to hear of it at the extension's end.
+    pub(super) fn hang_up(&mut self, socket: SocketId) {
         if let Some(pipe) = self.pipes.get(&socket) {
             let conn = pipe.conn;
             let code = 1006;
             self.arrive_at_server(socket, server_core::Input::Closed { conn, code });
-            self.arrive_at_extension(socket, Input::SocketClosed { socket, code });
             self.forget_pipe(socket);
         }
+    }
+
+    /// The same, and what was under way never arrives.
+    pub(super) fn cut(&mut self, socket: SocketId) {
+        let Some(pipe) = self.pipes.get(&socket) else {
+            return;
+        };
+        let (to, of) = (pipe.server, pipe.conn);
+        let before = self.agenda.len();
+        self.agenda.retain(|_, due| match due {
+            Due::Extension { input, .. } => {
+                !matches!(&**input, Input::SocketText { socket: one, .. } if *one == socket)
+            }
+            Due::Server { server, input, .. } => {
+                *server != to
+                    || !matches!(&**input,
+                        server_core::Input::Frame { conn, .. } if *conn == of)
+            }
+            Due::Chrome(_)
+            | Due::Stored { .. }
+            | Due::Start { .. }
+            | Due::Agent { .. }
+            | Due::Fault
+            | Due::Resume
+            | Due::Pair
+            | Due::Alarm
+            | Due::Wake { .. }
+            | Due::Strike(_) => true,
+        });
+        if self.agenda.len() < before {
+            self.report
+                .count("fault: frames lost with their connection");
+        }
+        self.lose(socket);
     }
 
     /// A socket is no more; its last frame may be heard again, late.

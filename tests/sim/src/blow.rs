@@ -1,0 +1,179 @@
+//! One fault, to strike after one step: what it is, and which steps it is worth trying after.
+
+use std::fmt;
+
+/// What of a write that is under way is on disk when the worker dies under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landed {
+    /// All of it.
+    Whole,
+    /// What it sets; what it removes is still there, since these are two calls.
+    OnlySet,
+    /// Nothing.
+    Nothing,
+}
+
+/// When the next worker starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wakes {
+    /// At once.
+    AtOnce,
+    /// With the next thing that Chrome tells, or with the alarm, which comes after a second.
+    Late,
+}
+
+/// As whom a killed server comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// As who it was.
+    Itself,
+    /// As somebody new.
+    Another,
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// The worker dies.
+    WorkerDies(Landed, Wakes),
+    /// A server's connection is lost, after all that is under way has arrived.
+    ConnectionLost(usize),
+    /// … and all that is under way is lost with it.
+    ConnectionCut(usize),
+    /// A server is killed.
+    ServerKilled(usize, Returns),
+    /// A server is stopped for a minute (`SIGSTOP`).
+    ServerStopped(usize),
+    /// The next write is refused.
+    WriteRefused,
+    /// Every write of the next ten seconds is refused.
+    StoreFull,
+    /// Every write takes a second.
+    StoreSlow,
+    /// Nothing arrives anywhere for five seconds.
+    Stall,
+    /// The computer's clock is put a day ahead.
+    ClockAhead,
+    /// … or a day back.
+    ClockBack,
+}
+
+/// One step, for the question which blows are worth trying after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it was, in a few words.
+    pub what: String,
+    /// Nothing was done yet: something is about to reach the extension.
+    pub before: bool,
+    /// A frame left.
+    pub frame: bool,
+    /// A write that both sets and removes is on its way to the disk.
+    pub two_calls: bool,
+    /// A write is.
+    pub writing: bool,
+    /// It was a write that left.
+    pub write: bool,
+}
+
+impl Blow {
+    /// All that can strike where so many servers are.
+    #[must_use]
+    pub fn all(servers: usize) -> Vec<Self> {
+        let mut all = vec![
+            Self::WorkerDies(Landed::Whole, Wakes::AtOnce),
+            Self::WorkerDies(Landed::Whole, Wakes::Late),
+            Self::WorkerDies(Landed::OnlySet, Wakes::AtOnce),
+            Self::WorkerDies(Landed::Nothing, Wakes::AtOnce),
+            Self::WriteRefused,
+            Self::StoreFull,
+            Self::StoreSlow,
+            Self::Stall,
+            Self::ClockAhead,
+            Self::ClockBack,
+        ];
+        for server in 0..servers {
+            all.extend([
+                Self::ConnectionLost(server),
+                Self::ConnectionCut(server),
+                Self::ServerKilled(server, Returns::Itself),
+                Self::ServerKilled(server, Returns::Another),
+                Self::ServerStopped(server),
+            ]);
+        }
+        all
+    }
+
+    /// Whether it can do, after this step, what it could not do after the one before.
+    #[must_use]
+    pub fn fits(self, step: &Step) -> bool {
+        match self {
+            Self::WorkerDies(Landed::Whole, _) => true,
+            Self::WorkerDies(..)
+            | Self::ConnectionLost(_)
+            | Self::ConnectionCut(_)
+            | Self::ServerKilled(..)
+            | Self::ServerStopped(_)
+            | Self::WriteRefused
+            | Self::StoreFull
+            | Self::StoreSlow
+            | Self::Stall
+            | Self::ClockAhead
+            | Self::ClockBack
+                if step.before =>
+            {
+                false
+            }
+            Self::ConnectionLost(_)
+            | Self::ServerKilled(..)
+            | Self::ServerStopped(_)
+            | Self::Stall
+            | Self::ClockAhead
+            | Self::ClockBack => true,
+            Self::WorkerDies(Landed::OnlySet, _) => step.two_calls,
+            Self::WorkerDies(Landed::Nothing, _) => step.writing,
+            Self::ConnectionCut(_) => step.frame,
+            // The write that left is the one that is struck.
+            Self::WriteRefused | Self::StoreFull | Self::StoreSlow => step.write,
+        }
+    }
+
+    /// What it is counted as, whomever it strikes.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::WorkerDies(Landed::Whole, Wakes::AtOnce) => "worker dies",
+            Self::WorkerDies(Landed::Whole, Wakes::Late) => "worker dies and wakes late",
+            Self::WorkerDies(Landed::OnlySet, _) => "worker dies between set and remove",
+            Self::WorkerDies(Landed::Nothing, _) => "worker dies before its write lands",
+            Self::ConnectionLost(_) => "connection lost",
+            Self::ConnectionCut(_) => "connection cut",
+            Self::ServerKilled(_, Returns::Itself) => "server killed",
+            Self::ServerKilled(_, Returns::Another) => "server killed and another comes",
+            Self::ServerStopped(_) => "server stopped for a minute",
+            Self::WriteRefused => "write refused",
+            Self::StoreFull => "store full for ten seconds",
+            Self::StoreSlow => "writes take a second",
+            Self::Stall => "nothing arrives for five seconds",
+            Self::ClockAhead => "clock a day ahead",
+            Self::ClockBack => "clock a day back",
+        }
+    }
+}
+
+impl fmt::Display for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectionLost(server)
+            | Self::ConnectionCut(server)
+            | Self::ServerKilled(server, _)
+            | Self::ServerStopped(server) => write!(f, "{} ({server})", self.kind()),
+            Self::WorkerDies(..)
+            | Self::WriteRefused
+            | Self::StoreFull
+            | Self::StoreSlow
+            | Self::Stall
+            | Self::ClockAhead
+            | Self::ClockBack => f.write_str(self.kind()),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The extension's store: a write lands some time after it was asked for, as two calls, or is
+//! refused.
+
+use super::{Due, World};
+use crate::blow::Landed;
+use extension_core::input::WriteId;
+use protocol::Instant;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a write takes on a disk that is busy.
+pub(super) const SLOW: Duration = Duration::from_secs(1);
+
+/// How the disk is.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    /// Until then it takes nothing more.
+    pub(super) full_until: Instant,
+    /// Until then every write takes [`SLOW`].
+    pub(super) slow_until: Instant,
+}
+
+impl World {
+    /// The worker asks for a write.
+    pub(super) fn write(
+        &mut self,
+        write: WriteId,
+        set: BTreeMap<String, Value>,
+        remove: Vec<String>,
+    ) {
+        let full = self.now < self.disk.full_until;
+        let ok = !full || set.is_empty();
+        if !ok {
+            self.report.count("fault: write refused");
+        }
+        let slow = self.now < self.disk.slow_until;
+        if slow {
+            self.report.count("fault: slow write");
+        }
+        let delay = Duration::from_millis(1 + self.chance.below(6));
+        let due = Due::Stored {
+            life: self.life,
+            write,
+            set,
+            remove,
+            ok,
+        };
+        self.later(if slow { SLOW } else { delay }, due);
+    }
+
+    /// Whether a write is on its way to the disk, and whether that is two calls.
+    pub(super) fn writing(&self) -> (bool, bool) {
+        let two = |due: &Due| match due {
+            Due::Stored { set, remove, .. } => Some(!set.is_empty() && !remove.is_empty()),
+            Due::Extension { .. }
+            | Due::Chrome(_)
+            | Due::Server { .. }
+            | Due::Start { .. }
+            | Due::Agent { .. }
+            | Due::Fault
+            | Due::Resume
+            | Due::Pair
+            | Due::Alarm
+            | Due::Wake { .. }
+            | Due::Strike(_) => None,
+        };
+        let mut writes = self.agenda.values().filter_map(two);
+        match writes.next() {
+            Some(two) => (true, two),
+            None => (false, false),
+        }
+    }
+
+    /// Takes every write that is on its way from the agenda: when it was due, and what it is.
+    pub(super) fn take_writes(&mut self) -> Vec<Due> {
+        let keys: Vec<_> = self
+            .agenda
+            .iter()
+            .filter(|(_, due)| matches!(due, Due::Stored { .. }))
+            .map(|(key, _)| *key)
+            .collect();
+        let take = |key| self.agenda.remove(&key);
+        keys.into_iter().filter_map(take).collect()
+    }
+
+    /// What the dying worker has sent to the disk lands before its successor reads, as far as
+    /// `landed` says.
+    pub(super) fn land_writes(&mut self, landed: Landed) {
+        for due in self.take_writes() {
+            if let Due::Stored {
+                set, remove, ok, ..
+            } = due
+            {
+                let set = if ok { set } else { BTreeMap::new() };
+                match landed {
+                    Landed::Whole => self.land(set, &remove),
+                    Landed::OnlySet => {
+                        if !set.is_empty() && !remove.is_empty() {
+                            self.report.count("fault: set landed and remove did not");
+                        }
+                        self.land(set, &[]);
+                    }
+                    Landed::Nothing => self.report.count("fault: write lost with the worker"),
+                }
+            }
+        }
+    }
+
+    /// One of the entities whose loss costs nobody a tab can no longer be read.
+    pub(super) fn damage(&mut self) {
+        let spare = |key: &str| {
+            let kind = key.split('/').next().unwrap_or_default();
+            matches!(kind, "call" | "ports" | "browser" | "browserId" | "making")
+        };
+        let keys: Vec<String> = self
+            .storage
+            .keys()
+            .filter(|key| spare(key))
+            .cloned()
+            .collect();
+        let Some(key) = self.chance.pick(&keys).cloned() else {
+            return;
+        };
+        let Some(entity) = self.storage.get_mut(&key) else {
+            return;
+        };
+        *entity = match self.chance.below(3) {
+            0 => {
+                self.report.count("fault: stored by an older version");
+                let body = entity.get("e").cloned().unwrap_or_default();
+                json!({"v": 0, "e": body})
+            }
+            1 => {
+                self.report.count("fault: stored and damaged");
+                json!({"v": 1, "e": "nonsense"})
+            }
+            // What is no JSON at all reaches the core so.
+            _ => {
+                self.report.count("fault: stored and unreadable");
+                Value::Null
+            }
+        };
+        let kind = key.split('/').next().unwrap_or_default();
+        self.remember_fault(&format!("fault: damaged {kind}"));
+    }
+
+    pub(super) fn land(&mut self, set: BTreeMap<String, Value>, remove: &[String]) {
+        self.storage.extend(set);
+        for key in remove {
+            self.storage.remove(key);
+        }
+    }
+}
