@@ -272,6 +272,22 @@ pub struct Screenshot {
     /// What the caller calls it; for people only.
     #[serde(default)]
     pub element: Option<String>,
+    /// Only this part of what is in view. An older dialect asks for it; no command of this protocol.
+    #[serde(skip)]
+    pub region: Option<Region>,
+}
+
+/// A part of what is in view, in CSS pixels from its upper left corner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Region {
+    /// To the right.
+    pub x: u32,
+    /// Downwards.
+    pub y: u32,
+    /// Not 0.
+    pub width: u32,
+    /// Not 0.
+    pub height: u32,
 }
 
 /// The format of a screenshot.

@@ -235,6 +235,12 @@ pub enum Fault {
     UrlRefused {
         url: String,
     },
+    PolicyRefused {
+        /// The rule, a sentence without its full stop.
+        rule: &'static str,
+        /// What can be done instead, a sentence without its full stop.
+        instead: &'static str,
+    },
     NavigationFailed {
         url: String,
         error: String,
@@ -314,6 +320,7 @@ impl Fault {
             Self::TabsLost { .. } => ErrorCode::TabsLost,
             Self::StoppedByUser => ErrorCode::StoppedByUser,
             Self::UrlRefused { .. } => ErrorCode::UrlRefused,
+            Self::PolicyRefused { .. } => ErrorCode::PolicyRefused,
             Self::NavigationFailed { .. } => ErrorCode::NavigationFailed,
             Self::NoEarlierPage { .. } => ErrorCode::NoEarlierPage,
             Self::StaleRef { .. } => ErrorCode::StaleRef,
@@ -394,6 +401,7 @@ impl Fault {
                 "An address without a scheme may not be opened.".into()
             }
             Self::UrlRefused { url } => format!("{} may not be opened.", address(url)),
+            Self::PolicyRefused { rule, .. } => format!("{rule}."),
             Self::NavigationFailed { url, error } => {
                 format!("{} did not load: {error}.", address(url))
             }
@@ -504,6 +512,7 @@ impl Fault {
             Self::UrlRefused { .. } => {
                 "Only http, https and about:blank pages may be opened by an agent.".into()
             }
+            Self::PolicyRefused { instead, .. } => format!("{instead}."),
             Self::NavigationFailed { .. } => {
                 "Check the address; if it is right, try again once.".into()
             }

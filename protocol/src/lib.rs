@@ -6,6 +6,7 @@
 
 pub mod close;
 pub mod command;
+pub mod dialect;
 pub mod error;
 pub mod frame;
 pub mod ids;

@@ -32,6 +32,10 @@ pub const OVERFLOW: u16 = 89;
 /// The longest port list that is listened to; a range and its overflow hold 100.
 pub const PORT_LIST_MAX: usize = 256;
 
+/// Ports on which an unpaired server may be let in: a user who runs more of the original's servers
+/// than it has ports does not exist.
+pub const UNPAIRED_MAX: usize = 16;
+
 /// The ports that servers take first; the overflow lies behind `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortRange {

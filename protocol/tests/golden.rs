@@ -8,6 +8,7 @@
 )]
 
 use protocol::command::{NAMES, PageResult, SessionResult, TabsResult};
+use protocol::dialect::v1::{FromExtension, FromServer};
 use protocol::frame::{Body, Progress, TYPES};
 use protocol::pairing::{PairingFile, Secret, Transcript};
 use protocol::{Command, ErrorCode, Frame, ports};
@@ -64,6 +65,41 @@ fn every_golden_frame_reads_and_is_written_as_it_stands() {
     }
 }
 
+/// Whatever either side may say in v1, and every line of a transcript.
+#[test]
+fn every_frame_of_the_first_dialect_reads_and_is_written_as_it_stands() {
+    let reads = |name: &str, frame: &Value, by_server: bool| {
+        let text = frame.to_string();
+        let back = if by_server {
+            FromServer::parse(&text, limits::FRAME_MAX).map(|said| said.to_text())
+        } else {
+            FromExtension::parse(&text, limits::FRAME_MAX).map(|said| said.to_text())
+        };
+        let back = back.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(value(&back), *frame, "{name}");
+    };
+    for (name, text) in golden("v1/frame") {
+        let by_server = ["helloAck", "portListResponse", "pong", "request"];
+        reads(&name, &value(&text), by_server.contains(&name.as_str()));
+    }
+    for (name, text) in golden("v1/server") {
+        for line in value(&text).as_array().unwrap() {
+            match line.as_object().unwrap().iter().next().unwrap() {
+                (what, frame) if what == "request" => {
+                    reads(&name, frame, true);
+                    let kind = frame["type"].as_str().unwrap();
+                    let cell = format!("`{kind}`");
+                    let row = |line: &str| line.starts_with("| `") && line.contains(&cell);
+                    let told = DOCUMENT.lines().any(row);
+                    assert!(told || name == "unknown", "{kind} stands in the table");
+                }
+                (what, frame) if what == "reply" => reads(&name, frame, false),
+                _ => {}
+            }
+        }
+    }
+}
+
 #[test]
 fn every_type_of_frame_has_an_example_and_every_example_a_known_type() {
     let texts = golden("frame");
@@ -97,7 +133,7 @@ fn an_envelope_needs_its_ids_and_its_content_and_nothing_else() {
 #[test]
 fn the_document_holds_each_golden_file_and_no_other_json() {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for folder in ["frame", "other"] {
+    for folder in ["frame", "other", "v1/frame"] {
         for (name, text) in golden(folder) {
             files.insert(format!("{folder}/{name}"), text);
         }
