@@ -77,7 +77,7 @@ function drawTab(tab) {
 }
 
 function drawInstance(instance, front) {
-  const item = make('li', 'instance');
+  const item = make('li', instance.unpaired ? 'instance unpaired' : 'instance');
   const line = make('div', 'line');
   line.append(make('span', `dot ${instance.state}`));
   line.append(make('span', 'alias', instance.alias));
@@ -85,13 +85,16 @@ function drawInstance(instance, front) {
   label.title = `${instance.label}\n${instance.sessionId}`;
   line.append(label);
   if (instance.port) line.append(make('span', 'port', `:${instance.port}`));
-  if (front && front.owner !== instance.alias) {
+  if (front && !instance.unpaired && front.owner !== instance.alias) {
     line.append(button('Give tab', `Give the tab in front to ${instance.alias} ${instance.label}`,
       `give ${instance.sessionId}`,
       () => ask('give', { tabId: front.tabId, sessionId: instance.sessionId })));
   }
   item.append(line);
   const since = instance.state === 'connected' && instance.tabs.length === 0 ? ', no tab' : '';
+  if (instance.unpaired) {
+    item.append(make('div', 'warning', 'Not paired: whatever answers on this port is let in.'));
+  }
   item.append(make('div', 'note', `${STATES[instance.state]}, ${ago(instance.sinceMs)}${since}`));
   const tabs = make('ul', 'tabs');
   tabs.append(...instance.tabs.map(drawTab));

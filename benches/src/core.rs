@@ -105,7 +105,7 @@ impl Load {
             secret: Ok(Secret::new(SECRET)),
             config: extension_core::Config {
                 ports: range,
-                wrong: None,
+                ..extension_core::Config::default()
             },
             stored: BTreeMap::new(),
             tabs: chrome.all(),
@@ -226,7 +226,7 @@ impl Load {
                 };
                 self.later(HOP, back(Input::Probed { port, answer }));
             }
-            Effect::Dial { socket, port } => {
+            Effect::Dial { socket, port, .. } => {
                 let Some(server) = self.server_at(port) else {
                     let closed = Input::SocketClosed { socket, code: 1006 };
                     return self.later(HOP, back(closed));

@@ -10,6 +10,7 @@
 //! Invariant 8: nothing that a peer says or does takes a port of the range out of the sweep, except
 //! while that very port is connected or being dialled.
 
+use crate::dialect::Dialect;
 use crate::input::ProbeAnswer;
 use protocol::Instant;
 use protocol::ports::{PORT_LIST_MAX, PortRange};
@@ -47,6 +48,8 @@ const SCAN_MAX: usize = 1024;
 /// Dials under way at once. Chrome delays a WebSocket by up to 5 s × 2^pending / 65 536, so eight
 /// cost 20 ms and sixteen would cost seconds; two hundred servers are through in a moment.
 const DIALS_MAX: usize = 8;
+/// Of those, dials of servers that prove nothing: should they all stall, the others do not wait.
+const UNPAIRED_DIALS_MAX: usize = 2;
 /// A probe has 500 ms; one that is unanswered after this was lost and is asked again.
 const PROBE_LOST: Duration = Duration::from_secs(2);
 /// How often a foreign service is looked at: its place may fall to one of ours.
@@ -104,6 +107,8 @@ pub enum DiscoveryEvent {
     Dial {
         /// Which port.
         port: u16,
+        /// As what it answered.
+        dialect: Dialect,
     },
 }
 
@@ -137,7 +142,9 @@ struct Port {
     probe_not_before: Instant,
     /// A probe by itself, outside the rounds.
     probe_at: Option<Instant>,
-    /// Its last answer was one of ours.
+    /// As what it answered last.
+    dialect: Dialect,
+    /// Its last answer was one of ours, or of an unpaired server that the user lets in.
     ours: bool,
     /// And said that it is a daemon. A hint like all of it: it counts once the port is connected,
     /// which only a peer with the secret gets to be.
@@ -162,6 +169,7 @@ impl Port {
             not_before: Instant(0),
             probe_not_before: Instant(0),
             probe_at: None,
+            dialect: Dialect::V2,
             ours: false,
             daemon: false,
             announced: false,
@@ -219,6 +227,8 @@ impl Port {
 #[derive(Debug)]
 pub struct Discovery {
     range: PortRange,
+    /// Where whatever answers counts as a server, be it unpaired: the user says so.
+    unpaired: BTreeSet<u16>,
     /// At most the range, its overflow and [`GUESTS_MAX`].
     ports: BTreeMap<u16, Port>,
     /// The queued ports, first come first; each at most once.
@@ -248,6 +258,7 @@ impl Discovery {
         let range = PortRange::new(range.first, range.last).unwrap_or_default();
         let mut discovery = Self {
             range,
+            unpaired: BTreeSet::new(),
             ports: BTreeMap::new(),
             queue: VecDeque::new(),
             dialling: 0,
@@ -267,9 +278,17 @@ impl Discovery {
         discovery
     }
 
+    /// On these ports of the range, and on no other, a server that is not one of ours is dialled too
+    /// (`design/security.md`, *Unpaired peers*). One of ours there is dialled as everywhere, and
+    /// proves itself or is refused.
+    pub fn allow_unpaired(&mut self, ports: BTreeSet<u16>) {
+        self.unpaired = ports;
+    }
+
     /// The answer to a probe. One that nobody waits for any more is still a hint, and as good.
     pub fn handle_probed(&mut self, number: u16, answer: ProbeAnswer, now: Instant) {
         let guest = !self.range.contains(number);
+        let unpaired = !guest && self.unpaired.contains(&number);
         let Some(port) = self.entry(number) else {
             return;
         };
@@ -279,17 +298,14 @@ impl Discovery {
         }
         match answer {
             ProbeAnswer::Interlock { daemon } => {
-                port.ours = true;
+                port.dialect = Dialect::V2;
                 port.daemon = daemon;
-                port.refused = 0;
-                port.silent = 0;
-                port.probe_not_before = Instant(0);
-                if port.forced || port.not_before <= now {
-                    port.forced = false;
-                    port.state = State::Queued;
-                    self.queue.push_back(number);
-                    self.dial_next();
-                }
+                self.handle_answered(number, now);
+            }
+            ProbeAnswer::Foreign if unpaired => {
+                port.dialect = Dialect::V1;
+                port.daemon = false;
+                self.handle_answered(number, now);
             }
             ProbeAnswer::Foreign => {
                 port.ours = false;
@@ -325,6 +341,23 @@ impl Discovery {
                     }
                 }
             }
+        }
+    }
+
+    /// A server is there: it is dialled, when it may be.
+    fn handle_answered(&mut self, number: u16, now: Instant) {
+        let Some(port) = self.entry(number) else {
+            return;
+        };
+        port.ours = true;
+        port.refused = 0;
+        port.silent = 0;
+        port.probe_not_before = Instant(0);
+        if port.forced || port.not_before <= now {
+            port.forced = false;
+            port.state = State::Queued;
+            self.queue.push_back(number);
+            self.dial_next();
         }
     }
 
@@ -585,13 +618,29 @@ impl Discovery {
 
     fn dial_next(&mut self) {
         while self.dialling < DIALS_MAX
-            && let Some(number) = self.queue.pop_front()
+            && let Some(place) = self.queue.iter().position(|port| self.may_dial(*port))
+            && let Some(number) = self.queue.remove(place)
         {
             if let Some(port) = self.ports.get_mut(&number) {
                 port.state = State::Dialling;
                 self.dialling += 1;
-                self.events.push_back(DiscoveryEvent::Dial { port: number });
+                self.events.push_back(DiscoveryEvent::Dial {
+                    port: number,
+                    dialect: port.dialect,
+                });
             }
+        }
+    }
+
+    /// Whether one of [`DIALS_MAX`] places is this port's.
+    fn may_dial(&self, number: u16) -> bool {
+        match self.ports.get(&number).map(|port| port.dialect) {
+            Some(Dialect::V1) => {
+                let stalls =
+                    |port: &&Port| port.dialect == Dialect::V1 && port.state == State::Dialling;
+                self.ports.values().filter(stalls).count() < UNPAIRED_DIALS_MAX
+            }
+            Some(Dialect::V2) | None => true,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything that the core can ask of the world, as one closed enum. Effects are values: they
 //! can be compared, logged and replayed, and are performed after the core's borrow has ended.
 
+use crate::dialect::Dialect;
 use crate::input::{AskId, RequestId, SocketId, WriteId};
 use crate::view::View;
 use protocol::{TabId, WireError};
@@ -17,13 +18,15 @@ pub enum Effect {
         /// Which port.
         port: u16,
     },
-    /// Open `ws://127.0.0.1:PORT/` with the sub-protocol `interlock.2`. Answered by
-    /// `SocketOpened` or `SocketClosed`.
+    /// Open `ws://127.0.0.1:PORT/`, with the sub-protocol `interlock.2` unless an older dialect will
+    /// be spoken. Answered by `SocketOpened` or `SocketClosed`.
     Dial {
         /// How it will be called.
         socket: SocketId,
         /// Which port.
         port: u16,
+        /// What will be spoken.
+        dialect: Dialect,
     },
     /// Send a text message. To a socket that is gone: nothing.
     Send {

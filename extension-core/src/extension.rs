@@ -13,11 +13,13 @@ mod frames;
 mod people;
 mod strays;
 mod trace;
+mod unpaired;
 
 pub use emptied::emptied;
 pub use trace::{Census, Trace};
 
 use crate::calls::Calls;
+use crate::dialect::Step;
 use crate::discovery::{Discovery, DiscoveryEvent};
 use crate::effect::{Badge, Effect};
 use crate::house::{House, HouseEvent};
@@ -33,6 +35,7 @@ use protocol::frame::Outcome;
 use protocol::{Envelope, Fault, Instant, SessionId, TabId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+use unpaired::Unpaired;
 
 /// The alarm that brings a dead worker back: as short as Chrome allows (`design/worker.md`).
 const ALARM_UNPACKED: Duration = Duration::from_secs(1);
@@ -109,8 +112,12 @@ pub struct Extension {
     /// Ports that rest while another socket carries their session, by that socket.
     resting: BTreeMap<SocketId, Vec<u16>>,
     not_paired: BTreeSet<u16>,
+    /// Servers that prove nothing, where the user lets them in.
+    unpaired: BTreeMap<SocketId, Unpaired>,
+    /// What their dialect says next.
+    steps: VecDeque<(SocketId, Step)>,
     /// Why there is no secret, for people.
-    unpaired: Option<String>,
+    no_secret: Option<String>,
     popups: usize,
     shown: Option<View>,
     badge: Option<Badge>,
@@ -168,7 +175,7 @@ impl Extension {
                 if open > 0 {
                     // Whoever looks may be looking for a server, or have mended its pairing.
                     self.discovery.scan_now(now);
-                    if self.unpaired.is_some() || !self.not_paired.is_empty() {
+                    if self.no_secret.is_some() || !self.not_paired.is_empty() {
                         self.effects.push_back(Effect::ReadSecret);
                     }
                     self.house.find_front();
@@ -247,10 +254,14 @@ impl Extension {
                     DiscoveryEvent::Probe { port } => {
                         self.effects.push_back(Effect::Probe { port });
                     }
-                    DiscoveryEvent::Dial { port } => {
-                        self.links.dial(port, now);
+                    DiscoveryEvent::Dial { port, dialect } => {
+                        self.links.dial(port, dialect, now);
                     }
                 }
+            }
+            while let Some((socket, step)) = self.steps.pop_front() {
+                quiet = false;
+                self.follow(socket, step, now);
             }
             for socket in std::mem::take(&mut self.closing) {
                 quiet = false;

@@ -3,7 +3,7 @@
 //! in the wrong place, or in the wrong file, is still one.
 
 use protocol::pairing::{PairingFile, Secret};
-use protocol::ports::PortRange;
+use protocol::ports::{PortRange, UNPAIRED_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,7 +12,10 @@ const PAIRING_VERSION: u32 = 1;
 /// Longest name of an unknown key that is told: no part of a secret is, which has 64 digits.
 const KEY_TOLD_MAX: usize = 20;
 /// What `config.json` may say.
-const CONFIG_ALLOWED: &str = "it is written as {\"ports\":{\"first\":8765,\"last\":8775}}, with two ports from 1024 to 65535";
+const CONFIG_ALLOWED: &str = "it is written as {\"ports\":{\"first\":8765,\"last\":8775}}, with two ports from 1024 to 65535, \
+    and with \"allowUnpaired\":[8770] beside it where an unpaired server is let in";
+/// The names in it.
+const CONFIG_KEYS: [&str; 2] = ["ports", "allowUnpaired"];
 
 /// Reads `pairing.json`; `text` is none when there is no such file.
 ///
@@ -43,10 +46,13 @@ pub fn read_secret(text: Option<&str>) -> Result<Secret, String> {
 
 /// `config.json`. What the file does not say has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Config {
     /// Where servers sit.
     pub ports: PortRange,
+    /// Those of them where a server that proves nothing is let in; at most [`UNPAIRED_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_unpaired: Vec<u16>,
     /// What is wrong with the file, in words for people.
     #[serde(skip)]
     pub wrong: Option<String>,
@@ -62,6 +68,7 @@ impl Config {
         };
         let but = |why: String| Self {
             ports: PortRange::default(),
+            allow_unpaired: Vec::new(),
             wrong: Some(format!("config.json {why}, so the default ports hold")),
         };
         // Not what stands there: serde quotes it.
@@ -78,13 +85,19 @@ impl Config {
         let Value::Object(fields) = &value else {
             return but("is no JSON object".into());
         };
-        let unknown = fields.keys().find(|key| *key != "ports").map(|key| {
+        let unknown = fields
+            .keys()
+            .find(|key| !CONFIG_KEYS.contains(&key.as_str()));
+        let unknown = unknown.map(|key| {
             let told = if key.chars().count() <= KEY_TOLD_MAX {
                 format!("`{key}`")
             } else {
                 "a name".into()
             };
-            format!("config.json has {told}, which this extension does not know; it knows `ports`")
+            let known = CONFIG_KEYS.join("` and `");
+            format!(
+                "config.json has {told}, which this extension does not know; it knows `{known}`"
+            )
         });
         // From the text again: a value no longer knows where it stood.
         let config: Self = match serde_json::from_str(text) {
@@ -93,15 +106,38 @@ impl Config {
         };
         let PortRange { first, last } = config.ports;
         match PortRange::new(first, last) {
-            Some(ports) => Self {
-                ports,
-                wrong: unknown,
-            },
+            Some(ports) => {
+                let (allow_unpaired, wrong) = match outside(ports, &config.allow_unpaired) {
+                    None => (config.allow_unpaired, unknown),
+                    Some(why) => (Vec::new(), Some(why)),
+                };
+                Self {
+                    ports,
+                    allow_unpaired,
+                    wrong,
+                }
+            }
             None => but(format!(
                 "names {first} to {last}, which is no range of ports from 1024 on"
             )),
         }
     }
+}
+
+/// What is wrong with these ports of unpaired servers: then none is let in.
+fn outside(ports: PortRange, named: &[u16]) -> Option<String> {
+    if named.len() > UNPAIRED_MAX {
+        return Some(format!(
+            "config.json names more than {UNPAIRED_MAX} ports in `allowUnpaired`, so none holds"
+        ));
+    }
+    let stray = named.iter().find(|port| !ports.contains(**port))?;
+    Some(format!(
+        "config.json names {stray} in `allowUnpaired`, where no server is looked for (only from {} \
+         to {}), so none of its ports holds",
+        ports.first,
+        ports.overflow_last()
+    ))
 }
 
 #[cfg(test)]
@@ -214,6 +250,38 @@ mod tests {
         ));
         assert_eq!(config.ports, PortRange::new(17_000, 17_010).unwrap());
         assert!(config.wrong.unwrap().contains("`prots`"));
+    }
+
+    #[test]
+    fn unpaired_servers_are_let_in_on_ports_that_are_looked_at_or_nowhere() {
+        let read = |ports: &str| {
+            Config::read(Some(&format!(
+                r#"{{"ports":{{"first":17000,"last":17010}},"allowUnpaired":{ports}}}"#
+            )))
+        };
+        for good in ["[]", "[17000]", "[17010,17099]"] {
+            let config = read(good);
+            assert_eq!(serde_json::to_string(&config.allow_unpaired).unwrap(), good);
+            assert_eq!((config.ports.first, config.wrong), (17_000, None));
+        }
+        let many = serde_json::to_string(&vec![17_000; UNPAIRED_MAX + 1]).unwrap();
+        for (bad, told) in [
+            ("[17000,8765]", "8765"),
+            ("[17100]", "from 17000 to 17099"),
+            (many.as_str(), "more than 16"),
+        ] {
+            let config = read(bad);
+            assert!(config.allow_unpaired.is_empty() && config.ports.first == 17_000);
+            let why = config.wrong.unwrap();
+            assert!(why.contains(told) && why.contains("allowUnpaired"), "{why}");
+        }
+        for bad in [r#"["17000"]"#, "17000", "null", "[-1]"] {
+            let config = read(bad);
+            assert!(
+                config.allow_unpaired.is_empty() && config.wrong.is_some(),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

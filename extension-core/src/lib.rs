@@ -17,10 +17,12 @@
 //! - [`discovery`]: which ports are probed and dialled; [`links`]: the life of every socket
 //! - [`sessions`]: who is here and may come back; [`calls`]: commands in flight and answers kept
 //! - [`house`]: making, closing, grouping and showing tabs; [`store`]: what survives the worker
+//! - [`dialect`]: what an unpaired server's words mean
 //! - [`view`]: what people see; [`files`]: what they write
 //! - `wasm`: the driver in a browser
 
 pub mod calls;
+pub mod dialect;
 pub mod discovery;
 pub mod effect;
 pub mod extension;

@@ -1,6 +1,8 @@
 //! The life of every socket: dial, handshake, heartbeat, loss (`design/wire.md`, *Handshake*; seed
 //! 000, *Instance Tracking*). Until a server has proven that it holds the user's secret, nothing
-//! that it says leaves this module, and nothing but the handshake is said to it.
+//! that it says leaves this module, and nothing but the handshake is said to it. One that is dialled
+//! as [`Dialect::V1`] proves nothing, and is never taken for one that has: what becomes of it is in
+//! `links/v1.rs`, in states and events of its own.
 //!
 //! It knows sockets, frames and the secret, and nothing of sessions, tabs or which port deserves a
 //! dial: that is [`discovery`](crate::discovery). Drive it like every machine here: one `handle_…`,
@@ -12,9 +14,13 @@
 //! port list every 15 s. The second is also the message that Chrome needs at least every 20 s to
 //! let the worker live, so no third beat exists.
 
+mod v1;
+
+use crate::dialect::Dialect;
 use crate::discovery::DownReason;
 use crate::input::SocketId;
 use crate::observed::{GAP_MAX, Observed};
+use protocol::dialect::v1::Request;
 use protocol::frame::{BadFrame, Envelope, Frame, Goodbye, GoodbyeReason, Hello, HelloAck};
 use protocol::limits::{
     CONNECT_MAX, FRAME_MAX, HANDSHAKE_FRAME_MAX, HANDSHAKE_MAX, HEARTBEAT, KEEP_ALIVE,
@@ -73,6 +79,8 @@ pub enum LinkEvent {
         socket: SocketId,
         /// Which port.
         port: u16,
+        /// How it will be spoken to.
+        dialect: Dialect,
     },
     /// Send this text.
     Send {
@@ -96,6 +104,24 @@ pub enum LinkEvent {
         port: u16,
         /// What the server can do, as it proved.
         features: Vec<String>,
+    },
+    /// An unpaired server has said who it is.
+    UpUnpaired {
+        /// Which one.
+        socket: SocketId,
+        /// Its port.
+        port: u16,
+        /// What it calls itself, which anybody may.
+        instance: String,
+        /// Random, this socket's own.
+        epoch: u64,
+    },
+    /// An unpaired server wants something done; answered by [`Links::reply`].
+    Request {
+        /// Which one.
+        socket: SocketId,
+        /// What.
+        request: Box<Request>,
     },
     /// A proven server says something of sessions: `sessionOpen`, `sessionClose`, `command`,
     /// `createTab` or `cancel`, and no other.
@@ -169,6 +195,7 @@ pub struct LinkInfo {
 #[derive(Debug)]
 struct Link {
     port: u16,
+    dialect: Dialect,
     state: State,
 }
 
@@ -185,6 +212,10 @@ enum State {
     },
     /// Both have proven themselves.
     Open(Open),
+    /// An unpaired server was asked who it is.
+    Asked,
+    /// An unpaired server has said so.
+    Unpaired(Open),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -202,6 +233,31 @@ struct Open {
     /// Malformed frames since `bad_since` (observed).
     bad: u32,
     bad_since: Instant,
+}
+
+impl Open {
+    fn new(frame_max: usize, now: Instant, observed: Instant) -> Self {
+        Self {
+            since: now,
+            heard: now,
+            heard_observed: observed,
+            lost_not_before: observed,
+            frame_max,
+            asked: false,
+            bad: 0,
+            bad_since: observed,
+        }
+    }
+
+    /// A malformed frame came; says whether that was one too many.
+    fn note_bad(&mut self, observed: Instant) -> bool {
+        if observed.since(self.bad_since) >= BAD_FRAMES_IN {
+            self.bad = 0;
+            self.bad_since = observed;
+        }
+        self.bad += 1;
+        self.bad > BAD_FRAMES_MAX
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,7 +318,7 @@ impl Links {
     }
 
     /// Dials a port, unless it is dialled or connected already; says how its socket is called.
-    pub fn dial(&mut self, port: u16, now: Instant) -> SocketId {
+    pub fn dial(&mut self, port: u16, dialect: Dialect, now: Instant) -> SocketId {
         let observed = self.advance(now);
         if let Some(socket) = self.by_port.get(&port) {
             return *socket;
@@ -278,12 +334,20 @@ impl Links {
             });
             return socket;
         }
-        let state = State::Connecting;
-        self.links.insert(socket, Link { port, state });
+        let link = Link {
+            port,
+            dialect,
+            state: State::Connecting,
+        };
+        self.links.insert(socket, link);
         self.by_port.insert(port, socket);
         self.timers
             .set((socket, Timer::Connect), observed + CONNECT_MAX);
-        self.events.push_back(LinkEvent::Dial { socket, port });
+        self.events.push_back(LinkEvent::Dial {
+            socket,
+            port,
+            dialect,
+        });
         socket
     }
 
@@ -295,7 +359,21 @@ impl Links {
         };
         match link.state {
             State::Connecting => {}
-            State::Greeted { .. } | State::Proving { .. } | State::Open(_) => return,
+            State::Greeted { .. }
+            | State::Proving { .. }
+            | State::Open(_)
+            | State::Asked
+            | State::Unpaired(_) => return,
+        }
+        self.timers.clear(&(socket, Timer::Connect));
+        self.timers
+            .set((socket, Timer::Handshake), observed + HANDSHAKE_MAX);
+        match link.dialect {
+            Dialect::V2 => {}
+            Dialect::V1 => {
+                link.state = State::Asked;
+                return self.greet_unpaired(socket);
+            }
         }
         let mut nonce = [0; 32];
         self.nonces.fill_bytes(&mut nonce);
@@ -303,9 +381,6 @@ impl Links {
         link.state = State::Greeted {
             nonce_ext: nonce_ext.clone(),
         };
-        self.timers.clear(&(socket, Timer::Connect));
-        self.timers
-            .set((socket, Timer::Handshake), observed + HANDSHAKE_MAX);
         let hello = Hello {
             versions: versions(),
             nonce_ext,
@@ -323,6 +398,11 @@ impl Links {
             return;
         };
         match &mut link.state {
+            State::Asked => self.handle_introduction(socket, text, now, observed),
+            State::Unpaired(open) => {
+                open.heard = now;
+                self.handle_unpaired_text(socket, text, observed);
+            }
             State::Connecting | State::Greeted { .. } | State::Proving { .. } => {
                 match Frame::parse(text, HANDSHAKE_FRAME_MAX) {
                     Ok(frame) => self.handle_handshake(socket, frame, now, observed),
@@ -367,6 +447,8 @@ impl Links {
                 }
                 self.end(socket, DownReason::Lost, None);
             }
+            State::Asked => self.end(socket, DownReason::Failed, None),
+            State::Unpaired(_) => self.end(socket, DownReason::Lost, None),
         }
     }
 
@@ -434,13 +516,16 @@ impl Links {
         self.links.get(&socket).map(|link| link.port)
     }
 
-    /// The proven links, in the order in which they were dialled.
+    /// The proven links, and those of unpaired servers, in the order in which they were dialled.
     pub fn open(&self) -> impl Iterator<Item = LinkInfo> {
         self.links
             .iter()
             .filter_map(|(socket, link)| match &link.state {
-                State::Connecting | State::Greeted { .. } | State::Proving { .. } => None,
-                State::Open(open) => Some(LinkInfo {
+                State::Connecting
+                | State::Greeted { .. }
+                | State::Proving { .. }
+                | State::Asked => None,
+                State::Open(open) | State::Unpaired(open) => Some(LinkInfo {
                     socket: *socket,
                     port: link.port,
                     since: open.since,
@@ -457,6 +542,8 @@ impl Links {
                 State::Greeted { .. } => "link: greeted",
                 State::Proving { .. } => "link: proving",
                 State::Open(_) => "link: open",
+                State::Asked => "link: unpaired, asked",
+                State::Unpaired(_) => "link: unpaired",
             });
         }
     }
@@ -501,7 +588,7 @@ impl Links {
         let observed = self.observed.advance(now);
         if gap > GAP_MAX {
             for (socket, link) in &mut self.links {
-                if let State::Open(open) = &mut link.state {
+                if let State::Open(open) | State::Unpaired(open) = &mut link.state {
                     open.lost_not_before = observed + AFTER_GAP;
                     self.events.push_back(LinkEvent::Send {
                         socket: *socket,
@@ -513,9 +600,14 @@ impl Links {
         observed
     }
 
+    /// A proven one.
     fn open_link(&mut self, socket: SocketId) -> Option<&mut Open> {
         match &mut self.links.get_mut(&socket)?.state {
-            State::Connecting | State::Greeted { .. } | State::Proving { .. } => None,
+            State::Connecting
+            | State::Greeted { .. }
+            | State::Proving { .. }
+            | State::Asked
+            | State::Unpaired(_) => None,
             State::Open(open) => Some(open),
         }
     }
@@ -570,7 +662,12 @@ impl Links {
                 self.come_up(socket, features, limits.frame_max, now, observed);
             }
             (
-                State::Connecting | State::Greeted { .. } | State::Proving { .. } | State::Open(_),
+                State::Connecting
+                | State::Greeted { .. }
+                | State::Proving { .. }
+                | State::Open(_)
+                | State::Asked
+                | State::Unpaired(_),
                 _,
             ) => self.fail(socket, close_code::BAD_FRAME),
         }
@@ -604,16 +701,7 @@ impl Links {
         let Some(link) = self.links.get_mut(&socket) else {
             return;
         };
-        link.state = State::Open(Open {
-            since: now,
-            heard: now,
-            heard_observed: observed,
-            lost_not_before: observed,
-            frame_max: frame_max.min(FRAME_MAX),
-            asked: false,
-            bad: 0,
-            bad_since: observed,
-        });
+        link.state = State::Open(Open::new(frame_max.min(FRAME_MAX), now, observed));
         let port = link.port;
         self.timers.clear(&(socket, Timer::Handshake));
         for (timer, due) in [
@@ -702,15 +790,10 @@ impl Links {
     }
 
     fn note_bad(&mut self, socket: SocketId, observed: Instant) {
-        let Some(open) = self.open_link(socket) else {
-            return;
-        };
-        if observed.since(open.bad_since) >= BAD_FRAMES_IN {
-            open.bad = 0;
-            open.bad_since = observed;
-        }
-        open.bad += 1;
-        if open.bad > BAD_FRAMES_MAX {
+        let state = self.links.get_mut(&socket).map(|link| &mut link.state);
+        if let Some(State::Open(open) | State::Unpaired(open)) = state
+            && open.note_bad(observed)
+        {
             self.fail(socket, close_code::BAD_FRAME);
         }
     }
@@ -756,7 +839,7 @@ impl Links {
 
     /// Forgets a socket and says so: the one place where a link ends.
     fn end(&mut self, socket: SocketId, why: DownReason, goodbye: Option<Goodbye>) {
-        let Some(Link { port, state: _ }) = self.links.remove(&socket) else {
+        let Some(Link { port, .. }) = self.links.remove(&socket) else {
             return;
         };
         self.by_port.remove(&port);

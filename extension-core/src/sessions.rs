@@ -52,6 +52,8 @@ pub struct Session {
     pub since: Instant,
     /// When it last said anything.
     pub heard: Instant,
+    /// Its server proves nothing: a port and a name that anybody may use are all that it is known by.
+    pub unpaired: bool,
     token: TokenHash,
 }
 
@@ -78,6 +80,8 @@ pub struct SessionRecord {
     /// Whom its socket has left.
     #[serde(default)]
     left: Option<LeftRecord>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unpaired: bool,
 }
 
 /// See [`SessionRecord`].
@@ -244,6 +248,7 @@ impl Sessions {
             port: record.port,
             since: now,
             heard: now,
+            unpaired: record.unpaired,
             token: record.token,
         };
         self.known.insert(id.clone(), session);
@@ -269,21 +274,39 @@ impl Sessions {
                     ending: session.presence == Presence::Ending,
                     grace_ms: grace_ms(due),
                 }),
+            unpaired: session.unpaired,
         })
     }
 
     /// A `sessionOpen` came by `socket`, which was dialled on `port`.
     pub fn open(&mut self, socket: SocketId, port: u16, open: SessionOpen, now: Instant) {
+        self.open_as(socket, port, open, false, now);
+    }
+
+    /// The same for a server that proves nothing. Whatever it shows, no session of one that does is
+    /// ever its own, nor the other way round.
+    pub fn open_unpaired(&mut self, socket: SocketId, port: u16, open: SessionOpen, now: Instant) {
+        self.open_as(socket, port, open, true, now);
+    }
+
+    fn open_as(
+        &mut self,
+        socket: SocketId,
+        port: u16,
+        open: SessionOpen,
+        unpaired: bool,
+        now: Instant,
+    ) {
         let id = open.session_id.clone();
         let Some(session) = self.known.get(&id) else {
             if self.known.len() >= limits::SESSIONS_MAX {
                 self.tell(SessionEvent::Refused { id, socket });
                 return;
             }
-            self.create(socket, port, &open, now);
+            self.create(socket, port, &open, unpaired, now);
             return;
         };
-        if session.token != TokenHash::of(&open.resume_token) {
+        if session.unpaired != unpaired || session.token != TokenHash::of(&open.resume_token) {
             self.tell(SessionEvent::Refused { id, socket });
             return;
         }
@@ -510,7 +533,14 @@ impl Sessions {
         self.events.push_back(event);
     }
 
-    fn create(&mut self, socket: SocketId, port: u16, open: &SessionOpen, now: Instant) {
+    fn create(
+        &mut self,
+        socket: SocketId,
+        port: u16,
+        open: &SessionOpen,
+        unpaired: bool,
+        now: Instant,
+    ) {
         let alias = self.free_alias();
         let id = open.session_id.clone();
         self.by_alias.insert(alias.clone(), id.clone());
@@ -523,6 +553,7 @@ impl Sessions {
             port: Some(port),
             since: now,
             heard: now,
+            unpaired,
             token: TokenHash::of(&open.resume_token),
         };
         self.known.insert(id, session);

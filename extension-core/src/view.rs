@@ -37,6 +37,8 @@ pub struct InstanceView {
     pub alias: Alias,
     /// For people.
     pub label: String,
+    /// Its server has proven nothing, and the user lets it in all the same.
+    pub unpaired: bool,
     /// See [`InstanceState`].
     pub state: InstanceState,
     /// Its server's port while connected, and the last one after.

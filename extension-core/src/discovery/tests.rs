@@ -1,5 +1,7 @@
 use super::*;
 
+mod unpaired;
+
 /// What sits on a port of the simulated machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Peer {
@@ -82,7 +84,7 @@ impl World {
                     };
                     self.after(ms, Later::Answer(port, answer));
                 }
-                DiscoveryEvent::Dial { port } => {
+                DiscoveryEvent::Dial { port, .. } => {
                     self.dialling += 1;
                     self.most_dialling = self.most_dialling.max(self.dialling);
                     self.dials.push((self.now, port));

@@ -56,12 +56,14 @@ impl Extension {
             browser_id: browser.id.clone(),
             browser_name: browser.name.clone(),
         };
-        let (secret, unpaired) = match secret {
+        let (secret, no_secret) = match secret {
             Ok(secret) => (Some(secret), None),
             Err(why) => (None, Some(why)),
         };
+        let mut discovery = Discovery::new(config.ports, &known, rng.next_u64(), now);
+        discovery.allow_unpaired(config.allow_unpaired.iter().copied().collect());
         let mut extension = Self {
-            discovery: Discovery::new(config.ports, &known, rng.next_u64(), now),
+            discovery,
             links: Links::new(me, secret, child_seed(&mut rng), now),
             sessions: Sessions::new(now),
             tabs: Tabs::new(),
@@ -85,7 +87,9 @@ impl Extension {
             closing: Vec::new(),
             resting: BTreeMap::new(),
             not_paired: BTreeSet::new(),
-            unpaired,
+            unpaired: BTreeMap::new(),
+            steps: VecDeque::new(),
+            no_secret,
             popups: 0,
             shown: None,
             badge: None,
@@ -101,7 +105,7 @@ impl Extension {
             ALARM_PACKED
         };
         extension.effects.push_back(Effect::EnsureAlarm { period });
-        for text in [&extension.unpaired, &extension.config.wrong] {
+        for text in [&extension.no_secret, &extension.config.wrong] {
             let said = text.iter().map(|text| Effect::Log { text: text.clone() });
             extension.effects.extend(said);
         }

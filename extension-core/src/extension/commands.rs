@@ -19,6 +19,10 @@ impl Extension {
     /// Sends an accepted call on its way. `tab` is the one that it names.
     pub(super) fn route(&mut self, id: CallId, tab: Option<TabId>, now: Instant) {
         self.note_call(id, tab);
+        if let Some(fault) = self.rule_against(id, tab) {
+            self.answer(id, Err(fault.into()));
+            return;
+        }
         let Some(Call {
             session,
             command,
@@ -329,7 +333,7 @@ impl Extension {
         let mut frame = Frame::Response(envelope);
         // What is left of an answer when it is too large, and what when that is too large as well.
         for whole in [true, false] {
-            let Sent::TooLarge { bytes, limit } = self.links.send(socket, &frame) else {
+            let Sent::TooLarge { bytes, limit } = self.say(socket, &frame) else {
                 return;
             };
             if let Frame::Response(envelope) = &mut frame {
@@ -339,7 +343,7 @@ impl Extension {
                 }
             }
         }
-        self.links.send(socket, &frame);
+        self.say(socket, &frame);
     }
 
     /// A claim's place in its queue, for the caller that waits.
@@ -355,7 +359,7 @@ impl Extension {
         let payload = to_json(progress);
         let event = Envelope::event(wire_id.clone(), session.clone(), "progress", payload);
         if let Some(socket) = self.socket_of(session) {
-            self.links.send(socket, &Frame::Event(event));
+            self.say(socket, &Frame::Event(event));
         }
     }
 

@@ -15,8 +15,16 @@ use std::time::Duration;
 impl Extension {
     pub(super) fn handle_link(&mut self, event: LinkEvent, now: Instant) {
         match event {
-            LinkEvent::Dial { socket, port } => {
-                self.effects.push_back(Effect::Dial { socket, port });
+            LinkEvent::Dial {
+                socket,
+                port,
+                dialect,
+            } => {
+                self.effects.push_back(Effect::Dial {
+                    socket,
+                    port,
+                    dialect,
+                });
             }
             LinkEvent::Send { socket, text } => {
                 self.effects.push_back(Effect::Send { socket, text });
@@ -32,6 +40,15 @@ impl Extension {
                 self.not_paired.remove(&port);
                 self.discovery.handle_up(port, now);
             }
+            LinkEvent::UpUnpaired {
+                socket,
+                port,
+                instance,
+                epoch,
+            } => self.handle_up_unpaired(socket, port, instance, epoch, now),
+            LinkEvent::Request { socket, request } => {
+                self.handle_request(socket, *request, now);
+            }
             LinkEvent::Frame { socket, frame } => self.handle_frame(socket, *frame, now),
             LinkEvent::PortList { socket: _, ports } => {
                 let ports = self.config.ports.sanitise(&ports);
@@ -43,6 +60,7 @@ impl Extension {
                 why,
                 goodbye,
             } => {
+                self.unpaired.remove(&socket);
                 self.sessions.handle_down(socket, goodbye.as_ref(), now);
                 for resting in self.resting.remove(&socket).unwrap_or_default() {
                     self.discovery.unrest(resting);
@@ -79,7 +97,7 @@ impl Extension {
                     lost: Vec::new(),
                     begun: Vec::new(),
                 };
-                self.links.send(socket, &Frame::SessionOpened(opened));
+                self.say(socket, &Frame::SessionOpened(opened));
             }
             SessionEvent::Changed { id } => {
                 self.introduce(&id, now);
@@ -148,10 +166,8 @@ impl Extension {
             begun: self.calls.begun(&id, page),
             session_id: id,
         };
-        if let Sent::TooLarge { .. } = self
-            .links
-            .send(socket, &Frame::SessionOpened(opened.clone()))
-        {
+        let frame = Frame::SessionOpened(opened.clone());
+        if let Sent::TooLarge { .. } = self.say(socket, &frame) {
             // What became of its calls is then for its agents to see.
             for begun in &mut opened.begun {
                 let (url, title) = (None, None);
@@ -167,7 +183,7 @@ impl Extension {
                 }
             }
             opened.lost.iter_mut().for_each(|lost| lost.url.clear());
-            self.links.send(socket, &Frame::SessionOpened(opened));
+            self.say(socket, &Frame::SessionOpened(opened));
         }
     }
 
@@ -285,7 +301,7 @@ impl Extension {
         }
     }
 
-    fn handle_envelope(
+    pub(super) fn handle_envelope(
         &mut self,
         socket: SocketId,
         envelope: Envelope,
@@ -312,14 +328,14 @@ impl Extension {
             let fault = Fault::SessionUnknown {
                 session: session_id.to_string(),
             };
-            self.links.send(socket, &refuse(fault));
+            self.say(socket, &refuse(fault));
             return;
         }
         self.sessions.handle_heard(&session_id, now);
         let command = match command {
             Ok(command) => command,
             Err(fault) => {
-                self.links.send(socket, &refuse(fault));
+                self.say(socket, &refuse(fault));
                 return;
             }
         };
@@ -359,7 +375,7 @@ impl Extension {
                     limit: limits::CALLS_PER_SESSION_MAX,
                     frees: "Wait for an answer before asking more",
                 };
-                self.links.send(socket, &refuse(fault));
+                self.say(socket, &refuse(fault));
             }
         }
     }

@@ -108,6 +108,7 @@ impl Extension {
                 session: session.to_string(),
             });
         }
+        self.check_gift(session)?;
         let Some(facts) = self.facts.get(&tab) else {
             return Err(Fault::TabGone { tab, url: None });
         };
@@ -196,6 +197,7 @@ impl Extension {
             session_id: id.clone(),
             alias: session.peer.alias.clone(),
             label: session.peer.label.clone(),
+            unpaired: session.unpaired,
             state: match session.presence {
                 Presence::Connected { .. } => InstanceState::Connected,
                 Presence::Orphaned => InstanceState::Orphaned,
@@ -254,7 +256,7 @@ impl Extension {
             return Some("All agents are stopped. Press Resume when they may go on.".into());
         }
         let mut all = Vec::new();
-        if let Some(why) = &self.unpaired {
+        if let Some(why) = &self.no_secret {
             all.push(format!(
                 "Not paired: {why}. Run `interlock extension DIR --pair-only` for this \
                  extension's folder."
@@ -284,15 +286,15 @@ impl Extension {
     pub(super) fn hear_secret(&mut self, read: Result<Secret, String>) -> Option<Secret> {
         match read {
             Ok(secret) => {
-                self.unpaired = None;
+                self.no_secret = None;
                 Some(secret)
             }
             Err(why) => {
-                if self.unpaired.as_ref() != Some(&why) {
+                if self.no_secret.as_ref() != Some(&why) {
                     let text = why.clone();
                     self.effects.push_back(Effect::Log { text });
                 }
-                self.unpaired = Some(why);
+                self.no_secret = Some(why);
                 None
             }
         }

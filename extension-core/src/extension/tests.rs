@@ -1,5 +1,7 @@
 //! The whole machine, where its parts alone cannot show it. The rest is played in `tests/sim`.
 
+mod unpaired;
+
 use crate::effect::{ChromeCall, Effect};
 use crate::files::Config;
 use crate::input::{Boot, ProbeAnswer, RequestId, SocketId, TabFacts, WriteId};
@@ -38,7 +40,10 @@ fn boot(stored: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Extension {
         seed: [7; 32],
         extension_id: "pccggijclfpjeomnfodccfggcnkogjdg".into(),
         secret: Ok(Secret::new([42; 32])),
-        config: Config { ports, wrong: None },
+        config: Config {
+            ports,
+            ..Config::default()
+        },
         stored,
         tabs,
         groups: BTreeMap::new(),

@@ -33,6 +33,8 @@ fn sent(events: &[LinkEvent]) -> Vec<Frame> {
         LinkEvent::Dial { .. }
         | LinkEvent::Close { .. }
         | LinkEvent::Up { .. }
+        | LinkEvent::UpUnpaired { .. }
+        | LinkEvent::Request { .. }
         | LinkEvent::Frame { .. }
         | LinkEvent::PortList { .. }
         | LinkEvent::Alive { .. }
@@ -115,7 +117,7 @@ fn shake(links: &mut Links, socket: SocketId, server: &mut Server, now: Instant)
 }
 
 fn up(links: &mut Links, port: u16, now: Instant) -> SocketId {
-    let socket = links.dial(port, now);
+    let socket = links.dial(port, Dialect::V2, now);
     let events = shake(links, socket, &mut Server::new(port), now);
     assert!(events.contains(&LinkEvent::Up {
         socket,
@@ -141,10 +143,14 @@ fn secs(n: u64) -> Instant {
 #[test]
 fn the_client_speaks_first_and_the_port_list_is_asked_for_right_after() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     assert_eq!(
         drain(&mut links),
-        [LinkEvent::Dial { socket, port: PORT }],
+        [LinkEvent::Dial {
+            socket,
+            port: PORT,
+            dialect: Dialect::V2,
+        }],
         "nothing is said before the socket is open"
     );
     let events = shake(&mut links, socket, &mut Server::new(PORT), secs(0));
@@ -167,7 +173,7 @@ fn the_client_speaks_first_and_the_port_list_is_asked_for_right_after() {
 #[test]
 fn nonces_are_fresh_for_every_socket_and_follow_from_the_seed() {
     let hello = |links: &mut Links, port| {
-        let socket = links.dial(port, secs(0));
+        let socket = links.dial(port, Dialect::V2, secs(0));
         links.handle_opened(socket, secs(0));
         match sent(&drain(links)).first() {
             Some(Frame::Hello(hello)) => hello.nonce_ext.clone(),
@@ -183,19 +189,23 @@ fn nonces_are_fresh_for_every_socket_and_follow_from_the_seed() {
 #[test]
 fn a_port_is_dialled_once_until_its_socket_is_gone() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
-    assert_eq!(links.dial(PORT, secs(0)), socket);
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
+    assert_eq!(links.dial(PORT, Dialect::V2, secs(0)), socket);
     assert_eq!(drain(&mut links).len(), 1);
     links.handle_closed(socket, 1006, secs(0));
     assert_eq!(drain(&mut links), [down(socket, PORT, DownReason::Failed)]);
-    assert_ne!(links.dial(PORT, secs(0)), socket, "no id is used twice");
+    assert_ne!(
+        links.dial(PORT, Dialect::V2, secs(0)),
+        socket,
+        "no id is used twice"
+    );
 }
 
 #[test]
 fn five_seconds_to_connect_and_five_for_the_handshake() {
     for (opened, challenged) in [(false, false), (true, false), (true, true)] {
         let mut links = links();
-        let socket = links.dial(PORT, secs(0));
+        let socket = links.dial(PORT, Dialect::V2, secs(0));
         let mut start = secs(0);
         if opened {
             start = Instant(4900);
@@ -245,7 +255,7 @@ fn frames_out_of_order_oversized_or_garbage_end_that_socket_and_touch_no_other()
     for text in first {
         let mut links = links();
         let other = up(&mut links, PORT + 1, secs(0));
-        let socket = links.dial(PORT, secs(0));
+        let socket = links.dial(PORT, Dialect::V2, secs(0));
         links.handle_opened(socket, secs(0));
         drain(&mut links);
         links.handle_text(socket, &text, secs(0));
@@ -263,7 +273,7 @@ fn frames_out_of_order_oversized_or_garbage_end_that_socket_and_touch_no_other()
     }
     // And in the second step: a second challenge.
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     links.handle_opened(socket, secs(0));
     links.handle_text(socket, &challenge(&"5".repeat(64), "2.0"), secs(0));
     drain(&mut links);
@@ -274,7 +284,7 @@ fn frames_out_of_order_oversized_or_garbage_end_that_socket_and_touch_no_other()
 #[test]
 fn a_challenge_that_mirrors_our_nonce_is_refused() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     links.handle_opened(socket, secs(0));
     let Some(Frame::Hello(hello)) = sent(&drain(&mut links)).pop() else {
         panic!("a hello")
@@ -297,7 +307,7 @@ fn a_challenge_that_mirrors_our_nonce_is_refused() {
 #[test]
 fn limits_of_a_later_version_are_ignored_in_the_proof_too() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     links.handle_opened(socket, secs(0));
     let mut server = Server::new(PORT);
     let hello = sent(&drain(&mut links)).remove(0);
@@ -315,7 +325,7 @@ fn limits_of_a_later_version_are_ignored_in_the_proof_too() {
 #[test]
 fn a_server_without_the_secret_is_not_believed_and_says_nothing_to_anyone() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     links.handle_opened(socket, secs(0));
     let mut server = Server::new(PORT);
     let hello = sent(&drain(&mut links)).remove(0);
@@ -353,7 +363,7 @@ fn a_proof_made_for_another_port_or_with_features_stripped_is_refused() {
     let relayed = Server::new(PORT + 1);
     for (server, strip) in [(relayed, false), (Server::new(PORT), true)] {
         let mut links = links();
-        let socket = links.dial(PORT, secs(0));
+        let socket = links.dial(PORT, Dialect::V2, secs(0));
         links.handle_opened(socket, secs(0));
         let mut server = server;
         let hello = sent(&drain(&mut links)).remove(0);
@@ -380,7 +390,7 @@ fn a_refused_proof_has_the_secret_read_once_however_many_fail() {
     let mut links = links();
     let mut reads = 0;
     for port in PORT..PORT + 5 {
-        let socket = links.dial(port, secs(0));
+        let socket = links.dial(port, Dialect::V2, secs(0));
         links.handle_opened(socket, secs(0));
         links.handle_closed(socket, close_code::NOT_PAIRED, secs(0));
         let events = drain(&mut links);
@@ -394,7 +404,7 @@ fn a_refused_proof_has_the_secret_read_once_however_many_fail() {
     assert_eq!(reads, 1);
     assert!(!links.set_secret(Some(secret())), "it is the same");
     assert!(links.set_secret(Some(Secret::new([9; 32]))));
-    let socket = links.dial(PORT, secs(1));
+    let socket = links.dial(PORT, Dialect::V2, secs(1));
     links.handle_opened(socket, secs(1));
     links.handle_closed(socket, close_code::NOT_PAIRED, secs(1));
     assert!(drain(&mut links).contains(&LinkEvent::ReadSecret));
@@ -403,7 +413,7 @@ fn a_refused_proof_has_the_secret_read_once_however_many_fail() {
 #[test]
 fn without_a_secret_the_extension_says_who_it_is_and_no_more() {
     let mut links = links_with(None);
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     let events = shake(&mut links, socket, &mut Server::new(PORT), secs(0));
     assert!(matches!(sent(&events)[..], [Frame::Hello(_)]));
     let code = close_code::NOT_PAIRED;
@@ -416,7 +426,7 @@ fn without_a_secret_the_extension_says_who_it_is_and_no_more() {
 #[test]
 fn a_close_in_the_handshake_that_is_no_4401_says_nothing_of_pairing() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     links.handle_opened(socket, secs(0));
     drain(&mut links);
     links.handle_closed(socket, 1006, secs(0));
@@ -671,7 +681,7 @@ fn we_say_goodbye_before_we_close() {
 #[test]
 fn nothing_is_sent_to_a_socket_that_has_not_proven_itself() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     assert_eq!(links.send(socket, &Frame::Ping {}), Sent::Gone);
     links.handle_opened(socket, secs(0));
     assert_eq!(links.send(socket, &Frame::Ping {}), Sent::Gone);
@@ -699,7 +709,7 @@ fn a_stale_close_or_text_does_not_touch_the_new_socket() {
 #[test]
 fn a_frame_above_the_agreed_limit_is_not_sent_and_one_that_comes_ends_the_socket() {
     let mut links = links();
-    let socket = links.dial(PORT, secs(0));
+    let socket = links.dial(PORT, Dialect::V2, secs(0));
     links.handle_opened(socket, secs(0));
     let mut server = Server::new(PORT);
     let hello = sent(&drain(&mut links)).remove(0);
@@ -810,10 +820,10 @@ fn a_malformed_command_is_answered_with_what_is_wrong() {
 fn dials_beyond_the_bound_come_to_nothing() {
     let mut links = links();
     for port in 0..u16::try_from(LINKS_MAX).unwrap() {
-        links.dial(port, secs(0));
+        links.dial(port, Dialect::V2, secs(0));
     }
     drain(&mut links);
-    let socket = links.dial(60_000, secs(0));
+    let socket = links.dial(60_000, Dialect::V2, secs(0));
     assert_eq!(
         drain(&mut links),
         [down(socket, 60_000, DownReason::Failed)]
@@ -841,7 +851,7 @@ fn no_bytes_whatever_end_the_worker() {
         let socket = if round % 2 == 0 && !links.by_port.contains_key(&port) {
             up(&mut links, port, now)
         } else {
-            let socket = links.dial(port, now);
+            let socket = links.dial(port, Dialect::V2, now);
             links.handle_opened(socket, now);
             socket
         };
@@ -859,3 +869,4 @@ fn no_bytes_whatever_end_the_worker() {
 }
 
 mod crowd;
+mod unpaired;

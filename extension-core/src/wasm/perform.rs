@@ -25,7 +25,11 @@ pub(super) fn perform(effect: Effect) {
             let answer = probe::probe(port).await;
             drive(Input::Probed { port, answer });
         }),
-        Effect::Dial { socket, port } => socket::dial(socket, port),
+        Effect::Dial {
+            socket,
+            port,
+            dialect,
+        } => socket::dial(socket, port, dialect),
         Effect::Send { socket, text } => socket::send(socket, &text),
         Effect::Close { socket, code } => socket::close(socket, code),
         Effect::Ask { request, call } => {

@@ -2,6 +2,7 @@
 //! afterwards reaches nobody; the core never sees a socket's name twice.
 
 use super::{SOCKETS, drive, is_alive, with_shell};
+use crate::dialect::Dialect;
 use crate::input::{Input, SocketId};
 use js_sys::JsString;
 use protocol::SUBPROTOCOL;
@@ -15,9 +16,14 @@ use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 const LOST: u16 = 1006;
 /// The codes that the browser lets us close with, beside 1000, which stands in for all others.
 const OWN_CODES: std::ops::RangeInclusive<u16> = 3000..=4999;
-/// The messages of a server in the handshake: `challenge` and `hello_ack`. After those the core has
-/// closed the socket, or the server is proven.
-const HANDSHAKE_MESSAGES: u32 = 2;
+/// The messages of a server in the handshake: `challenge` and `helloAck`, or in v1 `helloAck` alone.
+/// After those the core has closed the socket, or the server is let in.
+fn handshake_messages(dialect: Dialect) -> u32 {
+    match dialect {
+        Dialect::V2 => 2,
+        Dialect::V1 => 1,
+    }
+}
 
 pub(super) struct Socket {
     socket: WebSocket,
@@ -42,8 +48,8 @@ impl Drop for Socket {
 }
 
 /// Opens `ws://127.0.0.1:PORT/`.
-pub(super) fn dial(id: SocketId, port: u16) {
-    match open(id, port) {
+pub(super) fn dial(id: SocketId, port: u16, dialect: Dialect) {
+    match open(id, port, dialect) {
         Ok(socket) => SOCKETS.with_borrow_mut(|sockets| {
             sockets.insert(id, socket);
         }),
@@ -52,14 +58,18 @@ pub(super) fn dial(id: SocketId, port: u16) {
     }
 }
 
-fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
-    let socket = WebSocket::new_with_str(&format!("ws://127.0.0.1:{port}/"), SUBPROTOCOL)?;
+fn open(id: SocketId, port: u16, dialect: Dialect) -> Result<Socket, JsValue> {
+    let url = format!("ws://127.0.0.1:{port}/");
+    let socket = match dialect {
+        Dialect::V2 => WebSocket::new_with_str(&url, SUBPROTOCOL)?,
+        Dialect::V1 => WebSocket::new(&url)?,
+    };
     socket.set_binary_type(BinaryType::Arraybuffer);
     let on_open = Closure::new(move || drive(Input::SocketOpened { socket: id }));
-    let mut before = 0;
+    let mut short = handshake_messages(dialect);
     let on_message = Closure::new(move |event: MessageEvent| {
-        let text = frame(&event.data(), before);
-        before = before.saturating_add(1);
+        let text = frame(&event.data(), short > 0);
+        short = short.saturating_sub(1);
         match text {
             Some(text) => drive(Input::SocketText { socket: id, text }),
             None if is_alive() => {
@@ -89,11 +99,11 @@ fn open(id: SocketId, port: u16) -> Result<Socket, JsValue> {
     })
 }
 
-/// The text of a message that came after `before` others. None for a binary one, since every frame
+/// The text of a message; in the handshake it has to be `short`. None for a binary one, since every frame
 /// is text, and for one that is too large: it is never copied out of the engine, where a length
 /// counts UTF-16 units, of which no text has more than bytes. The core counts the bytes.
-pub(super) fn frame(data: &JsValue, before: u32) -> Option<String> {
-    let max = if before < HANDSHAKE_MESSAGES {
+pub(super) fn frame(data: &JsValue, short: bool) -> Option<String> {
+    let max = if short {
         HANDSHAKE_FRAME_MAX
     } else {
         FRAME_MAX

@@ -65,6 +65,8 @@ pub struct Options {
     pub trusted: Option<String>,
     /// Whether `chrome://extensions` is in developer mode, as for whoever loads a folder there.
     pub developer: bool,
+    /// Whether the extension lets in a server that proves nothing, on the last port of the range.
+    pub unpaired: bool,
     /// Who sees the browser.
     pub shown: Shown,
 }
@@ -130,7 +132,7 @@ impl World {
             _permit: permit,
         };
         if options.extension.is_none() {
-            world.write_extension()?;
+            world.write_extension(options.unpaired)?;
         }
         if world.shown == Shown::ToAPerson {
             let folder = world.folder.path.join("screen");
@@ -144,11 +146,17 @@ impl World {
         Ok(world)
     }
 
-    fn write_extension(&self) -> Result<()> {
+    fn write_extension(&self, unpaired: bool) -> Result<()> {
+        let allowed = if unpaired {
+            self.ports.last().to_string()
+        } else {
+            "none".into()
+        };
         let done = Command::new(&self.binary)
             .arg("extension")
             .arg(self.extension())
             .args(["--port-range", &self.ports.range()])
+            .args(["--allow-unpaired", &allowed])
             .arg("--state-dir")
             .arg(self.state())
             .output()

@@ -269,11 +269,15 @@ impl World {
                 };
                 self.back(Input::Probed { port, answer });
             }
-            Effect::Dial { socket, port: MAD } if !self.sane => {
+            Effect::Dial {
+                socket, port: MAD, ..
+            } if !self.sane => {
                 self.mad.insert(socket, Peer::new(MAD));
                 self.back(Input::SocketOpened { socket });
             }
-            Effect::Dial { socket, port: GOOD } if self.good.is_some() => {
+            Effect::Dial {
+                socket, port: GOOD, ..
+            } if self.good.is_some() => {
                 self.good_socket = Some(socket);
                 let accepted = server_core::Input::Accepted {
                     conn: CONN,
@@ -284,7 +288,7 @@ impl World {
                 self.later(Due::Server(Box::new(accepted)));
                 self.back(Input::SocketOpened { socket });
             }
-            Effect::Dial { socket, port: _ } => {
+            Effect::Dial { socket, .. } => {
                 self.back(Input::SocketClosed { socket, code: 1006 });
             }
             Effect::Send { socket, text } => self.carry(socket, text),
@@ -482,7 +486,7 @@ fn wake(
                 first: MAD,
                 last: GOOD,
             },
-            wrong: None,
+            ..Config::default()
         },
         stored: storage.clone(),
         tabs: chrome.all(),

@@ -572,7 +572,7 @@ fn boot(
         secret: Ok(secret(paired)),
         config: Config {
             ports: plan.range,
-            wrong: None,
+            ..Config::default()
         },
         stored: stored.clone(),
         tabs: chrome.all(),

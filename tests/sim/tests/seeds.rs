@@ -184,7 +184,7 @@ const ANSWERS: &[&str] = &["answer: ok", "answer: progress"];
 fn told(code: ErrorCode) -> Result<&'static str, &'static str> {
     match code {
         ErrorCode::SessionRequired => Err("only a request over HTTP can name no session"),
-        ErrorCode::PolicyRefused => Err("there are no policies yet"),
+        ErrorCode::PolicyRefused => Err("all servers here are paired, and no other rule exists"),
         ErrorCode::Internal => Err("a fault of ours, which fails the run"),
         // A server of one session says its name in every command; only one that speaks in
         // another's name is told so.

@@ -71,7 +71,10 @@ fn met(code: ErrorCode) -> Met {
             "a_pause_in_the_popup_stops_every_agent_until_it_is_resumed",
         ),
         ErrorCode::UrlRefused => In("urls", "an_agent_that_names_such_an_address_is_refused"),
-        ErrorCode::PolicyRefused => Nowhere("no user can lay down rules yet"),
+        ErrorCode::PolicyRefused => In(
+            "v1",
+            "an_unpaired_server_stays_in_its_own_tabs_and_is_shown_as_what_it_is",
+        ),
         ErrorCode::NavigationFailed | ErrorCode::NotActionable | ErrorCode::PageError => {
             In("tools", "what_a_page_refuses_is_told_with_its_code")
         }

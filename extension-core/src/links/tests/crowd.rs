@@ -62,8 +62,8 @@ fn two_hundred_servers_come_and_go_for_a_quarter_of_an_hour_over_real_handshakes
                         };
                         discovery.handle_probed(port, answer, now);
                     }
-                    DiscoveryEvent::Dial { port } => {
-                        links.dial(port, now);
+                    DiscoveryEvent::Dial { port, dialect } => {
+                        links.dial(port, dialect, now);
                     }
                 }
                 continue;
@@ -72,7 +72,7 @@ fn two_hundred_servers_come_and_go_for_a_quarter_of_an_hour_over_real_handshakes
                 break;
             };
             match event {
-                LinkEvent::Dial { socket, port } => {
+                LinkEvent::Dial { socket, port, .. } => {
                     shaking.insert(socket, Server::new(port));
                     links.handle_opened(socket, now);
                 }
@@ -101,6 +101,8 @@ fn two_hundred_servers_come_and_go_for_a_quarter_of_an_hour_over_real_handshakes
                     discovery.handle_down(port, why, now);
                 }
                 LinkEvent::Close { .. }
+                | LinkEvent::UpUnpaired { .. }
+                | LinkEvent::Request { .. }
                 | LinkEvent::Frame { .. }
                 | LinkEvent::PortList { .. }
                 | LinkEvent::Alive { .. }

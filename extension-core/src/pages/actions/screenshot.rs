@@ -61,6 +61,15 @@ pub(super) async fn run(page: &Page, shot: Screenshot) -> Result<PageResult, Fau
             "width": side("width"), "height": side("height"), "scale": 1,
         });
         params["clip"] = cut(clip, &mut result);
+    } else if let Some(region) = shot.region {
+        let metrics = page.command("Page.getLayoutMetrics", json!({})).await?;
+        let view = &metrics["cssVisualViewport"];
+        let from = |side: &str| view[side].as_f64().unwrap_or_default();
+        let place = json!({
+            "x": from("pageX") + f64::from(region.x), "y": from("pageY") + f64::from(region.y),
+            "width": region.width, "height": region.height, "scale": 1,
+        });
+        params["clip"] = cut(place, &mut result);
     } else if shot.full_page {
         let metrics = page.command("Page.getLayoutMetrics", json!({})).await?;
         let size = &metrics["cssContentSize"];

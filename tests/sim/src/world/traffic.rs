@@ -33,7 +33,7 @@ impl World {
                 };
                 self.tell_later(wait, Input::Probed { port, answer });
             }
-            Effect::Dial { socket, port } => self.dial(socket, port),
+            Effect::Dial { socket, port, .. } => self.dial(socket, port),
             Effect::Send { socket, text } => self.carry_to_server(socket, text)?,
             Effect::Close { socket, code } => self.close_by_extension(socket, code),
             Effect::Ask { request, call } => {
