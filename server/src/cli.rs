@@ -71,6 +71,10 @@ pub enum Do {
         /// Write only pairing.json and config.json into a folder that holds the extension
         #[arg(long)]
         pair_only: bool,
+        /// Ports on which it lets in a server that proves nothing, with a comma between them, or
+        /// none; they stay as they are without
+        #[arg(long, value_name = "PORT,…", value_parser = read_ports)]
+        allow_unpaired: Option<UnpairedPorts>,
     },
     /// The secret that servers and extension share
     Pair {
@@ -78,6 +82,19 @@ pub enum Do {
         #[arg(long, required = true)]
         rotate: bool,
     },
+}
+
+/// Ports of servers that prove nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpairedPorts(pub Vec<u16>);
+
+fn read_ports(text: &str) -> Result<UnpairedPorts, String> {
+    if text == "none" {
+        return Ok(UnpairedPorts(Vec::new()));
+    }
+    let ports: Result<Vec<u16>, String> = text.split(',').map(read_port).collect();
+    let words = |_| "ports with a comma between them, such as 8770,8771, or none".into();
+    ports.map(UnpairedPorts).map_err(words)
 }
 
 fn read_port(text: &str) -> Result<u16, String> {
@@ -193,14 +210,15 @@ impl Do {
     /// the one it has.
     ///
     /// # Errors
-    /// Of the file system, in words for the user.
+    /// For ports that cannot be and of the file system, in words for the user.
     pub fn run(&self, state: &StateDir, range: Option<PortRange>) -> io::Result<String> {
         match self {
             Self::Extension {
                 folder,
                 pair_only: true,
+                allow_unpaired,
             } => {
-                let ports = extension::pair(folder, state, range)?;
+                let ports = extension::pair(folder, state, &wanted(range, allow_unpaired))?;
                 let then = match ports {
                     extension::Ports::Same => "",
                     extension::Ports::Changed => {
@@ -212,8 +230,10 @@ impl Do {
             Self::Extension {
                 folder,
                 pair_only: false,
+                allow_unpaired,
             } => {
-                extension::write(folder, extension::bundle(), state, range)?;
+                let wanted = wanted(range, allow_unpaired);
+                extension::write(folder, extension::bundle(), state, &wanted)?;
                 Ok(format!(
                     "Wrote {}. In chrome://extensions switch on developer mode and load it unpacked.",
                     folder.display()
@@ -228,6 +248,13 @@ impl Do {
                 )
             }
         }
+    }
+}
+
+fn wanted(range: Option<PortRange>, allow: &Option<UnpairedPorts>) -> extension::Wanted {
+    extension::Wanted {
+        range,
+        allow_unpaired: allow.as_ref().map(|ports| ports.0.clone()),
     }
 }
 
@@ -292,12 +319,21 @@ mod tests {
                 ..
             })
         ));
+        for (words, expected) in [("8770,8771", vec![8770, 8771]), ("none", vec![])] {
+            let cli = read(&format!("interlock extension d --allow-unpaired {words}"));
+            let Some(Do::Extension { allow_unpaired, .. }) = cli.command else {
+                panic!("{words}");
+            };
+            assert_eq!(allow_unpaired, Some(UnpairedPorts(expected)));
+        }
         let cli = read("interlock pair --rotate --state-dir /s");
         assert!(matches!(cli.command, Some(Do::Pair { rotate: true })));
         for bad in [
             "interlock --port 80",
             "interlock --port-range 9-1",
             "interlock pair",
+            "interlock extension d --allow-unpaired 80",
+            "interlock extension d --allow-unpaired 8770,",
         ] {
             assert!(Cli::try_parse_from(bad.split(' ')).is_err(), "{bad}");
         }

@@ -4,7 +4,7 @@
 
 use crate::state::{StateDir, make_private, replace_private};
 use protocol::pairing::PairingFile;
-use protocol::ports::PortRange;
+use protocol::ports::{PortRange, UNPAIRED_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
@@ -23,12 +23,66 @@ const PAIRING: &str = "pairing.json";
 const CONFIG: &str = "config.json";
 
 /// What `config.json` says.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Config {
     ports: PortRange,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    allow_unpaired: Vec<u16>,
 }
 
-/// What pairing made of the ports that the extension looks at: it reads them at its start alone.
+/// Options of the extension. What is not named stays as the folder has it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Where it looks for servers.
+    pub range: Option<PortRange>,
+    /// On which of those ports it lets in a server that proves nothing (`design/security.md`,
+    /// *Unpaired peers*); an empty list ends it.
+    pub allow_unpaired: Option<Vec<u16>>,
+}
+
+impl Wanted {
+    /// With what the folder has already.
+    fn over(&self, before: Option<&Config>) -> io::Result<Config> {
+        let ports = self.range.or(before.map(|before| before.ports));
+        let ports = ports.unwrap_or_default();
+        let allow_unpaired = match &self.allow_unpaired {
+            Some(named) => {
+                check_unpaired(ports, named)?;
+                named.clone()
+            }
+            // Of another range some may be left.
+            None => {
+                let kept = before.map(|before| before.allow_unpaired.clone());
+                let mut kept = kept.unwrap_or_default();
+                kept.retain(|port| ports.contains(*port));
+                kept
+            }
+        };
+        Ok(Config {
+            ports,
+            allow_unpaired,
+        })
+    }
+}
+
+fn check_unpaired(ports: PortRange, named: &[u16]) -> io::Result<()> {
+    let (first, last) = (ports.first, ports.overflow_last());
+    let wrong = |words| Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+    if let Some(stray) = named.iter().find(|port| !ports.contains(**port)) {
+        return wrong(format!(
+            "--allow-unpaired names port {stray}; the extension looks for servers from {first} to {last} only"
+        ));
+    }
+    if named.len() > UNPAIRED_MAX {
+        return wrong(format!(
+            "--allow-unpaired names more than {UNPAIRED_MAX} ports"
+        ));
+    }
+    Ok(())
+}
+
+/// What pairing made of the options that the extension has: it reads them at its start alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
     /// As before.
@@ -43,17 +97,16 @@ pub fn bundle() -> &'static [(&'static str, &'static [u8])] {
     BUNDLE
 }
 
-/// Writes the extension `files` into `folder`, paired with the secret of `state`. Without a `range`
-/// a folder that has ports keeps them.
+/// Writes the extension `files` into `folder`, paired with the secret of `state`.
 ///
 /// # Errors
-/// Without files to write, when the folder holds something else (nothing is written then), and of
-/// the file system.
+/// Without files to write, when the folder holds something else (nothing is written then), for ports
+/// that cannot be, and of the file system.
 pub fn write(
     folder: &Path,
     files: &[(&str, &[u8])],
     state: &StateDir,
-    range: Option<PortRange>,
+    wanted: &Wanted,
 ) -> io::Result<()> {
     if files.is_empty() {
         return Err(io::Error::other(
@@ -61,19 +114,21 @@ pub fn write(
         ));
     }
     check_ours(folder)?;
+    wanted.over(config_of(folder).as_ref())?;
     make_private(folder)?;
     for (name, content) in files {
         replace_private(&make_place(folder, name)?, content)?;
     }
-    pair(folder, state, range).map(|_| ())
+    pair(folder, state, wanted).map(|_| ())
 }
 
-/// Writes only what pairs: the secret's copy and the options. Without a `range` the folder keeps the
-/// ports that it has, and the default where it has none that can hold.
+/// Writes only what pairs: the secret's copy and the options. What is not `wanted` otherwise stays as
+/// it is, and is the default where it cannot hold.
 ///
 /// # Errors
-/// When the folder does not hold our extension (nothing is written then), and of the file system.
-pub fn pair(folder: &Path, state: &StateDir, range: Option<PortRange>) -> io::Result<Ports> {
+/// When the folder does not hold our extension or for ports that cannot be (nothing is written then),
+/// and of the file system.
+pub fn pair(folder: &Path, state: &StateDir, wanted: &Wanted) -> io::Result<Ports> {
     if !folder.join(MANIFEST).is_file() {
         return Err(io::Error::other(format!(
             "{} holds no extension (there is no {MANIFEST} in it)",
@@ -86,6 +141,8 @@ pub fn pair(folder: &Path, state: &StateDir, range: Option<PortRange>) -> io::Re
             folder.display()
         )));
     }
+    let before = config_of(folder);
+    let config = wanted.over(before.as_ref())?;
     let secret = state.secret().map_err(|error| {
         let words = format!("{error}; `interlock pair --rotate` makes a new secret");
         io::Error::new(error.kind(), words)
@@ -99,22 +156,20 @@ pub fn pair(folder: &Path, state: &StateDir, range: Option<PortRange>) -> io::Re
         &folder.join(PAIRING),
         serde_json::to_string(&pairing)?.as_bytes(),
     )?;
-    let before = ports_of(folder);
-    let ports = range.or(before).unwrap_or_default();
-    let config = serde_json::to_string(&Config { ports })?;
-    replace_private(&folder.join(CONFIG), config.as_bytes())?;
+    let text = serde_json::to_string(&config)?;
+    replace_private(&folder.join(CONFIG), text.as_bytes())?;
     // What cannot be read is to the extension as the default.
-    Ok(if ports == before.unwrap_or_default() {
+    Ok(if config == before.unwrap_or_default() {
         Ports::Same
     } else {
         Ports::Changed
     })
 }
 
-/// The ports that the folder's options name, if they can hold.
-fn ports_of(folder: &Path) -> Option<PortRange> {
+/// The folder's options, if they can hold.
+fn config_of(folder: &Path) -> Option<Config> {
     let config: Config = serde_json::from_slice(&fs::read(folder.join(CONFIG)).ok()?).ok()?;
-    PortRange::new(config.ports.first, config.ports.last)
+    PortRange::new(config.ports.first, config.ports.last).map(|_| config)
 }
 
 /// A folder with other things in it is not made private and not written over.
@@ -185,6 +240,13 @@ mod tests {
         ("pkg/core.js", b"1"),
     ];
 
+    fn looking(range: Option<PortRange>) -> Wanted {
+        Wanted {
+            range,
+            ..Wanted::default()
+        }
+    }
+
     /// What is in a folder.
     fn count(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
@@ -194,8 +256,8 @@ mod tests {
     fn the_folder_is_loadable_private_and_paired() {
         let scratch = Scratch::new();
         let (folder, state) = (scratch.path().join("extension"), scratch.state());
-        let range = PortRange::new(17_000, 17_010);
-        write(&folder, FILES, &state, range).unwrap();
+        let range = looking(PortRange::new(17_000, 17_010));
+        write(&folder, FILES, &state, &range).unwrap();
         assert_eq!(fs::read(folder.join("pkg/core.js")).unwrap(), b"1");
         let config = fs::read_to_string(folder.join(CONFIG)).unwrap();
         assert_eq!(config, r#"{"ports":{"first":17000,"last":17010}}"#);
@@ -210,7 +272,7 @@ mod tests {
             assert_eq!(mode(folder.join(PAIRING)), 0o600);
         }
         // Again, over itself.
-        write(&folder, FILES, &state, range).unwrap();
+        write(&folder, FILES, &state, &range).unwrap();
     }
 
     #[test]
@@ -218,12 +280,12 @@ mod tests {
         let scratch = Scratch::new();
         let (folder, state) = (scratch.path().join("shell"), scratch.state());
         fs::create_dir(&folder).unwrap();
-        let refused = pair(&folder, &state, None);
+        let refused = pair(&folder, &state, &Wanted::default());
         assert!(refused.unwrap_err().to_string().contains("no extension"));
         let mut manifest: Value = serde_json::from_str(OWN_MANIFEST).unwrap();
         manifest["version"] = "0.0.1".into();
         fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
-        pair(&folder, &state, None).unwrap();
+        pair(&folder, &state, &Wanted::default()).unwrap();
         assert_eq!(count(&folder), 3);
         let after = fs::read_to_string(folder.join(MANIFEST)).unwrap();
         assert_eq!(after, manifest.to_string());
@@ -236,25 +298,76 @@ mod tests {
         let config = folder.join(CONFIG);
         let ours = PortRange::new(17_000, 17_010);
         let other = PortRange::new(18_000, 18_010);
-        write(&folder, FILES, &state, ours).unwrap();
-        assert_eq!(pair(&folder, &state, None).unwrap(), Ports::Same);
-        write(&folder, FILES, &state, None).unwrap();
-        assert_eq!(ports_of(&folder), ours);
-        assert_eq!(pair(&folder, &state, ours).unwrap(), Ports::Same);
-        assert_eq!(pair(&folder, &state, other).unwrap(), Ports::Changed);
-        assert_eq!(ports_of(&folder), other);
+        write(&folder, FILES, &state, &looking(ours)).unwrap();
+        assert_eq!(
+            pair(&folder, &state, &Wanted::default()).unwrap(),
+            Ports::Same
+        );
+        write(&folder, FILES, &state, &Wanted::default()).unwrap();
+        assert_eq!(config_of(&folder).map(|config| config.ports), ours);
+        assert_eq!(pair(&folder, &state, &looking(ours)).unwrap(), Ports::Same);
+        assert_eq!(
+            pair(&folder, &state, &looking(other)).unwrap(),
+            Ports::Changed
+        );
+        assert_eq!(config_of(&folder).map(|config| config.ports), other);
         // A name that the extension does not know goes, and the ports stay.
         let odd = r#"{"ports":{"first":17000,"last":17010},"prots":1}"#;
         fs::write(&config, odd).unwrap();
-        assert_eq!(pair(&folder, &state, None).unwrap(), Ports::Same);
+        assert_eq!(
+            pair(&folder, &state, &Wanted::default()).unwrap(),
+            Ports::Same
+        );
         let written = fs::read_to_string(&config).unwrap();
         assert_eq!(written, r#"{"ports":{"first":17000,"last":17010}}"#);
         // What cannot hold is mended.
         for damage in ["", "{}", r#"{"ports":{"first":9,"last":1}}"#] {
             fs::write(&config, damage).unwrap();
-            assert_eq!(pair(&folder, &state, None).unwrap(), Ports::Same);
-            assert_eq!(ports_of(&folder), Some(PortRange::default()));
+            assert_eq!(
+                pair(&folder, &state, &Wanted::default()).unwrap(),
+                Ports::Same
+            );
+            let ports = config_of(&folder).map(|config| config.ports);
+            assert_eq!(ports, Some(PortRange::default()));
         }
+    }
+
+    #[test]
+    fn unpaired_servers_are_let_in_where_the_user_says_until_they_say_otherwise() {
+        let scratch = Scratch::new();
+        let (folder, state) = (scratch.path().join("extension"), scratch.state());
+        let allowing = |ports: &[u16]| Wanted {
+            range: None,
+            allow_unpaired: Some(ports.to_vec()),
+        };
+        let allowed = || config_of(&folder).unwrap().allow_unpaired;
+        write(&folder, FILES, &state, &allowing(&[8770, 8864])).unwrap();
+        let config = fs::read_to_string(folder.join(CONFIG)).unwrap();
+        let whole = r#"{"ports":{"first":8765,"last":8775},"allowUnpaired":[8770,8864]}"#;
+        assert_eq!(config, whole);
+        assert_eq!(
+            pair(&folder, &state, &Wanted::default()).unwrap(),
+            Ports::Same
+        );
+        assert_eq!(allowed(), [8770, 8864]);
+        // A port where nobody looks is refused, and nothing is written.
+        for stray in [8764, 8865] {
+            let refused = pair(&folder, &state, &allowing(&[8770, stray])).unwrap_err();
+            assert!(
+                refused.to_string().contains(&stray.to_string()),
+                "{refused}"
+            );
+            write(&folder, FILES, &state, &allowing(&[stray])).unwrap_err();
+        }
+        assert_eq!(allowed(), [8770, 8864]);
+        let other = looking(PortRange::new(8800, 8810));
+        assert_eq!(pair(&folder, &state, &other).unwrap(), Ports::Changed);
+        assert_eq!(allowed(), [8864]);
+        assert_eq!(
+            pair(&folder, &state, &allowing(&[])).unwrap(),
+            Ports::Changed
+        );
+        assert_eq!(allowed(), [] as [u16; 0]);
     }
 
     #[test]
@@ -269,10 +382,10 @@ mod tests {
         }
         for manifest in ["{}", "no manifest", r#"{"name":"x","key":"MIIBIjAN"}"#] {
             fs::write(folder.join(MANIFEST), manifest).unwrap();
-            let range = None;
-            let refused = pair(&folder, &state, range).unwrap_err().to_string();
+            let range = Wanted::default();
+            let refused = pair(&folder, &state, &range).unwrap_err().to_string();
             assert!(refused.contains("another extension"), "{refused}");
-            let refused = write(&folder, FILES, &state, range).unwrap_err();
+            let refused = write(&folder, FILES, &state, &range).unwrap_err();
             assert!(refused.to_string().contains("name a new folder"));
             assert_eq!(count(&folder), 1);
             let left = fs::read_to_string(folder.join(MANIFEST)).unwrap();
@@ -293,20 +406,20 @@ mod tests {
         use std::os::unix::fs::symlink;
         let scratch = Scratch::new();
         let (folder, state) = (scratch.path().join("extension"), scratch.state());
-        let range = None;
-        write(&folder, FILES, &state, range).unwrap();
+        let range = Wanted::default();
+        write(&folder, FILES, &state, &range).unwrap();
         let treasure = scratch.path().join("treasure");
         fs::write(&treasure, "kept").unwrap();
         fs::remove_file(folder.join("pkg/core.js")).unwrap();
         symlink(&treasure, folder.join("pkg/core.js")).unwrap();
-        write(&folder, FILES, &state, range).unwrap();
+        write(&folder, FILES, &state, &range).unwrap();
         assert_eq!(fs::read_to_string(&treasure).unwrap(), "kept");
         assert_eq!(fs::read(folder.join("pkg/core.js")).unwrap(), b"1");
         let elsewhere = scratch.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::remove_dir_all(folder.join("pkg")).unwrap();
         symlink(&elsewhere, folder.join("pkg")).unwrap();
-        write(&folder, FILES, &state, range).unwrap_err();
+        write(&folder, FILES, &state, &range).unwrap_err();
         assert_eq!(count(&elsewhere), 0);
     }
 
@@ -314,7 +427,7 @@ mod tests {
     fn a_folder_with_other_things_in_it_is_refused() {
         let scratch = Scratch::new();
         let state = scratch.state();
-        let refused = write(scratch.path(), FILES, &state, None);
+        let refused = write(scratch.path(), FILES, &state, &Wanted::default());
         assert!(refused.unwrap_err().to_string().contains("not empty"));
     }
 
@@ -322,7 +435,7 @@ mod tests {
     fn a_binary_without_the_extension_says_how_to_build_it() {
         let scratch = Scratch::new();
         let folder = scratch.path().join("extension");
-        let refused = write(&folder, &[], &scratch.state(), None);
+        let refused = write(&folder, &[], &scratch.state(), &Wanted::default());
         assert!(refused.unwrap_err().to_string().contains("./build.sh"));
         assert!(!folder.exists());
     }
