@@ -110,6 +110,7 @@ impl Load {
             stored: BTreeMap::new(),
             tabs: chrome.all(),
             groups: BTreeMap::new(),
+            attached: chrome.debugged(),
             unpacked: true,
         };
         let config = |number| server_core::Config {

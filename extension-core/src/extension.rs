@@ -301,10 +301,7 @@ impl Extension {
             TabEvent::Finished { call, tab } => self.finish_tabs_command(call, tab, now),
             TabEvent::Progress { call, progress } => self.send_progress(call, &progress),
             TabEvent::Clear { tab } => self.pages.clear(tab, now),
-            TabEvent::Mend { tab } => {
-                self.adopt_page(tab, now);
-                self.tabs.handle_mended(tab, now);
-            }
+            TabEvent::Mend { tab } => self.pages.wait_for_mend(tab, now),
             TabEvent::OwnerChanged { tab, from, to } => self.handle_owner(tab, &from, &to, now),
             TabEvent::Close { tab } => {
                 let window = self.facts.get(&tab).map(|facts| facts.window_id);
@@ -329,10 +326,10 @@ impl Extension {
             PageEvent::Settled { call, tab: _ } => self.end_turn(call, now),
             PageEvent::Cleared { tab } => self.tabs.handle_cleared(tab, now),
             PageEvent::DialogOpened { tab, dialog } => {
-                self.tabs
-                    .handle_dialog_opened(tab, &dialog.kind, &dialog.message, now);
+                self.tabs.handle_dialog_opened(tab, dialog, now);
             }
             PageEvent::DialogClosed { tab } => self.tabs.handle_dialog_closed(tab, now),
+            PageEvent::Mended { tab, drained } => self.tabs.handle_mended(tab, drained, now),
             PageEvent::CanceledByUser => self.pause(now),
             PageEvent::FrontLent { own, persons } => self.house.lend_front(own, persons),
             PageEvent::FrontTaken { own, persons } => self.house.give_front_back(own, persons),

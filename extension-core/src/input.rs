@@ -6,7 +6,7 @@ use protocol::pairing::Secret;
 use protocol::{BrowserId, SessionId, TabId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One socket that the core dialled; never used again after it closed. The epoch of invariant 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,8 @@ pub struct Boot {
     pub tabs: Vec<TabFacts>,
     /// The titles of `chrome.tabGroups.query({})`, by id.
     pub groups: BTreeMap<i64, String>,
+    /// The tabs of `chrome.debugger.getTargets()` that have a debugger, ours or somebody else's.
+    pub attached: BTreeSet<TabId>,
     /// Loaded unpacked: alarms may then be as short as one second.
     pub unpacked: bool,
 }

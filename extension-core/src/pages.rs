@@ -24,6 +24,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+pub use tab::Former;
 use tab::{Tab, Timer};
 
 /// Whether [`Pages::handle_debugger`] makes anything of events of this name: the others need not
@@ -73,6 +74,13 @@ pub enum PageEvent {
     DialogClosed {
         /// Which tab.
         tab: TabId,
+    },
+    /// A tab that was adopted may have calls again; see [`Pages::wait_for_mend`].
+    Mended {
+        /// Which tab.
+        tab: TabId,
+        /// Its page answers, or has no debugger any more: nothing of the former life will come to it.
+        drained: bool,
     },
     /// The person pressed *Cancel* on the debugging bar.
     CanceledByUser,
@@ -290,9 +298,20 @@ impl Pages {
     }
 
     /// At boot: the tab may still carry the debugger of the worker's former life. If it does it is
-    /// ours again; if not, nothing happens until a call needs it.
-    pub fn adopt(&mut self, tab: TabId, now: Instant) {
-        self.on(tab, now, Tab::adopt);
+    /// ours again, once its page is drained; if not, nothing happens until a call needs it.
+    pub fn adopt(&mut self, tab: TabId, former: Former, now: Instant) {
+        self.on(tab, now, |tab, out| tab.adopt(out, former));
+    }
+
+    /// At boot, of a tab that is no agent's: what may be on it of the former life's debugger goes.
+    pub fn let_go(&mut self, tab: TabId, now: Instant) {
+        self.on(tab, now, Tab::let_go);
+    }
+
+    /// After [`Pages::adopt`]: tells `Mended` once calls may come, within 200 ms, and if the page did
+    /// not answer until then, once more when it does.
+    pub fn wait_for_mend(&mut self, tab: TabId, now: Instant) {
+        self.on(tab, now, Tab::wait_for_mend);
     }
 
     /// The moment that [`Pages::poll_timeout`] named has come, or passed.

@@ -9,7 +9,7 @@ use crate::effect::Effect;
 use crate::house::{House, MARK};
 use crate::input::{Boot, BrowserFacts, TabFacts};
 use crate::links::{Identity, Links};
-use crate::pages::Pages;
+use crate::pages::{Former, Pages};
 use crate::sessions::{SessionRecord, Sessions};
 use crate::store::{self, Store};
 use crate::tabs::{Duty, SeatRecord, TabRecord, TabRecordOwner, Tabs};
@@ -37,6 +37,7 @@ impl Extension {
             stored,
             tabs,
             groups,
+            attached,
             unpacked,
         } = boot;
         let mut rng = ChaCha20Rng::from_seed(seed);
@@ -109,22 +110,25 @@ impl Extension {
             let said = text.iter().map(|text| Effect::Log { text: text.clone() });
             extension.effects.extend(said);
         }
-        extension.restore(&stored, &tabs, &groups, now);
+        let adopted = extension.restore(&stored, &tabs, &groups, now);
+        for tab in attached.difference(&adopted) {
+            extension.pages.let_go(*tab, now);
+        }
         extension.house.find_persons();
         extension.settle(now);
         extension
     }
 
+    /// Answers the tabs that may have our debugger for a session.
     fn restore(
         &mut self,
         stored: &BTreeMap<String, Value>,
         tabs: &[TabFacts],
         groups: &BTreeMap<i64, String>,
         now: Instant,
-    ) {
+    ) -> BTreeSet<TabId> {
         let mut tab_records: BTreeMap<TabId, TabRecord> = BTreeMap::new();
         let mut seats: BTreeMap<SessionId, SeatRecord> = BTreeMap::new();
-        let mut begun: BTreeSet<TabId> = BTreeSet::new();
         let mut calls = Vec::new();
         let mut makings = Vec::new();
         let mut sessions: Vec<(SessionId, SessionRecord)> = Vec::new();
@@ -174,9 +178,6 @@ impl Extension {
                 self.store.delete(key.clone());
                 continue;
             }
-            if !record.ended {
-                begun.extend(record.tab);
-            }
             self.calls.restore(session, wire_id, record);
         }
         let mut half_made = BTreeSet::new();
@@ -184,15 +185,17 @@ impl Extension {
             half_made.extend(self.drop_half_made(nonce, tabs, &tab_records));
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
+        let mut adopted = BTreeSet::new();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
-            self.adopt(*tab, record, &tab_records, &half_made, now);
+            if self.adopt(*tab, record, &tab_records, &half_made, now) {
+                adopted.insert(*tab);
+            }
         }
         // The tabs want to know who is there before they are told whose they are.
         for (id, session) in self.sessions.iter() {
             self.tabs.open_session(id, session.peer.clone(), now);
         }
-        self.tabs
-            .restore(tab_records, seats, &existing, &begun, now);
+        self.tabs.restore(tab_records, seats, &existing, now);
         for (old, new) in &strays {
             self.tabs.handle_renamed(*old, *new);
         }
@@ -201,6 +204,7 @@ impl Extension {
         if paused.is_some_and(|paused| store::read(paused) != Some(false)) {
             self.tabs.pause(now);
         }
+        adopted
     }
 
     /// Damage costs what it damages, once: it is told, and gone or replaced with the first write.
@@ -230,13 +234,18 @@ impl Extension {
 
     /// The debugger of the former life may still be on a tab that was a session's, and the person
     /// may have shown it while no worker lived.
-    pub(super) fn adopt_page(&mut self, tab: TabId, now: Instant) {
-        self.pages.adopt(tab, now);
+    fn adopt_page(&mut self, tab: TabId, record: &TabRecord, now: Instant) {
+        let former = Former {
+            acts: record.acts,
+            dialog: record.dialog.clone(),
+        };
+        self.pages.adopt(tab, former, now);
         if self.facts.get(&tab).is_some_and(|facts| facts.active) {
             self.pages.handle_shown(tab, now);
         }
     }
 
+    /// Whether the tab may have our debugger for a session.
     fn adopt(
         &mut self,
         tab: TabId,
@@ -244,10 +253,10 @@ impl Extension {
         records: &BTreeMap<TabId, TabRecord>,
         half_made: &BTreeSet<TabId>,
         now: Instant,
-    ) {
+    ) -> bool {
         match (&record.owner, &record.leaving) {
             (TabRecordOwner::Session(owner, _), leaving) => {
-                self.adopt_page(tab, now);
+                self.adopt_page(tab, record, now);
                 let grouped = self.facts.get(&tab).and_then(TabFacts::group);
                 // Another may be the person's.
                 let grouped = grouped.filter(|group| {
@@ -278,13 +287,18 @@ impl Extension {
                         }
                     }
                 }
+                true
             }
             (TabRecordOwner::Free(..), Some(_)) => {
                 self.house.expect_echo(tab, now);
-                self.adopt_page(tab, now);
+                self.adopt_page(tab, record, now);
+                true
             }
             // Cleared before it became free, and taken out of its group.
-            (TabRecordOwner::Free(..), None) => self.house.expect_echo(tab, now),
+            (TabRecordOwner::Free(..), None) => {
+                self.house.expect_echo(tab, now);
+                false
+            }
         }
     }
 
@@ -402,6 +416,7 @@ mod tests {
                 })
                 .to_vec(),
             groups: BTreeMap::new(),
+            attached: BTreeSet::new(),
             unpacked: true,
         };
         Extension::new(boot, Instant(0))
@@ -489,6 +504,7 @@ mod tests {
             stored: serde_json::from_value(stored).unwrap(),
             tabs: Vec::new(),
             groups: BTreeMap::new(),
+            attached: BTreeSet::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));
@@ -605,6 +621,7 @@ mod tests {
                 ..TabFacts::default()
             }],
             groups: BTreeMap::from([(5, "x".to_owned())]),
+            attached: BTreeSet::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));

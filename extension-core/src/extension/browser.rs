@@ -256,7 +256,7 @@ mod tests {
     use crate::input::{Boot, Input};
     use crate::store;
     use serde_json::json;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn the_store_knows_what_an_owned_tab_last_showed() {
@@ -283,6 +283,7 @@ mod tests {
                 ..TabFacts::default()
             }],
             groups: BTreeMap::new(),
+            attached: BTreeSet::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));

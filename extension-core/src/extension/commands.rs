@@ -103,6 +103,9 @@ impl Extension {
             return;
         };
         call.begun = true;
+        if !call.command.reads_only() {
+            self.tabs.handle_acts(id);
+        }
         match &call.caller {
             Caller::Server { wire_id, .. } if !call.command.reads_only() => {
                 let record = CallRecord {
@@ -258,10 +261,15 @@ impl Extension {
         let mut beside = Beside::default();
         let by_server = matches!(call.caller, Caller::Server { .. });
         let quick = !call.command.takes_turn() && !call.command.reads_only();
+        // After a death a dialog that was told must be known.
+        let held = quick
+            || outcome
+                .as_ref()
+                .is_ok_and(|data| data.get("dialog").is_some());
         if connected.is_some() && by_server {
             let tab = call.tab;
             // What has to wait for the disk would bring it later than the answers after it.
-            if !quick {
+            if !held {
                 beside.lost = self.tabs.take_lost(&session);
             }
             beside.waiters = tab
@@ -299,7 +307,7 @@ impl Extension {
                 match connected {
                     // What changed hands must have done so after a death too; but of a session that
                     // has ended the socket is closed by then.
-                    Some(socket) if quick && !ended => {
+                    Some(socket) if held && !ended => {
                         self.hold(Held::Answer { socket, envelope }, self.now);
                     }
                     Some(socket) => self.send_response(socket, *envelope),

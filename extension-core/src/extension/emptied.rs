@@ -59,6 +59,7 @@ mod tests {
     use crate::files::Config;
     use crate::input::{Boot, TabFacts};
     use protocol::Instant;
+    use std::collections::BTreeSet;
 
     #[test]
     fn after_too_many_falls_each_session_learns_which_tabs_it_lost() {
@@ -93,6 +94,7 @@ mod tests {
             stored,
             tabs: vec![tab],
             groups: BTreeMap::new(),
+            attached: BTreeSet::new(),
             unpacked: true,
         };
         let extension = Extension::new(boot, Instant(0));

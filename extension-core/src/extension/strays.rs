@@ -95,6 +95,8 @@ mod tests {
             url: url.into(),
             leaving: None,
             release_in_ms: None,
+            acts: false,
+            dialog: None,
         }
     }
 

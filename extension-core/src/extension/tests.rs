@@ -12,8 +12,10 @@ use protocol::ports::PortRange;
 use protocol::{Body, Envelope, ErrorCode, Frame, Instant, SessionId, TabId, WireId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+mod dialogs;
 
 const START: Instant = Instant(1_000);
 
@@ -32,6 +34,15 @@ fn stored(entities: &[(&str, Value)]) -> BTreeMap<String, Value> {
 }
 
 fn boot(stored: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Extension {
+    boot_under(stored, tabs, BTreeSet::new())
+}
+
+/// As [`boot`], with debuggers on some of the tabs.
+fn boot_under(
+    stored: BTreeMap<String, Value>,
+    tabs: Vec<TabFacts>,
+    attached: BTreeSet<TabId>,
+) -> Extension {
     let ports = PortRange {
         first: 8765,
         last: 8775,
@@ -47,6 +58,7 @@ fn boot(stored: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Extension {
         stored,
         tabs,
         groups: BTreeMap::new(),
+        attached,
         unpacked: true,
     };
     Extension::new(boot, START)
@@ -147,10 +159,14 @@ struct Peer {
     writes: Vec<WriteId>,
     /// What was last written, by key.
     stored: BTreeMap<String, Value>,
+    /// Of the writes that are under way: what they set and remove.
+    flying: BTreeMap<WriteId, (BTreeMap<String, Value>, Vec<String>)>,
+    /// What is on disk.
+    disk: BTreeMap<String, Value>,
     replies: usize,
     probes: Vec<u16>,
     /// What Chrome was asked.
-    asked: Vec<RequestId>,
+    asked: Vec<(RequestId, ChromeCall)>,
     /// The groups that tabs were put into; none is a new one.
     grouped: Vec<Option<i64>>,
 }
@@ -181,6 +197,8 @@ impl Peer {
             heard: Vec::new(),
             writes: Vec::new(),
             stored: BTreeMap::new(),
+            flying: BTreeMap::new(),
+            disk: BTreeMap::new(),
             replies: 0,
             probes: Vec::new(),
             asked: Vec::new(),
@@ -242,17 +260,18 @@ impl Peer {
                     self.heard
                         .push(Frame::parse(&text, protocol::limits::FRAME_MAX).unwrap());
                 }
-                Effect::Write { write, set, .. } => {
+                Effect::Write { write, set, remove } => {
                     self.writes.push(write);
-                    self.stored.extend(set);
+                    self.stored.extend(set.clone());
+                    self.flying.insert(write, (set, remove));
                 }
                 Effect::Reply { .. } => self.replies += 1,
                 Effect::Probe { port } => self.probes.push(port),
                 Effect::Ask { request, call } => {
-                    self.asked.push(request);
                     if let ChromeCall::GroupTab { group, .. } = call {
                         self.grouped.push(group);
                     }
+                    self.asked.push((request, call));
                 }
                 _ => {}
             }
@@ -270,8 +289,15 @@ impl Peer {
     /// The disk has everything.
     fn write(&mut self) {
         while let Some(write) = self.writes.pop() {
+            self.land(write);
             self.tell(Input::Written { write, ok: true });
         }
+    }
+
+    fn land(&mut self, write: WriteId) {
+        let (set, remove) = self.flying.remove(&write).unwrap_or_default();
+        self.disk.extend(set);
+        self.disk.retain(|key, _| !remove.contains(key));
     }
 
     fn command(&mut self, wire_id: &str, name: &str, payload: Value) {
@@ -508,7 +534,7 @@ fn a_worker_that_chrome_is_stopping_answers_nothing_its_next_life_does() {
     let mut peer = Peer::with_a_tab();
     peer.command("w", "browser_evaluate", json!({"function": "() => 1"}));
     peer.write();
-    let asked = peer.asked.pop().unwrap();
+    let (asked, _) = peer.asked.pop().unwrap();
     let message = "No SW".to_owned();
     let outcome = Err(crate::input::ChromeError { message });
     peer.tell(Input::Done {

@@ -18,6 +18,8 @@ mod snapshot;
 mod type_text;
 mod wait_for;
 
+pub(super) use keyboard::modifiers_up;
+
 use super::facts::{Going, clip};
 use super::poller::Page;
 use crate::effect::ChromeCall;

@@ -326,9 +326,15 @@ impl Facts {
             message: clip(text(params, "message"), DIALOG_TEXT_MAX),
             default_text: clip(text(params, "defaultPrompt"), DIALOG_TEXT_MAX),
         };
-        self.dialogs += 1;
-        self.dialog = Some((self.dialogs, dialog.clone()));
+        self.dialog_restored(dialog.clone());
         News::DialogOpened(dialog)
+    }
+
+    /// A dialog is open; its number is no other's.
+    pub(super) fn dialog_restored(&mut self, dialog: Dialog) -> u64 {
+        self.dialogs += 1;
+        self.dialog = Some((self.dialogs, dialog));
+        self.dialogs
     }
 }
 

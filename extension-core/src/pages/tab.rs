@@ -6,6 +6,7 @@ mod attachment;
 mod call;
 mod children;
 mod leftover;
+mod mend;
 mod news;
 
 use super::facts::frames::Session;
@@ -15,6 +16,8 @@ use super::{Out, PageEvent, actions};
 use crate::effect::ChromeCall;
 use crate::input::{CallId, ChromeError, DetachReason};
 use leftover::Leftover;
+pub use mend::Former;
+use mend::{Mend, Owed};
 use protocol::command::{HandleDialog, Navigate, PageResult};
 use protocol::{Command, Fault, Instant, TabId, url};
 use serde_json::{Value, json};
@@ -31,6 +34,8 @@ const ENABLE_MAX: Duration = Duration::from_secs(10);
 const ENDING_MAX: Duration = Duration::from_secs(2);
 /// `debugger.onDetach` follows the errors of the commands that it ended by much less.
 const DETACH_EVENT_MAX: Duration = Duration::from_millis(500);
+/// The number of no dialog that is known.
+const NO_DIALOG: u64 = 0;
 /// Handling a dialog is the browser process's work.
 const DIALOG_MAX: Duration = Duration::from_secs(5);
 
@@ -44,11 +49,13 @@ enum Attachment {
     /// page, without a debugger.
     Leaving,
     Attaching,
+    /// It was there before this life of the worker: what its page does is being found out.
+    Mending(Mend),
     /// In the burst.
     Enabling {
         step: usize,
-        /// A dialog of which we know nothing may block the page: it was dismissed, once.
-        rescued: bool,
+        /// A navigation may hold the page back: it was stopped, once.
+        stopped: bool,
     },
     Ready,
     Detaching,
@@ -61,6 +68,11 @@ enum Purpose {
     Leave,
     Attach,
     Enable,
+    /// A command of the mending.
+    Drain {
+        /// The one that only a page which runs no script and shows no dialog answers.
+        probe: bool,
+    },
     Detach,
     Effect {
         effect: EffectId,
@@ -157,6 +169,9 @@ pub(super) struct Tab {
     off: bool,
     /// Say `Cleared` when detached.
     clearing: bool,
+    owed: Owed,
+    /// The number of the dialog that a former life recorded, until the page answers.
+    restored: Option<u64>,
     /// The page had crashed before the debugger came: its navigation must begin without one.
     revive: bool,
     /// It was 0 pixels wide when it was looked at: loaded where nobody saw it, it has no size.
@@ -176,6 +191,8 @@ impl Tab {
             asked: BTreeMap::new(),
             off: false,
             clearing: false,
+            owed: Owed::Nothing,
+            restored: None,
             revive: false,
             sizeless: false,
             shown: false,
@@ -197,6 +214,7 @@ impl Tab {
             Attachment::Looking => "debugger: looking",
             Attachment::Leaving => "debugger: leaving",
             Attachment::Attaching => "debugger: attaching",
+            Attachment::Mending(_) => "debugger: mending",
             Attachment::Enabling { .. } => "debugger: enabling",
             Attachment::Ready => "debugger: ready",
             Attachment::Detaching => "debugger: detaching",
@@ -264,6 +282,7 @@ impl Tab {
             state: State::Waiting,
         });
         out.timers.set((self.id, Timer::Call), deadline);
+        self.call_on_mending(out);
         self.advance(out);
     }
 
@@ -294,16 +313,10 @@ impl Tab {
         self.advance(out);
     }
 
-    pub(super) fn adopt(&mut self, out: &mut Out) {
-        if matches!(self.attachment, Attachment::Detached) {
-            // Harmless when it is still attached, and refused when it is not.
-            self.enable(out, 0);
-        }
-    }
-
     pub(super) fn handle_dialog(&mut self, out: &mut Out, call: CallId, handle: &HandleDialog) {
         let open = self.facts.borrow().dialog.as_ref().map(|open| open.0);
-        let Some(dialog) = open else {
+        let hidden = self.may_hide_a_dialog().then_some(NO_DIALOG);
+        let Some(dialog) = open.or(hidden) else {
             out.answer(call, Err(no_dialog()));
             return;
         };
@@ -349,6 +362,7 @@ impl Tab {
             Attachment::Looking
             | Attachment::Leaving
             | Attachment::Attaching
+            | Attachment::Mending(_)
             | Attachment::Enabling { .. } => self.shown = true,
             // One that has crashed answers nothing.
             Attachment::Ready if self.facts.borrow().crashed => {}
@@ -373,7 +387,10 @@ impl Tab {
         params: &Value,
     ) {
         match &self.attachment {
-            Attachment::Enabling { .. } | Attachment::Ready | Attachment::Detaching => {}
+            Attachment::Mending(_)
+            | Attachment::Enabling { .. }
+            | Attachment::Ready
+            | Attachment::Detaching => {}
             // A debugger tells nothing before it is asked: this is of one that went.
             Attachment::Detached
             | Attachment::Looking
@@ -410,6 +427,7 @@ impl Tab {
             Attachment::Detached => self.ask_to_go_again(out),
             Attachment::Leaving | Attachment::Looking => {}
             Attachment::Attaching
+            | Attachment::Mending(_)
             | Attachment::Enabling { .. }
             | Attachment::Ready
             | Attachment::Detaching => {
@@ -441,7 +459,10 @@ impl Tab {
         match self.attachment {
             Attachment::Detached | Attachment::Looking | Attachment::Leaving => {}
             Attachment::Detaching => self.is_off(out, Off::Ours),
-            Attachment::Attaching | Attachment::Enabling { .. } | Attachment::Ready => {
+            Attachment::Attaching
+            | Attachment::Mending(_)
+            | Attachment::Enabling { .. }
+            | Attachment::Ready => {
                 self.is_off(out, why);
             }
         }
@@ -473,6 +494,7 @@ impl Tab {
             }
             Purpose::Attach => self.attached(out, outcome),
             Purpose::Enable => self.enabled(out, outcome),
+            Purpose::Drain { .. } => self.drained(out, outcome),
             Purpose::Detach => self.told_to_go(out, outcome),
             Purpose::Effect { effect, .. } => match outcome {
                 Err(error) if is_detached(&error) => {
@@ -512,7 +534,12 @@ impl Tab {
                     )
                 });
             }
-            Purpose::Dismiss { dialog } => self.dialog_over(out, dialog),
+            Purpose::Dismiss { dialog } => {
+                if outcome.is_err() {
+                    self.nothing_to_dismiss();
+                }
+                self.dialog_over(out, dialog);
+            }
             Purpose::Dialog { dialog, call } => {
                 out.timers.clear(&(self.id, Timer::Dialog(request)));
                 let handled = self.handled(outcome);
@@ -588,6 +615,7 @@ impl Tab {
         if self.off {
             self.advance_off(out);
         }
+        self.pay(out);
         let waits = matches!(self.state(), Some(State::Waiting));
         if !waits || self.off {
             return;
@@ -598,6 +626,7 @@ impl Tab {
             Attachment::Looking
             | Attachment::Leaving
             | Attachment::Attaching
+            | Attachment::Mending(_)
             | Attachment::Enabling { .. }
             | Attachment::Detaching => {}
         }
@@ -618,6 +647,7 @@ impl Tab {
                     out.event(PageEvent::Cleared { tab: self.id });
                 }
             }
+            Attachment::Mending(mend) => self.mend_off(out, mend),
             Attachment::Enabling { .. } | Attachment::Ready => {
                 if self.facts.borrow().dialog.is_some() {
                     self.dismiss(out);

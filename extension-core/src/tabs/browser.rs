@@ -2,10 +2,9 @@
 
 use super::clock::Timer;
 use super::commands::Why;
-use super::state::{
-    Current, Dialog, Duty, Floor, Holding, Loss, Next, Place, Slot, Tab, Until, Want,
-};
+use super::state::{Current, Duty, Floor, Holding, Loss, Next, Place, Slot, Tab, Until, Want};
 use super::{Dirty, Owner, TabEvent, Tabs};
+use protocol::command::Dialog;
 use protocol::error::Fault;
 use protocol::{Instant, TabId};
 use std::time::Duration;
@@ -359,15 +358,12 @@ impl Tabs {
 
     /// A JavaScript dialog has opened. It keeps the open turn, if there is one; the owner's queued
     /// calls fail with `dialog_open`, as new ones will; claims wait on.
-    pub fn handle_dialog_opened(&mut self, tab: TabId, kind: &str, message: &str, now: Instant) {
+    pub fn handle_dialog_opened(&mut self, tab: TabId, dialog: Dialog, now: Instant) {
         self.observe(now);
         if let Some(slot) = self.by_id.get(&tab).copied()
             && let Some(tab) = self.tabs.get_mut(&slot)
         {
-            tab.dialog = Some(Dialog {
-                kind: kind.to_owned(),
-                message: message.to_owned(),
-            });
+            tab.dialog = Some(dialog);
             if !matches!(tab.floor, Floor::Leaving { .. } | Floor::Closing { .. }) {
                 let queued: Vec<_> = tab.queue.iter().copied().collect();
                 let fault = tab.dialog_fault();
@@ -377,6 +373,7 @@ impl Tabs {
                     }
                 }
             }
+            self.soil_tab(slot);
             self.touch(slot);
         }
         self.settle();
@@ -387,8 +384,9 @@ impl Tabs {
         self.observe(now);
         if let Some(slot) = self.by_id.get(&tab).copied()
             && let Some(tab) = self.tabs.get_mut(&slot)
+            && tab.dialog.take().is_some()
         {
-            tab.dialog = None;
+            self.soil_tab(slot);
             self.touch(slot);
         }
         self.settle();

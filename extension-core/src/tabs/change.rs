@@ -63,6 +63,7 @@ impl Tabs {
         let Some(tab) = self.tabs.get_mut(&slot) else {
             return;
         };
+        let acted = std::mem::take(&mut tab.acts);
         match &tab.floor {
             Floor::Turn(_) => tab.floor = Floor::Idle,
             Floor::Leaving {
@@ -78,6 +79,21 @@ impl Tabs {
                 ..
             } => {}
         }
+        if acted {
+            self.soil_tab(slot);
+        }
+    }
+
+    /// The call has the turn, and it acts: should the worker die before the turn ends, the next one
+    /// brings its tab in order first.
+    pub fn handle_acts(&mut self, call: CallId) {
+        if let Some(Place::Running { slot, .. }) = self.calls.get(&call).map(|call| &call.place) {
+            let slot = *slot;
+            if let Some(tab) = self.tabs.get_mut(&slot) {
+                tab.acts = true;
+            }
+            self.soil_tab(slot);
+        }
     }
 
     /// The debugger is off the tab and no dialog is open: the change of owner may complete.
@@ -92,17 +108,23 @@ impl Tabs {
         {
             let next = next.clone();
             tab.dialog = None;
+            tab.acts = false;
             self.complete(slot, next);
         }
         self.settle();
     }
 
-    /// A restored tab is in order: its calls and claims may go on.
-    pub fn handle_mended(&mut self, tab: TabId, now: Instant) {
+    /// A restored tab is in order: its calls and claims may go on. Without `drained` its page does not
+    /// answer yet; then whoever runs its calls lets none act before it does. While a dialog is open
+    /// its owner's calls fail.
+    pub fn handle_mended(&mut self, tab: TabId, drained: bool, now: Instant) {
         self.observe(now);
         if let Some(slot) = self.by_id.get(&tab).copied()
             && let Some(tab) = self.tabs.get_mut(&slot)
         {
+            if drained && !matches!(tab.floor, Floor::Turn(_)) && std::mem::take(&mut tab.acts) {
+                self.dirty.extend(tab.id.map(Dirty::Tab));
+            }
             match &tab.floor {
                 Floor::Mending => {
                     tab.floor = Floor::Idle;

@@ -232,8 +232,9 @@ impl Tabs {
         let tab = self.tabs.get_mut(&slot).ok_or(Fault::NoTab)?;
         match want {
             Want::Turn { queue_limit } => {
-                // A tab on its way here is cleared of dialogs first.
-                if !matches!(tab.floor, Floor::Leaving { .. })
+                // A tab on its way here is cleared of dialogs first, and one that is being mended may
+                // have none any more.
+                if !matches!(tab.floor, Floor::Leaving { .. } | Floor::Mending)
                     && let Some(fault) = tab.dialog_fault()
                 {
                     return Err(fault);

@@ -2,6 +2,7 @@
 //! state; what happens to them stands in the other files.
 
 use crate::input::CallId;
+use protocol::command::Dialog;
 use protocol::error::{Fault, Peer};
 use protocol::frame::LostTab;
 use protocol::{Instant, SessionId, TabId};
@@ -143,13 +144,6 @@ pub(super) enum Until {
     Cleared,
 }
 
-/// An open JavaScript dialog.
-#[derive(Clone, Debug)]
-pub(super) struct Dialog {
-    pub(super) kind: String,
-    pub(super) message: String,
-}
-
 /// A tab.
 #[derive(Debug)]
 pub(super) struct Tab {
@@ -163,7 +157,11 @@ pub(super) struct Tab {
     pub(super) claims: VecDeque<CallId>,
     /// `new` and `close` that wait for Chrome.
     pub(super) asked: Vec<CallId>,
+    /// The JavaScript dialog that is open in it.
     pub(super) dialog: Option<Dialog>,
+    /// An acting call has the turn, or had it when the worker died: of its commands some may not
+    /// have come to the page yet.
+    pub(super) acts: bool,
     /// When its owner lets it go by itself, in awake time.
     pub(super) release_at: Option<Instant>,
 }
@@ -178,6 +176,7 @@ impl Tab {
             claims: VecDeque::new(),
             asked: Vec::new(),
             dialog: None,
+            acts: false,
             release_at: None,
         }
     }

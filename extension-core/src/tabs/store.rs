@@ -3,6 +3,7 @@
 
 use super::state::{Current, Duty, Floor, Holding, Loss, Next, Slot, Tab, Until};
 use super::{TabEvent, Tabs};
+use protocol::command::Dialog;
 use protocol::frame::LostTab;
 use protocol::{Instant, SessionId, TabId, limits};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub struct TabRecord {
     /// Milliseconds until an announced release, when this was written.
     #[serde(default)]
     pub release_in_ms: Option<u64>,
+    /// An acting call had the turn when this was written.
+    #[serde(default)]
+    pub acts: bool,
+    /// The JavaScript dialog that was open.
+    #[serde(default)]
+    pub dialog: Option<Dialog>,
 }
 
 /// See [`TabRecord`].
@@ -98,6 +105,8 @@ impl Tabs {
             release_in_ms: tab
                 .release_at
                 .map(|at| u64::try_from(left(at)).unwrap_or(u64::MAX)),
+            acts: tab.acts,
+            dialog: tab.dialog.clone(),
         })
     }
 
@@ -144,14 +153,14 @@ impl Tabs {
     /// [`Tabs::open_session`] for every session that is still known.
     ///
     /// `existing` are the tabs of the browser. A recorded tab that is not among them, and does not
-    /// turn up under another id (`meanwhile`), is lost, and its session learns it once. `begun` are those on which a turn was open: nothing happens on
-    /// them before [`Tabs::handle_mended`]. A tab whose session is unknown is the person's.
+    /// turn up under another id (`meanwhile`), is lost, and its session learns it once. On one where a
+    /// call acted, or a dialog was open, nothing happens before [`Tabs::handle_mended`]. A tab whose
+    /// session is unknown is the person's.
     pub fn restore(
         &mut self,
         tabs: BTreeMap<TabId, TabRecord>,
         seats: BTreeMap<SessionId, SeatRecord>,
         existing: &BTreeSet<TabId>,
-        begun: &BTreeSet<TabId>,
         now: Instant,
     ) {
         self.observe(now);
@@ -166,7 +175,7 @@ impl Tabs {
             currents.push((session, record.current));
         }
         for (id, record) in tabs {
-            self.restore_tab(id, record, existing, begun);
+            self.restore_tab(id, record, existing);
         }
         for tab in existing {
             if !self.by_id.contains_key(tab) {
@@ -197,13 +206,7 @@ impl Tabs {
         self.dirty.extend(owner.cloned().map(Dirty::Session));
     }
 
-    fn restore_tab(
-        &mut self,
-        id: TabId,
-        record: TabRecord,
-        existing: &BTreeSet<TabId>,
-        begun: &BTreeSet<TabId>,
-    ) {
+    fn restore_tab(&mut self, id: TabId, record: TabRecord, existing: &BTreeSet<TabId>) {
         let (session, holding) = match record.owner {
             TabRecordOwner::Session(id, duty) => (id.clone(), Holding::Session { id, duty }),
             TabRecordOwner::Free(last, duty) => (last.clone(), Holding::Free { last, duty }),
@@ -214,7 +217,8 @@ impl Tabs {
             self.dirty.insert(Dirty::Tab(id));
             return;
         }
-        let floor = match (&record.leaving, missing || begun.contains(&id)) {
+        let dirty = record.acts || record.dialog.is_some();
+        let floor = match (&record.leaving, missing || dirty) {
             (Some(next), _) => Floor::Leaving {
                 until: Until::Cleared,
                 next: next.clone(),
@@ -235,7 +239,9 @@ impl Tabs {
         {
             heir.coming.insert(slot);
         }
-        let tab = Tab::new(Some(id), holding, floor.clone());
+        let mut tab = Tab::new(Some(id), holding, floor.clone());
+        tab.acts = record.acts;
+        tab.dialog = record.dialog;
         self.tabs.insert(slot, tab);
         if let Some(ms) = record.release_in_ms {
             let at = self.clock.awake() + Duration::from_millis(ms);

@@ -42,6 +42,7 @@ struct World {
     hold_stops: bool,
     hold_clears: bool,
     hold_closes: bool,
+    hold_mends: bool,
 }
 
 fn sid(name: &str) -> SessionId {
@@ -74,6 +75,7 @@ impl World {
             hold_stops: false,
             hold_clears: false,
             hold_closes: false,
+            hold_mends: false,
         }
     }
 
@@ -195,12 +197,12 @@ impl World {
                 TabEvent::Stop { .. } => self.hold_stops,
                 TabEvent::Clear { .. } => self.hold_clears,
                 TabEvent::Close { .. } => self.hold_closes,
+                TabEvent::Mend { .. } => self.hold_mends,
                 TabEvent::Begin { .. }
                 | TabEvent::Refuse { .. }
                 | TabEvent::Dropped { .. }
                 | TabEvent::Finished { .. }
                 | TabEvent::Progress { .. }
-                | TabEvent::Mend { .. }
                 | TabEvent::OwnerChanged { .. }
                 | TabEvent::NoneMissing
                 | TabEvent::Show { .. } => false,
@@ -254,7 +256,7 @@ impl World {
             }
             TabEvent::Stop { call, .. } => self.tabs.handle_turn_ended(call, self.now),
             TabEvent::Clear { tab } => self.tabs.handle_cleared(tab, self.now),
-            TabEvent::Mend { tab } => self.tabs.handle_mended(tab, self.now),
+            TabEvent::Mend { tab } => self.tabs.handle_mended(tab, true, self.now),
             TabEvent::Close { tab } => self.tabs.handle_closed(tab, "http://last/", self.now),
             TabEvent::Begin { .. }
             | TabEvent::Refuse { .. }

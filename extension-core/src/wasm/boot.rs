@@ -5,9 +5,10 @@ use super::{chrome, convert, events, fetch, storage};
 use crate::extension::emptied;
 use crate::files::{Config, read_secret};
 use crate::input::Boot;
-use js_sys::Array;
+use js_sys::{Array, Promise};
+use protocol::TabId;
 use protocol::pairing::Secret;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -19,6 +20,7 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     // Asked first and read last, so that Chrome finds them meanwhile.
     let tabs = JsFuture::from(chrome::query_tabs(&js_sys::Object::new())?);
     let groups = JsFuture::from(chrome::query_groups(&js_sys::Object::new())?);
+    let targets = chrome::debugger_targets();
     let mut stored = match storage::read_all().await {
         Ok(stored) => stored,
         Err(_) if start_empty => BTreeMap::new(),
@@ -40,6 +42,7 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
         stored,
         tabs: tabs.iter().filter_map(events::tab_facts).collect(),
         groups: groups.iter().filter_map(events::group_title).collect(),
+        attached: attached(targets).await,
         unpacked: is_unpacked(),
     })
 }
@@ -47,6 +50,22 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
 /// What `pairing.json` says now.
 pub(super) async fn secret() -> Result<Secret, String> {
     read_secret(fetch::own_file("pairing.json").await.as_deref())
+}
+
+/// A browser that does not tell has none to tell of.
+async fn attached(targets: Result<Promise, JsValue>) -> BTreeSet<TabId> {
+    let told = match targets {
+        Ok(targets) => JsFuture::from(targets).await.ok(),
+        Err(_) => None,
+    };
+    let told = told.map(|targets| convert::to_json(&targets));
+    let targets = told
+        .iter()
+        .filter_map(serde_json::Value::as_array)
+        .flatten();
+    let attached = targets.filter(|target| target["attached"] == true);
+    let tab = |target: &serde_json::Value| u32::try_from(target["tabId"].as_u64()?).ok();
+    attached.filter_map(tab).map(TabId).collect()
 }
 
 /// What a store has put up or packed has an address for updates.

@@ -94,6 +94,8 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = ["chrome", "debugger"], js_name = attach, catch)]
     pub(super) fn attach(target: &JsValue, version: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(js_namespace = ["chrome", "debugger"], js_name = getTargets, catch)]
+    pub(super) fn debugger_targets() -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "debugger"], js_name = detach, catch)]
     pub(super) fn detach(target: &JsValue) -> Result<Promise, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "debugger"], js_name = sendCommand, catch)]

@@ -491,6 +491,7 @@ fn wake(
         stored: storage.clone(),
         tabs: chrome.all(),
         groups: BTreeMap::new(),
+        attached: chrome.debugged(),
         unpacked: true,
     };
     let mut extension = Extension::new(boot, now);

@@ -15,7 +15,7 @@ use extension_core::effect::ChromeCall;
 use extension_core::input::{BrowserEvent, ChromeError, TabFacts};
 use protocol::TabId;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Something that reaches the extension later.
@@ -167,6 +167,13 @@ impl Chrome {
         titles
             .map(|(group, title)| (*group, title.clone()))
             .collect()
+    }
+
+    /// The tabs that `chrome.debugger.getTargets()` calls attached.
+    #[must_use]
+    pub fn debugged(&self) -> BTreeSet<TabId> {
+        let attached = self.tabs.iter().filter(|(_, tab)| tab.attached);
+        attached.map(|(id, _)| *id).collect()
     }
 
     /// What is to happen after a while: when from now, and what.

@@ -577,6 +577,7 @@ fn boot(
         stored: stored.clone(),
         tabs: chrome.all(),
         groups: chrome.groups(),
+        attached: chrome.debugged(),
         unpacked: true,
     }
 }

@@ -89,6 +89,17 @@ fn bit(modifier: Modifier) -> u8 {
     }
 }
 
+/// Each modifier's release, whether it is held or not.
+pub(in crate::pages) fn modifiers_up() -> [Value; 4] {
+    [
+        Modifier::Alt,
+        Modifier::Control,
+        Modifier::Meta,
+        Modifier::Shift,
+    ]
+    .map(|modifier| event("keyUp", &modifier.key(), 0))
+}
+
 /// A modifier that is pressed for its own sake is held while it is down.
 fn bit_of(key: &Key) -> u8 {
     let own = [

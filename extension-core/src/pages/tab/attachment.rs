@@ -28,6 +28,11 @@ const BURST: [(&str, Parameters); 11] = [
 /// Lasts until the person shows the tab, which then is as large as their window.
 const GIVE_SIZE: &str = "Emulation.setDeviceMetricsOverride";
 
+/// What a call waits for while the burst does. A dialog from before the debugger came is closed to
+/// it: Chrome neither tells of it nor lets it be answered, and loses nothing when the debugger goes.
+const NO_ANSWER: &str = "the page to answer the debugger: a script keeps it busy, or it shows a \
+    dialog that it opened before, which only the person at the browser can close";
+
 pub(super) fn none() -> Value {
     json!({})
 }
@@ -139,7 +144,7 @@ impl Tab {
                     .message
                     .starts_with("Another debugger is already attached") =>
             {
-                self.enable(out, 0);
+                self.mend(out, false);
             }
             Err(error) if is_kept_out(&error) => self.kept_out(out),
             Err(error) => {
@@ -151,7 +156,7 @@ impl Tab {
 
     /// Another extension's frame is in the page, and goes with it. The debugger may be there
     /// already: then Chrome says so when it is asked again.
-    fn kept_out(&mut self, out: &mut Out) {
+    pub(super) fn kept_out(&mut self, out: &mut Out) {
         self.may_remain(out);
         self.lose(out);
         if self.running.as_ref().is_some_and(|run| run.answered) {
@@ -199,7 +204,7 @@ impl Tab {
         };
         self.attachment = Attachment::Enabling {
             step,
-            rescued: false,
+            stopped: false,
         };
         self.facts.borrow_mut().enabling(&None, method);
         self.command(out, method, params(), Purpose::Enable);
@@ -258,20 +263,22 @@ impl Tab {
                 let fault = late("Chrome to let the debugger in", ATTACH_MAX);
                 self.attach_failed(out, fault);
             }
+            Attachment::Mending(mend) => {
+                let mend = *mend;
+                self.mend_late(out, mend);
+            }
             Attachment::Enabling { .. } if self.facts.borrow().dialog.is_some() => {
                 self.arm_attachment(out, ENABLE_MAX);
             }
-            Attachment::Enabling { rescued, .. } if !*rescued => {
-                *rescued = true;
-                let params = json!({"accept": false});
-                self.command(out, "Page.handleJavaScriptDialog", params, Purpose::End);
+            Attachment::Enabling { stopped, .. } if !*stopped => {
+                *stopped = true;
                 if self.facts.borrow().going.is_some() {
                     self.command(out, "Page.stopLoading", json!({}), Purpose::End);
                 }
                 self.arm_attachment(out, ENDING_MAX);
             }
             Attachment::Enabling { .. } => {
-                let fault = late("the page to answer the debugger", ENABLE_MAX + ENDING_MAX);
+                let fault = late(NO_ANSWER, ENABLE_MAX + ENDING_MAX);
                 self.fail_waiting(out, fault);
                 self.off = true;
             }
@@ -300,6 +307,7 @@ impl Tab {
     /// Nothing that the debugger told holds any more, and nothing that it was asked is awaited.
     fn lose(&mut self, out: &mut Out) {
         self.attachment = Attachment::Detached;
+        self.restored = None;
         out.timers.clear(&(self.id, Timer::Attachment));
         let had_dialog = self.facts.borrow().dialog.is_some();
         self.facts.borrow_mut().detached();

@@ -86,6 +86,7 @@ impl Tab {
             State::Acting(procedure) => procedure.waiting_for(),
             State::Waiting => match self.attachment {
                 Attachment::Leaving => "the page to load again".into(),
+                Attachment::Mending(_) => mend::UNKNOWN.into(),
                 Attachment::Detached
                 | Attachment::Looking
                 | Attachment::Attaching
@@ -184,6 +185,7 @@ impl Tab {
                 | Purpose::Leave
                 | Purpose::Attach
                 | Purpose::Enable
+                | Purpose::Drain { .. }
                 | Purpose::Detach
                 | Purpose::Child { .. }
                 | Purpose::Commit
@@ -227,6 +229,7 @@ impl Tab {
             | Purpose::Leave
             | Purpose::Attach
             | Purpose::Enable
+            | Purpose::Drain { .. }
             | Purpose::Detach
             | Purpose::Child { .. }
             | Purpose::Commit

@@ -63,6 +63,7 @@ impl Tab {
             | Purpose::Leave
             | Purpose::Attach
             | Purpose::Enable
+            | Purpose::Drain { .. }
             | Purpose::Detach
             | Purpose::Commit
             | Purpose::End

@@ -64,6 +64,7 @@ impl Tab {
                 Attachment::Looking
                 | Attachment::Leaving
                 | Attachment::Attaching
+                | Attachment::Mending(_)
                 | Attachment::Enabling { .. }
                 | Attachment::Ready
                 | Attachment::Detaching,

@@ -2,6 +2,7 @@
 //! that opens or closes, a crash.
 
 use super::*;
+use protocol::command::Dialog;
 
 impl Tab {
     pub(super) fn moved(&mut self, out: &mut Out, url: &str) {
@@ -16,7 +17,10 @@ impl Tab {
             out.timers.clear(&(self.id, Timer::Procedure));
         }
         match self.attachment {
-            Attachment::Attaching | Attachment::Enabling { .. } | Attachment::Ready => {
+            Attachment::Attaching
+            | Attachment::Mending(_)
+            | Attachment::Enabling { .. }
+            | Attachment::Ready => {
                 self.off = true;
             }
             Attachment::Detached
@@ -26,19 +30,26 @@ impl Tab {
         }
     }
 
-    pub(super) fn dialog_opened(&mut self, out: &mut Out, dialog: protocol::command::Dialog) {
+    pub(super) fn dialog_opened(&mut self, out: &mut Out, dialog: Dialog) {
         out.event(PageEvent::DialogOpened {
             tab: self.id,
             dialog: dialog.clone(),
         });
-        let shown = self.facts.borrow().url.clone();
-        let result = PageResult {
-            success: true,
-            url: Some(shown).filter(|url| !url.is_empty()),
-            dialog: Some(dialog),
-            ..PageResult::default()
-        };
-        self.answer(out, Ok(result));
+        if let Some(State::Waiting) = self.state() {
+            // It has done nothing yet, and cannot.
+            let Dialog { kind, message, .. } = dialog;
+            self.answer(out, Err(Fault::DialogOpen { kind, message }));
+            self.settle(out);
+        } else {
+            let shown = self.facts.borrow().url.clone();
+            let result = PageResult {
+                success: true,
+                url: Some(shown).filter(|url| !url.is_empty()),
+                dialog: Some(dialog),
+                ..PageResult::default()
+            };
+            self.answer(out, Ok(result));
+        }
         // The person's next Enter is not for the dialog.
         self.give_front_back(out);
         if self.off || matches!(self.state(), Some(State::Ending { dismiss: true })) {
@@ -48,6 +59,7 @@ impl Tab {
 
     pub(super) fn dialog_closed(&mut self, out: &mut Out) {
         out.event(PageEvent::DialogClosed { tab: self.id });
+        self.ask_again(out);
         // Its caller has been answered with the dialog: what is left is to let the browser
         // settle. A navigation that the dialog allowed goes on.
         if let Some(running) = self.running.as_mut().filter(|run| run.answered) {
@@ -122,9 +134,11 @@ impl Tab {
         if dialog.is_some() {
             out.event(PageEvent::DialogClosed { tab: self.id });
         }
-        if let Attachment::Enabling { .. } = self.attachment {
+        if let Attachment::Mending(_) | Attachment::Enabling { .. } = self.attachment {
             // Crashed before the debugger came: it can enable nothing here.
-            self.forget(out, |purpose| matches!(purpose, Purpose::Enable));
+            self.forget(out, |purpose| {
+                matches!(purpose, Purpose::Enable | Purpose::Drain { .. })
+            });
             self.off = true;
             let navigates = self
                 .running

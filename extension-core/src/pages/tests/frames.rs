@@ -493,14 +493,12 @@ fn nothing_of_a_tabs_frames_is_left_when_its_owner_changes() {
 #[test]
 fn children_and_worlds_of_the_workers_former_life_are_told_of_again() {
     let mut chrome = Chrome::new();
-    chrome.pages.adopt(TAB, chrome.now);
-    chrome.drain();
-    chrome.answer("Inspector.enable", json!({}));
+    chrome.deaf.insert("Target.setAutoAttach");
+    chrome.adopt(Former::default());
+    chrome.in_order();
     let off = chrome.params("Target.setAutoAttach");
     assert_eq!(off["autoAttach"], false);
     chrome.answer("Target.setAutoAttach", json!({}));
-    chrome.answer("Runtime.disable", json!({}));
-    chrome.deaf.insert("Target.setAutoAttach");
     chrome.serve();
     let on = chrome.params("Target.setAutoAttach");
     assert_eq!(

@@ -237,7 +237,10 @@ fn a_line_said_while_a_debugger_is_adopted_is_told_once_whoevers_the_past_is() {
         if own_past {
             chrome.pages.handle_own_past(TAB);
         }
-        chrome.pages.adopt(TAB, chrome.now);
+        chrome.deaf.insert("Runtime.disable");
+        chrome.adopt(Former::default());
+        chrome.in_order();
+        chrome.deaf.clear();
         let meanwhile = |chrome: &mut Chrome| says(chrome, 1_001, "meanwhile");
         speaks_at(&mut chrome, None, "Runtime.disable", meanwhile);
         speaks_at(&mut chrome, None, "Runtime.enable", meanwhile);

@@ -33,9 +33,22 @@ impl Chrome {
     /// With the debugger on the tab.
     pub(super) fn attached() -> Self {
         let mut chrome = Self::new();
-        chrome.pages.adopt(TAB, chrome.now);
-        chrome.serve();
+        chrome.adopt(Former::default());
+        chrome.in_order();
         chrome
+    }
+
+    /// In the worker's next life.
+    pub(super) fn adopt(&mut self, former: Former) {
+        self.pages.adopt(TAB, former, self.now);
+        self.drain();
+    }
+
+    /// The page of an adopted tab answers, and all that it is asked then.
+    pub(super) fn in_order(&mut self) {
+        self.serve();
+        self.answer("Runtime.evaluate", number(1));
+        self.serve();
     }
 
     pub(super) fn drain(&mut self) {
@@ -49,6 +62,7 @@ impl Chrome {
                 | PageEvent::Cleared { .. }
                 | PageEvent::DialogOpened { .. }
                 | PageEvent::DialogClosed { .. }
+                | PageEvent::Mended { .. }
                 | PageEvent::FrontLent { .. }
                 | PageEvent::FrontTaken { .. }
                 | PageEvent::CanceledByUser => self.told.push(event),
@@ -205,6 +219,16 @@ impl Chrome {
         self.drain();
     }
 
+    /// Refuses all that is open now.
+    pub(super) fn refuse_all(&mut self, message: &str) {
+        for request in std::mem::take(&mut self.asks).into_keys() {
+            let message = message.to_owned();
+            self.pages
+                .handle_done(request, Err(ChromeError { message }), self.now);
+        }
+        self.drain();
+    }
+
     pub(super) fn event(&mut self, method: &str, params: Value) {
         assert!(hears(method), "nobody would tell of {method}");
         self.pages
@@ -254,6 +278,7 @@ impl Chrome {
                 | PageEvent::Cleared { .. }
                 | PageEvent::DialogOpened { .. }
                 | PageEvent::DialogClosed { .. }
+                | PageEvent::Mended { .. }
                 | PageEvent::FrontLent { .. }
                 | PageEvent::FrontTaken { .. }
                 | PageEvent::CanceledByUser => None,

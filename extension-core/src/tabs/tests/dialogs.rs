@@ -2,8 +2,13 @@
 
 use super::*;
 
-fn alert(world: &mut World, tab: u32) {
-    world.tell(|tabs, now| tabs.handle_dialog_opened(TabId(tab), "alert", "hello", now));
+pub(super) fn alert(world: &mut World, tab: u32) {
+    let dialog = protocol::command::Dialog {
+        kind: "alert".into(),
+        message: "hello".into(),
+        default_text: String::new(),
+    };
+    world.tell(|tabs, now| tabs.handle_dialog_opened(TabId(tab), dialog, now));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! only what events say: ordered lists of who owns, who runs and who waits.
 
 use super::*;
+use protocol::command::Dialog;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -44,6 +45,8 @@ struct Chaos {
     /// Tabs that the person has had a hand in.
     borrowed: BTreeSet<TabId>,
     dialogs: BTreeSet<TabId>,
+    /// Calls that acted in their turn.
+    acting: BTreeSet<CallId>,
     clearing: BTreeSet<TabId>,
     /// Cleared since the last turn on it.
     cleaned: BTreeSet<TabId>,
@@ -73,6 +76,7 @@ impl Chaos {
             directed: BTreeSet::new(),
             borrowed: BTreeSet::new(),
             dialogs: BTreeSet::new(),
+            acting: BTreeSet::new(),
             clearing: BTreeSet::new(),
             cleaned: BTreeSet::new(),
             existing: BTreeSet::new(),
@@ -286,7 +290,8 @@ impl Chaos {
             }
             TabEvent::Mend { tab } => {
                 self.mending.remove(&tab);
-                self.tabs.handle_mended(tab, self.now);
+                let drained = self.below(2) == 0;
+                self.tabs.handle_mended(tab, drained, self.now);
             }
             TabEvent::Close { tab } => self.close(tab),
             TabEvent::Begin { .. }
@@ -337,7 +342,12 @@ impl Chaos {
                 let owned = matches!(self.owners.get(&tab), Some(Owner::Session(_)));
                 if owned && !self.clearing.contains(&tab) {
                     self.dialogs.insert(tab);
-                    self.tabs.handle_dialog_opened(tab, "alert", "", self.now);
+                    let dialog = Dialog {
+                        kind: "alert".into(),
+                        message: String::new(),
+                        default_text: String::new(),
+                    };
+                    self.tabs.handle_dialog_opened(tab, dialog, self.now);
                 }
             }
             5 => {
@@ -440,11 +450,14 @@ impl Chaos {
         for id in self.alive.iter().skip(1) {
             seats.insert(id.clone(), self.tabs.session_record(id).unwrap());
         }
-        let runs = self.open.values().filter_map(|open| match open.state {
-            State::Runs(tab) | State::Stopped(tab) => Some(tab),
-            State::Arrived | State::Claims(_) => None,
-        });
-        let begun: BTreeSet<TabId> = runs.filter(|tab| self.existing.contains(tab)).collect();
+        for (tab, record) in &tabs {
+            let turn = self.turn(*tab);
+            assert!(
+                record.acts || turn.is_none_or(|call| !self.acting.contains(&call)),
+                "{tab} would not be mended"
+            );
+            assert_eq!(record.dialog.is_some(), self.dialogs.contains(tab), "{tab}");
+        }
         self.tabs = Tabs::new();
         for id in &self.alive {
             let name = id.as_str();
@@ -454,12 +467,12 @@ impl Chaos {
         self.claims.clear();
         self.told.clear();
         self.late.clear();
+        self.acting.clear();
         self.clearing.clear();
-        self.dialogs.clear();
+        self.dialogs.retain(|tab| tabs.contains_key(tab));
         self.directed.clear();
         // What was leaving is told again what to do.
-        self.tabs
-            .restore(tabs, seats, &self.existing, &begun, self.now);
+        self.tabs.restore(tabs, seats, &self.existing, self.now);
         self.owners.clear();
         for tab in &self.existing {
             if let Some(owner) = self.tabs.owner(*tab) {
@@ -572,6 +585,10 @@ impl Chaos {
         );
         open.state = State::Runs(tab);
         self.unclaim(call);
+        if self.below(2) == 0 {
+            self.acting.insert(call);
+            self.tabs.handle_acts(call);
+        }
     }
 
     /// Invariant 2: nobody earlier waits, unless the tab was directed past them.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Kills the machine and brings it back from its records, with these tabs in the browser.
-fn reborn(world: &World, names: &[&str], existing: &[u32], begun: &[u32]) -> World {
+fn reborn(world: &World, names: &[&str], existing: &[u32]) -> World {
     let mut next = World::new();
     next.made = world.made;
     let mut tabs = BTreeMap::new();
@@ -19,10 +19,9 @@ fn reborn(world: &World, names: &[&str], existing: &[u32], begun: &[u32]) -> Wor
         seats.insert(sid(name), stored(&record));
         next.open(name);
     }
-    let ids = |tabs: &[u32]| tabs.iter().copied().map(TabId).collect::<BTreeSet<TabId>>();
-    let (existing, begun) = (ids(existing), ids(begun));
+    let existing = existing.iter().copied().map(TabId).collect();
     let now = next.now;
-    next.tabs.restore(tabs, seats, &existing, &begun, now);
+    next.tabs.restore(tabs, seats, &existing, now);
     next.drain();
     next
 }
@@ -40,7 +39,7 @@ fn after_a_death_each_session_holds_the_same_tabs() {
     world.give(50, "y").unwrap();
     world.new_tab("y");
     world.release("y", None);
-    let mut next = reborn(&world, &["x", "y"], &[50, 60, 101, 102, 103, 104], &[]);
+    let mut next = reborn(&world, &["x", "y"], &[50, 60, 101, 102, 103, 104]);
     assert_eq!(next.tabs.owned_by(&sid("x")), vec![TabId(101), TabId(103)]);
     assert_eq!(next.tabs.owned_by(&sid("y")), vec![TabId(50), TabId(102)]);
     assert_eq!(next.current("x"), Some(103));
@@ -57,7 +56,7 @@ fn after_a_death_each_session_holds_the_same_tabs() {
 fn a_session_is_told_once_which_tabs_it_lost_and_never_goes_on_elsewhere() {
     let mut world = World::with(&["x"]);
     world.new_tab("x");
-    let mut next = reborn(&world, &["x"], &[101], &[]);
+    let mut next = reborn(&world, &["x"], &[101]);
     next.pass(browser::OPENER_MAX);
     assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
     let urls = vec!["http://102/".to_owned()];
@@ -88,27 +87,94 @@ fn a_session_is_told_once_which_tabs_it_lost_and_never_goes_on_elsewhere() {
     assert_eq!(next.is(call), Fate::Waits);
 }
 
-#[test]
-fn nothing_is_granted_on_a_tab_that_died_in_a_turn_before_it_is_in_order() {
+/// A life after one in which a call of x had the turn on tab 101; nothing is mended yet.
+fn reborn_in_mid_turn(prepare: impl FnOnce(&mut World, CallId)) -> World {
     let mut world = World::with(&["x", "y"]);
-    world.call("x", None);
-    let mut next = reborn(&world, &["x", "y"], &[101, 102], &[]);
+    let call = world.call("x", None);
+    prepare(&mut world, call);
+    let mut next = World::new();
+    next.hold_mends = true;
+    next.open("x");
+    let record = stored(&world.tabs.tab_record(TabId(101)).unwrap());
+    let seat = stored(&world.tabs.session_record(&sid("x")).unwrap());
+    let (records, seats) = ([(TabId(101), record)].into(), [(sid("x"), seat)].into());
+    let now = next.now;
+    next.tabs.restore(records, seats, &[TabId(101)].into(), now);
+    next.drain();
+    next
+}
+
+#[test]
+fn nothing_is_granted_on_a_tab_that_died_while_a_call_acted_before_it_is_in_order() {
+    let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call));
+    assert_eq!(next.slow, vec![TabEvent::Mend { tab: TabId(101) }]);
+    let early = next.call("x", None);
+    assert_eq!(next.is(early), Fate::Waits);
+    next.answer_slow();
+    assert_eq!(next.runs(early), 101);
+}
+
+#[test]
+fn a_call_that_only_read_leaves_nothing_to_bring_in_order() {
+    let mut next = reborn_in_mid_turn(|_, _| {});
+    assert_eq!(next.slow, vec![]);
     let call = next.call("x", None);
     assert_eq!(next.runs(call), 101);
-    let mut fresh = World::new();
-    fresh.open("x");
-    let records = BTreeMap::from([(TabId(101), world.tabs.tab_record(TabId(101)).unwrap())]);
-    let seats = BTreeMap::from([(sid("x"), world.tabs.session_record(&sid("x")).unwrap())]);
-    let tabs = BTreeSet::from([TabId(101)]);
-    fresh.tabs.restore(records, seats, &tabs, &tabs, fresh.now);
-    assert_eq!(
-        fresh.tabs.poll_event(),
-        Some(TabEvent::Mend { tab: TabId(101) })
-    );
-    let early = fresh.call("x", None);
-    assert_eq!(fresh.is(early), Fate::Waits);
-    fresh.tell(|tabs, now| tabs.handle_mended(TabId(101), now));
-    assert_eq!(fresh.runs(early), 101);
+}
+
+#[test]
+fn a_tab_is_to_be_brought_in_order_until_the_turn_of_the_call_that_acted_has_ended() {
+    let mut world = World::with(&["x"]);
+    let kept = |world: &World| world.tabs.tab_record(TabId(101)).unwrap().acts;
+    let call = world.call("x", None);
+    world.tabs.take_dirty();
+    world.tabs.handle_acts(call);
+    assert_eq!(world.tabs.take_dirty(), [Dirty::Tab(TabId(101))]);
+    // Answered long ago, cancelled since: its commands may still be under way.
+    world.hold_stops = true;
+    world.cancel(call);
+    assert!(kept(&world));
+    world.tabs.take_dirty();
+    world.end(call);
+    assert!(!kept(&world));
+    assert_eq!(world.tabs.take_dirty(), [Dirty::Tab(TabId(101))]);
+}
+
+#[test]
+fn a_tab_whose_page_does_not_answer_yet_is_brought_in_order_again_after_another_death() {
+    for drained in [false, true] {
+        let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call));
+        next.tabs.take_dirty();
+        next.tell(|tabs, now| tabs.handle_mended(TabId(101), drained, now));
+        assert_eq!(next.tabs.tab_record(TabId(101)).unwrap().acts, !drained);
+        assert_eq!(next.tabs.take_dirty().is_empty(), !drained);
+        let call = next.call("x", None);
+        assert_eq!(next.runs(call), 101);
+    }
+}
+
+#[test]
+fn an_open_dialog_survives_and_stops_its_owner_once_the_tab_was_looked_at() {
+    let mut next = reborn_in_mid_turn(|world, _| dialogs::alert(world, 101));
+    assert_eq!(next.slow, vec![TabEvent::Mend { tab: TabId(101) }]);
+    let early = next.call("x", None);
+    assert_eq!(next.is(early), Fate::Waits, "it may be closed by now");
+    assert!(next.tabs.tab_record(TabId(101)).unwrap().dialog.is_some());
+    next.answer_slow();
+    assert_eq!(next.refused(early), ErrorCode::DialogOpen);
+    next.tell(|tabs, now| tabs.handle_dialog_closed(TabId(101), now));
+    assert_eq!(next.tabs.tab_record(TabId(101)).unwrap().dialog, None);
+    let late = next.call("x", None);
+    assert_eq!(next.runs(late), 101);
+}
+
+#[test]
+fn a_dialog_that_was_closed_while_no_worker_lived_stops_nobody() {
+    let mut next = reborn_in_mid_turn(|world, _| dialogs::alert(world, 101));
+    let early = next.call("x", None);
+    next.tell(|tabs, now| tabs.handle_dialog_closed(TabId(101), now));
+    next.answer_slow();
+    assert_eq!(next.runs(early), 101);
 }
 
 #[test]
@@ -118,7 +184,7 @@ fn a_change_of_owner_that_death_cut_short_is_completed() {
     world.new_tab("x");
     world.hand("x", 101, "y");
     world.close("x", Some(103));
-    let next = reborn(&world, &["x", "y"], &[101, 102, 103], &[]);
+    let next = reborn(&world, &["x", "y"], &[101, 102, 103]);
     assert!(next.owned_by(101, "y"));
     assert!(next.closed(103));
 }
@@ -128,7 +194,7 @@ fn an_announced_release_survives() {
     let mut world = World::with(&["x"]);
     world.release_after("x", 101, 60);
     world.pass(secs(20));
-    let mut next = reborn(&world, &["x"], &[101], &[]);
+    let mut next = reborn(&world, &["x"], &[101]);
     next.pass(secs(39));
     assert!(next.owned_by(101, "x"));
     next.pass(secs(1));
@@ -138,7 +204,7 @@ fn an_announced_release_survives() {
 #[test]
 fn a_tab_of_a_session_that_nobody_remembers_is_the_persons() {
     let world = World::with(&["x"]);
-    let mut next = reborn(&world, &[], &[101], &[]);
+    let mut next = reborn(&world, &[], &[101]);
     assert_eq!(next.owner(101), Some(Owner::Person));
     assert_eq!(
         next.tabs.take_dirty(),
@@ -169,10 +235,9 @@ fn a_session_whose_record_cannot_be_read_is_not_sent_to_another_page() {
     let mut next = World::new();
     next.open("x");
     let records = BTreeMap::from([(TabId(101), world.tabs.tab_record(TabId(101)).unwrap())]);
-    let (tabs, none) = (BTreeSet::from([TabId(101)]), BTreeSet::new());
+    let tabs = BTreeSet::from([TabId(101)]);
     let now = next.now;
-    next.tabs
-        .restore(records, BTreeMap::new(), &tabs, &none, now);
+    next.tabs.restore(records, BTreeMap::new(), &tabs, now);
     next.drain();
     assert!(next.owned_by(101, "x"));
     assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);
@@ -185,7 +250,7 @@ fn what_an_ended_session_left_under_way_is_completed_too() {
     world.new_tab("x");
     world.hand("x", 101, "y");
     world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
-    let mut next = reborn(&world, &["y"], &[101, 102, 103], &[]);
+    let mut next = reborn(&world, &["y"], &[101, 102, 103]);
     next.pass(secs(3));
     assert!(next.owned_by(101, "y"), "handed over");
     assert!(next.closed(103), "made for x alone");
@@ -195,7 +260,7 @@ fn what_an_ended_session_left_under_way_is_completed_too() {
 fn a_tab_that_was_unloaded_while_no_worker_lived_goes_on_under_its_new_id() {
     let mut world = World::with(&["x"]);
     world.new_tab("x");
-    let mut next = reborn(&world, &["x"], &[101, 900], &[]);
+    let mut next = reborn(&world, &["x"], &[101, 900]);
     let unnamed = next.call("x", None);
     let named = next.call("x", Some(102));
     assert_eq!(next.is(unnamed), Fate::Waits, "nobody knows yet");
@@ -215,7 +280,7 @@ fn a_tab_that_was_unloaded_while_no_worker_lived_goes_on_under_its_new_id() {
 fn calls_that_waited_for_a_lost_tab_are_told_so_and_claims_that_it_is_gone() {
     let mut world = World::with(&["x", "y"]);
     world.new_tab("x");
-    let mut next = reborn(&world, &["x", "y"], &[101, 102], &[]);
+    let mut next = reborn(&world, &["x", "y"], &[101, 102]);
     let unnamed = next.call("x", None);
     let claim = next.call("y", Some(103));
     next.pass(browser::OPENER_MAX);
@@ -229,7 +294,7 @@ fn calls_that_waited_for_a_lost_tab_are_told_so_and_claims_that_it_is_gone() {
 fn a_tab_that_was_closed_while_no_worker_lived_is_lost_as_soon_as_chrome_says_so() {
     let mut world = World::with(&["x"]);
     world.new_tab("x");
-    let mut next = reborn(&world, &["x"], &[101], &[]);
+    let mut next = reborn(&world, &["x"], &[101]);
     assert!(next.tabs.misses_tabs(&sid("x")));
     next.tell(|tabs, now| tabs.handle_closed(TabId(102), "", now));
     assert!(next.seen.contains(&TabEvent::NoneMissing) && !next.tabs.misses_tabs(&sid("x")));
@@ -243,7 +308,7 @@ fn a_tab_that_was_unloaded_to_be_closed_when_the_worker_died_is_closed_under_its
     world.hold_closes = true;
     world.new_tab("x");
     world.close("x", Some(102));
-    let mut next = reborn(&world, &["x"], &[101, 900], &[]);
+    let mut next = reborn(&world, &["x"], &[101, 900]);
     next.tell(|tabs, now| tabs.handle_replaced(TabId(102), TabId(900), now));
     next.tell(|tabs, now| tabs.handle_cleared(TabId(900), now));
     assert!(next.closed(900));
@@ -253,7 +318,7 @@ fn a_tab_that_was_unloaded_to_be_closed_when_the_worker_died_is_closed_under_its
 #[test]
 fn what_an_agents_page_opened_while_no_worker_lived_is_its_sessions() {
     let world = World::with(&["x"]);
-    let mut next = reborn(&world, &["x"], &[101, 70, 71, 72], &[]);
+    let mut next = reborn(&world, &["x"], &[101, 70, 71, 72]);
     assert_eq!(next.owner(70), Some(Owner::Person));
     next.tell(|tabs, now| tabs.handle_popup(TabId(70), TabId(101), now));
     next.tell(|tabs, now| tabs.handle_popup(TabId(71), TabId(70), now));
@@ -271,13 +336,13 @@ fn a_tab_that_was_leaving_waits_for_those_who_had_claimed_it() {
     world.hold_clears = true;
     world.call("y", Some(101));
     world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
-    let mut next = reborn(&world, &["y"], &[101, 102], &[]);
+    let mut next = reborn(&world, &["y"], &[101, 102]);
     assert!(!next.closed(101), "y is not back yet");
     let again = next.call("y", Some(101));
     next.pass(secs(3));
     assert_eq!(next.runs(again), 101);
     assert!(next.owned_by(101, "y"));
-    let mut forsaken = reborn(&world, &["y"], &[101, 102], &[]);
+    let mut forsaken = reborn(&world, &["y"], &[101, 102]);
     forsaken.pass(secs(3));
     assert!(forsaken.closed(101), "nobody came");
 }
