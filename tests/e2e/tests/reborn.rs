@@ -1,0 +1,261 @@
+//! The worker dies while something is under way in a page: what its next life comes back to, and
+//! what the agent is told of it.
+
+use anyhow::{Context, Result};
+use e2e::{Agent, ExtensionPage, Target, World};
+use serde_json::{Value, json};
+
+const SAID: &str = "document.querySelector('output').textContent";
+
+/// A world whose agent has the page with the dialogs, and the page as an outside client sees it.
+async fn on_the_dialogs_page() -> Result<(World, Agent, i64, Target)> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/dialogs");
+    let tab = one.open(&url).await?;
+    let page = world.browser().page(&url).await?;
+    Ok((world, one, tab, page))
+}
+
+async fn asked(agent: &Agent, tab: i64) -> Result<()> {
+    let clicked = agent.click(tab, &["button", "Confirm"]).await?;
+    assert!(clicked.text.contains("are you sure"), "{clicked}");
+    Ok(())
+}
+
+async fn answers(agent: &Agent, tab: i64, accept: bool) -> Result<()> {
+    let handle = json!({"tabId": tab, "accept": accept});
+    agent.ok("browser_handle_dialog", handle).await.map(drop)
+}
+
+async fn told_of(agent: &Agent, tab: i64, message: &str) -> Result<()> {
+    let seen = agent
+        .call("browser_snapshot", json!({"tabId": tab}))
+        .await?;
+    seen.must_fail(
+        "dialog_open",
+        &["confirm", message, "browser_handle_dialog"],
+    );
+    Ok(())
+}
+
+/// The record of a tab without its dialog, as if the worker had died before it could write it.
+async fn forget_the_dialog(world: &World, tab: i64) -> Result<()> {
+    let panel = world.browser().extension_page("popup.html").await?;
+    let key = format!("tab/{tab}");
+    let forgotten = format!(
+        "chrome.storage.local.get('{key}').then(async (all) => {{
+           const had = all['{key}'].e.dialog.message; delete all['{key}'].e.dialog;
+           await chrome.storage.local.set(all); return had }})"
+    );
+    assert_eq!(panel.evaluate(&forgotten).await?, "are you sure");
+    panel.close().await
+}
+
+#[tokio::test]
+async fn a_dialog_that_was_told_before_the_worker_died_is_answered_in_its_next_life() -> Result<()>
+{
+    let (world, one, tab, _page) = on_the_dialogs_page().await?;
+    for accept in [true, false] {
+        asked(&one, tab).await?;
+        // Twice: what the next life knows it leaves to the one after it.
+        for _ in 0..2 {
+            world.browser().kill_worker().await?;
+            told_of(&one, tab, "are you sure").await?;
+        }
+        answers(&one, tab, accept).await?;
+        assert_eq!(one.read(tab, SAID).await?, format!("confirmed {accept}"));
+        assert!(one.click(tab, &["button", "Plain"]).await?.is_ok());
+    }
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_dialog_that_opens_while_no_worker_lives_is_told_and_left_to_the_agent() -> Result<()> {
+    let (world, one, tab, page) = on_the_dialogs_page().await?;
+    page.evaluate(
+        "globalThis.asks = () => setTimeout(() => say('said ' + confirm('all alone')), 0), 1",
+    )
+    .await?;
+    world.browser().kill_worker().await?;
+    page.evaluate("asks()").await?;
+    told_of(&one, tab, "all alone").await?;
+    answers(&one, tab, true).await?;
+    assert_eq!(one.read(tab, SAID).await?, "said true");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_dialog_that_somebody_closed_while_no_worker_lived_stops_nobody() -> Result<()> {
+    let (world, one, tab, page) = on_the_dialogs_page().await?;
+    asked(&one, tab).await?;
+    world.browser().kill_worker().await?;
+    // The page goes, and its dialog with it.
+    page.call(
+        "Page.navigate",
+        json!({"url": world.site.url("/counter?name=gone")}),
+    )
+    .await?;
+    e2e::until("the dialog to be gone", async || {
+        let seen = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+        assert!(seen.is_ok() || seen.failed_with("dialog_open"), "{seen}");
+        Ok(seen.text.contains("Count gone").then_some(()))
+    })
+    .await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn of_a_dialog_that_nobody_heard_of_the_agent_is_told_what_may_be_and_answers_it()
+-> Result<()> {
+    let (world, one, tab, _page) = on_the_dialogs_page().await?;
+    asked(&one, tab).await?;
+    forget_the_dialog(&world, tab).await?;
+    world.browser().kill_worker().await?;
+    let seen = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+    seen.must_fail("timeout", &["dialog", "browser_handle_dialog"]);
+    answers(&one, tab, true).await?;
+    assert_eq!(one.read(tab, SAID).await?, "confirmed true");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_tab_that_is_handed_over_under_a_dialog_of_the_former_life_is_whole() -> Result<()> {
+    for known in [true, false] {
+        let (world, one, tab, _page) = on_the_dialogs_page().await?;
+        let two = world.agent("two").await?;
+        two.open(&world.site.url("/")).await?;
+        let to = one.alias_of("two").await?;
+        asked(&one, tab).await?;
+        if !known {
+            forget_the_dialog(&world, tab).await?;
+        }
+        world.browser().kill_worker().await?;
+        let hand = json!({"action": "handoff", "tabId": tab, "to": to});
+        one.ok("browser_tabs", hand).await?;
+        assert_eq!(two.read(tab, SAID).await?, "confirmed false");
+        asked(&two, tab).await?;
+        answers(&two, tab, true).await?;
+        assert_eq!(two.read(tab, SAID).await?, "confirmed true");
+        world.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_button_that_was_down_when_the_worker_died_is_up_before_the_next_call() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/counter?name=held");
+    let tab = one.open(&url).await?;
+    let counts = "(globalThis.seen = [], addEventListener('mousedown', () => seen.push('down')), \
+        addEventListener('mouseup', () => seen.push('up')), 1)";
+    one.read(tab, counts).await?;
+    // A picture, since input is lost before the first frame.
+    one.look(tab).await?;
+    let function = "() => { hit('begun'); return new Promise(() => {}) }";
+    let acting = json!({"tabId": tab, "function": function});
+    let acting = one.begin("browser_evaluate", acting).await?;
+    world.site.until_hits("begun", 1).await?;
+    let page = world.browser().page(&url).await?;
+    let press = json!({
+        "type": "mousePressed", "x": 5, "y": 5, "button": "left", "buttons": 1, "clickCount": 1,
+    });
+    page.call("Input.dispatchMouseEvent", press).await?;
+    world.browser().kill_worker().await?;
+    let answer = acting.answer().await?;
+    assert!(answer.failed_with("outcome_unknown"), "{answer}");
+    assert_eq!(one.read(tab, "seen.join()").await?, "down,up");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_picture_or_a_hover_that_the_worker_died_in_is_taken_again() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/counter?name=seen");
+    let tab = one.open(&url).await?;
+    let aimed = one.aim(tab, &["button", "Count"]).await?;
+    // Never still: a hover waits for it while the tab paints.
+    let restless = "(globalThis.button = document.querySelector('button'), button.animate(\
+        [{transform: 'none'}, {transform: 'translate(90px)'}], {duration: 300, iterations: 1e6}), \
+        button.onmouseover = () => { globalThis.over = true }, globalThis.over = false, 1)";
+    one.read(tab, restless).await?;
+    let hover = one.begin("browser_hover", aimed.clone()).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    world.browser().kill_worker().await?;
+    let answer = hover.answer().await?;
+    assert!(answer.failed_with("outcome_unknown"), "{answer}");
+    one.read(
+        tab,
+        "button.getAnimations().forEach(one => one.cancel()), 1",
+    )
+    .await?;
+    one.ok("browser_hover", aimed).await?;
+    assert_eq!(one.read(tab, "over").await?, "true");
+    // Only looking: it is asked again by itself.
+    let arguments = json!({"tabId": tab});
+    for _ in 0..3 {
+        let shot = one
+            .begin("browser_take_screenshot", arguments.clone())
+            .await?;
+        world.browser().kill_worker().await?;
+        let shot = shot.answer().await?;
+        assert!(shot.picture().is_some(), "{shot}");
+    }
+    let clicked = one.click(tab, &["button", "Count"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits("seen", 1).await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_page_that_crashes_while_no_worker_lives_is_told_and_loaded_again() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let url = world.site.url("/counter?name=crash");
+    let tab = one.open(&url).await?;
+    let page = world.browser().page(&url).await?;
+    world.browser().kill_worker().await?;
+    // It never answers.
+    let crash = page.call("Page.crash", json!({}));
+    let moment = std::time::Duration::from_millis(300);
+    let crashed = tokio::time::timeout(moment, crash).await;
+    assert!(crashed.is_err(), "{crashed:?}");
+    let seen = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+    assert!(seen.failed_with("page_crashed"), "{seen}");
+    let reload = json!({"tabId": tab, "action": "reload"});
+    one.ok("browser_navigate", reload).await?;
+    let clicked = one.click(tab, &["button", "Count"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits("crash", 1).await?;
+    world.close().await
+}
+
+/// The tabs that a debugger is on.
+async fn debugged(panel: &ExtensionPage) -> Result<Vec<i64>> {
+    let targets = "chrome.debugger.getTargets().then(all => \
+        all.filter(one => one.attached && one.url.startsWith('http')).map(one => one.tabId))";
+    let tabs = panel.evaluate(targets).await?;
+    let tabs = tabs.as_array().context("no list")?;
+    Ok(tabs.iter().filter_map(Value::as_i64).collect())
+}
+
+#[tokio::test]
+async fn no_debugger_stays_on_a_tab_whose_record_is_lost() -> Result<()> {
+    let world = World::start().await?;
+    let one = world.agent("one").await?;
+    let lost = one.open(&world.site.url("/counter?name=lost")).await?;
+    let kept = one.open_tab(&world.site.url("/counter?name=kept")).await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    assert_eq!(debugged(&panel).await?.len(), 2);
+    let damage = format!("chrome.storage.local.set({{'tab/{lost}': 'rubbish'}}).then(() => 1)");
+    panel.evaluate(&damage).await?;
+    world.browser().kill_worker().await?;
+    assert_eq!(one.read(kept, "document.title").await?, "Counter kept");
+    e2e::until("the debugger to leave", async || {
+        Ok((debugged(&panel).await? == [kept]).then_some(()))
+    })
+    .await?;
+    world.close().await
+}
