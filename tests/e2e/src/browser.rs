@@ -206,6 +206,14 @@ impl Browser {
         &self.profile
     }
 
+    /// Ends it as from its menu, and waits until it is gone.
+    pub async fn quit(mut self) -> Result<()> {
+        // Its last answer may be lost with it.
+        let _ = self.cdp.call(None, "Browser.close", json!({})).await;
+        crate::until("Chromium to quit", async || self.group.ended()).await?;
+        Ok(())
+    }
+
     /// Stops the extension's worker, as Chrome does when it idles, and waits until it is gone.
     /// It stays down until an event (a start that was under way counts as one).
     pub async fn kill_worker(&self) -> Result<()> {

@@ -67,6 +67,8 @@ pub struct Options {
     pub developer: bool,
     /// Whether the extension lets in a server that proves nothing, on the last port of the range.
     pub unpaired: bool,
+    /// Whether the browser goes on where it left off, as for whoever sets it so.
+    pub restores: bool,
     /// Who sees the browser.
     pub shown: Shown,
 }
@@ -138,8 +140,8 @@ impl World {
             let folder = world.folder.path.join("screen");
             world.screen = Some(Screen::start(&folder, &world.folder.mark).await?);
         }
-        if options.developer {
-            world.switch_on_developer_mode()?;
+        if options.developer || options.restores {
+            world.write_preferences(options.developer, options.restores)?;
         }
         let extension = options.extension.unwrap_or_else(|| world.extension());
         world.start_browser(&extension).await?;
@@ -170,12 +172,17 @@ impl World {
         );
     }
 
-    /// Before the profile's first start: afterwards it is the browser's own.
-    fn switch_on_developer_mode(&self) -> Result<()> {
+    /// Before the profile's first start: afterwards they are the browser's own.
+    fn write_preferences(&self, developer: bool, restores: bool) -> Result<()> {
         let folder = self.folder.path.join("profile/Default");
         fs::create_dir_all(&folder)?;
-        let settings = r#"{"extensions":{"ui":{"developer_mode":true}}}"#;
-        fs::write(folder.join("Preferences"), settings).context("writing the preferences")
+        // 1: where it left off, 5: with a new tab.
+        let settings = serde_json::json!({
+            "extensions": {"ui": {"developer_mode": developer}},
+            "session": {"restore_on_startup": if restores { 1 } else { 5 }},
+        });
+        let text = settings.to_string();
+        fs::write(folder.join("Preferences"), text).context("writing the preferences")
     }
 
     async fn start_browser(&mut self, extension: &Path) -> Result<()> {
@@ -200,6 +207,15 @@ impl World {
             .push(browser.group());
         self.browser = Some(browser);
         Ok(())
+    }
+
+    /// Quits the browser, as from its menu, and starts it again with the same profile and extension.
+    pub async fn reopen_browser(&mut self) -> Result<()> {
+        if let Some(browser) = self.browser.take() {
+            browser.quit().await?;
+        }
+        let extension = self.extension();
+        self.start_browser(&extension).await
     }
 
     /// Kills the browser and starts it again with the same profile and extension.
