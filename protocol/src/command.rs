@@ -278,7 +278,7 @@ pub struct Screenshot {
 }
 
 /// A part of what is in view, in CSS pixels from its upper left corner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
     /// To the right.
     pub x: u32,

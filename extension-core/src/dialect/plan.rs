@@ -3,9 +3,8 @@
 
 use super::Seen;
 use super::shape::{self, Console, Element, Wanted};
-use protocol::command::{Evaluate, PageResult, TabsAction, TabsResult};
+use protocol::command::{Evaluate, TabsAction};
 use protocol::{Command, ErrorCode, Fault, TabId, Target, WireError};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -95,11 +94,11 @@ impl Plan {
             Self::Nothing => Next::Done(json!({})),
             Self::Success => Next::Done(json!({"success": true})),
             Self::Acted { popups } => {
-                let popups = popups.then(|| shape::popups(&read(data)));
+                let popups = popups.then(|| shape::popups(&data));
                 Next::Done(shape::with_popups(json!({"success": true}), popups))
             }
             Self::Opened { popups, snapshot } => {
-                let popups = popups.then(|| shape::popups(&read(data)));
+                let popups = popups.then(|| shape::popups(&data));
                 if *snapshot {
                     return Next::Command(Command::Snapshot, Self::Shown { popups });
                 }
@@ -107,64 +106,60 @@ impl Plan {
                 Next::Done(shape::with_popups(page, popups))
             }
             Self::Shown { popups } => {
-                let snapshot = read::<PageResult>(data).snapshot.unwrap_or_default();
+                let snapshot = shape::text(&data, "snapshot");
                 if let Some(popups) = popups {
-                    popups.extend(shape::layers(&snapshot));
+                    popups.extend(shape::layers(snapshot));
                 }
                 let page = json!({"snapshot": snapshot, "_debug": shape::debug(at)});
                 Next::Done(shape::with_popups(page, popups.take()))
             }
             Self::Snapshot => {
-                let snapshot = read::<PageResult>(data).snapshot;
+                let snapshot = shape::text(&data, "snapshot");
                 Next::Done(json!({"snapshot": snapshot, "tabId": at.tab}))
             }
             Self::Elements => {
-                let snapshot = read::<PageResult>(data).snapshot.unwrap_or_default();
-                let rest = shape::elements(&snapshot).take(ELEMENTS_MAX).collect();
+                let snapshot = shape::text(&data, "snapshot");
+                let rest = shape::elements(snapshot).take(ELEMENTS_MAX).collect();
                 places(rest, Vec::new(), at)
             }
             Self::Places { rest, done } => {
                 if let Some(Element { target, role, name }) = rest.pop_front() {
-                    let bounds = read::<PageResult>(data).value;
+                    let bounds = &data["value"];
                     done.push(json!({"ref": target, "role": role, "name": name, "bounds": bounds}));
                 }
                 places(std::mem::take(rest), std::mem::take(done), at)
             }
-            Self::Result => Next::Done(json!({"result": read::<PageResult>(data).value})),
+            Self::Result => Next::Done(json!({"result": data["value"]})),
             Self::Attached => {
-                console.add(at.tab, read::<PageResult>(data).console);
+                console.add(at.tab, &data["console"]);
                 Next::Done(json!({"success": true}))
             }
             Self::Logs(wanted) => {
-                console.add(at.tab, read::<PageResult>(data).console);
+                console.add(at.tab, &data["console"]);
                 Next::Done(json!({"logs": console.lines(at.tab, wanted)}))
             }
             Self::Data(wanted) => {
-                let page: PageResult = read(data);
-                let found = match (page.console, page.requests) {
-                    (lines @ Some(_), _) => {
-                        console.add(at.tab, lines);
+                let found = match (data["console"].is_array(), data["requests"].is_array()) {
+                    (true, _) => {
+                        console.add(at.tab, &data["console"]);
                         json!(console.lines(at.tab, wanted))
                     }
-                    (None, Some(requests)) => json!(shape::requests(requests, wanted)),
-                    (None, None) => page.value.unwrap_or_default(),
+                    (false, true) => json!(shape::requests(&data, wanted)),
+                    (false, false) => data["value"].clone(),
                 };
                 Next::Done(shape::data(&wanted.kind, found))
             }
-            Self::Picture => match read::<PageResult>(data).image {
-                Some(image) => {
-                    let data = format!("data:{};base64,{}", image.mime, image.data);
-                    Next::Done(json!({"data": data}))
-                }
-                None => missing("picture"),
-            },
-            Self::Requests => {
-                let requests = read::<PageResult>(data).requests.unwrap_or_default();
-                let all = Wanted::default();
-                Next::Done(json!({"requests": shape::requests(requests, &all)}))
+            Self::Picture => {
+                let image = &data["image"];
+                let (mime, base64) = (shape::text(image, "mime"), shape::text(image, "data"));
+                Next::Done(json!({"data": format!("data:{mime};base64,{base64}")}))
             }
-            Self::Tabs => Next::Done(json!({"tabs": shape::tabs(&read(data), at)})),
-            Self::SelectAt { index } => match nth(&read(data), *index) {
+            Self::Requests => {
+                let requests = shape::requests(&data, &Wanted::default());
+                Next::Done(json!({"requests": requests}))
+            }
+            Self::Tabs => Next::Done(json!({"tabs": shape::tabs(&data, at)})),
+            Self::SelectAt { index } => match nth(&data, *index) {
                 Ok(tab) => {
                     let activate = false;
                     let select = Command::Tabs(TabsAction::Select { tab, activate });
@@ -172,7 +167,7 @@ impl Plan {
                 }
                 Err(fault) => Next::Failed(fault.into()),
             },
-            Self::CloseAt { index } => match nth(&read(data), *index) {
+            Self::CloseAt { index } => match nth(&data, *index) {
                 Ok(tab) => {
                     let close = Command::Tabs(TabsAction::Close { tab: Some(tab) });
                     Next::Command(close, Self::Success)
@@ -180,18 +175,18 @@ impl Plan {
                 Err(fault) => Next::Failed(fault.into()),
             },
             Self::Placed { popups } => {
-                let popups = popups.then(|| shape::popups(&read(data.clone())));
+                let popups = popups.then(|| shape::popups(&data));
                 let Some(tab) = at.tab else {
                     return missing("tab");
                 };
                 if data.get("tabs").is_some() {
-                    return placed(&read(data), tab, popups);
+                    return placed(&data, tab, popups);
                 }
                 // A tab with an address is answered with its page.
                 let list = Command::Tabs(TabsAction::List);
                 Next::Command(list, Self::PlacedIn { tab, popups })
             }
-            Self::PlacedIn { tab, popups } => placed(&read(data), *tab, popups.take()),
+            Self::PlacedIn { tab, popups } => placed(&data, *tab, popups.take()),
         }
     }
 
@@ -225,22 +220,17 @@ fn places(rest: VecDeque<Element>, done: Vec<Value>, at: &At<'_, '_>) -> Next {
     Next::Command(command, Plan::Places { rest, done })
 }
 
-fn placed(list: &TabsResult, tab: TabId, popups: Option<Vec<Value>>) -> Next {
-    let index = shape::own(list).position(|own| own.tab_id == tab);
+fn placed(list: &Value, tab: TabId, popups: Option<Vec<Value>>) -> Next {
+    let index = shape::own(list).position(|own| own["tabId"] == tab.0);
     let done = json!({"success": true, "tabId": tab, "index": index});
     Next::Done(shape::with_popups(done, popups))
 }
 
-fn nth(list: &TabsResult, index: usize) -> Result<TabId, Fault> {
-    let tab = shape::own(list).nth(index).map(|own| own.tab_id);
+fn nth(list: &Value, index: usize) -> Result<TabId, Fault> {
+    let tab = shape::own(list).nth(index).and_then(shape::tab_id);
     tab.ok_or_else(|| Fault::BadArguments {
         what: format!("No tab found at index {index}: `tabs.list` has the session's own tabs."),
     })
-}
-
-/// Data of ours, which has the shape that it was made of.
-fn read<T: DeserializeOwned + Default>(data: Value) -> T {
-    serde_json::from_value(data).unwrap_or_default()
 }
 
 fn missing(what: &str) -> Next {

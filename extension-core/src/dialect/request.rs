@@ -231,7 +231,17 @@ impl Ask<'_> {
             Some("webp") => ImageFormat::Webp,
             Some(_) | None => ImageFormat::Png,
         };
-        let region: Option<Region> = serde_json::from_value(self.payload["region"].clone()).ok();
+        let named = &self.payload["region"];
+        let side = |name: &str| u32::try_from(named[name].as_u64()?).ok();
+        let sides = side("x")
+            .zip(side("y"))
+            .zip(side("width").zip(side("height")));
+        let region = sides.map(|((x, y), (width, height))| Region {
+            x,
+            y,
+            width,
+            height,
+        });
         let region = region.filter(|region| region.width > 0 && region.height > 0);
         let mode = self.payload["captureMode"].as_str().unwrap_or_default();
         if mode == "region" && region.is_none() {

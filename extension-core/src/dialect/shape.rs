@@ -2,9 +2,6 @@
 
 use super::plan::At;
 use protocol::TabId;
-use protocol::command::{
-    ConsoleMessage, NetworkRequest, PageResult, TabEntry, TabState, TabsResult,
-};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -36,12 +33,12 @@ impl Wanted {
 
 /// What the pages have written. Our own command tells each line once, v1's as often as it is asked.
 #[derive(Debug, Default)]
-pub(super) struct Console(VecDeque<(Option<TabId>, ConsoleMessage)>);
+pub(super) struct Console(VecDeque<(Option<TabId>, Value)>);
 
 impl Console {
-    pub(super) fn add(&mut self, tab: Option<TabId>, lines: Option<Vec<ConsoleMessage>>) {
-        let lines = lines.unwrap_or_default().into_iter();
-        self.0.extend(lines.map(|line| (tab, line)));
+    pub(super) fn add(&mut self, tab: Option<TabId>, lines: &Value) {
+        let lines = lines.as_array().into_iter().flatten();
+        self.0.extend(lines.map(|line| (tab, line.clone())));
         let surplus = self.0.len().saturating_sub(CONSOLE_MAX);
         self.0.drain(..surplus);
     }
@@ -55,19 +52,22 @@ impl Console {
         };
         let of_tab = self.0.iter().filter(|(of, _)| *of == tab);
         let fitting = of_tab.map(|(_, line)| line).filter(|line| {
-            level.is_none_or(|level| line.level == level) && line.text.contains(&wanted.filter)
+            level.is_none_or(|level| line["level"] == level)
+                && text(line, "text").contains(&wanted.filter)
         });
-        let told = |line: &ConsoleMessage| {
-            let level = line.level.as_str();
-            let kind = if level == "warning" { "warn" } else { level };
-            let mut told = json!({"type": kind, "args": [line.text]});
+        let told = |line: &Value| {
+            let kind = match text(line, "level") {
+                "warning" => "warn",
+                level => level,
+            };
+            let mut told = json!({"type": kind, "args": [line["text"]]});
             // An error is asked for by its place.
             if wanted.kind == "errors" {
-                let place = line.source.as_ref();
-                told["message"] = json!(line.text);
-                told["url"] = json!(place.map(|place| &place.url));
-                told["line"] = json!(place.and_then(|place| place.line));
-                told["column"] = json!(place.and_then(|place| place.column));
+                let place = &line["source"];
+                told["message"] = line["text"].clone();
+                for side in ["url", "line", "column"] {
+                    told[side] = place[side].clone();
+                }
             }
             told
         };
@@ -75,13 +75,17 @@ impl Console {
     }
 }
 
-pub(super) fn requests(all: Vec<NetworkRequest>, wanted: &Wanted) -> Vec<Value> {
-    let fitting = all
-        .into_iter()
-        .filter(|one| one.url.contains(&wanted.filter));
-    let told = |one: NetworkRequest| {
-        json!({"method": one.method, "url": one.url, "type": one.kind, "status": one.status,
-            "error": one.failed})
+/// A field of data of ours that is text; empty where it is absent.
+pub(super) fn text<'a>(data: &'a Value, name: &str) -> &'a str {
+    data[name].as_str().unwrap_or_default()
+}
+
+pub(super) fn requests(page: &Value, wanted: &Wanted) -> Vec<Value> {
+    let all = page["requests"].as_array().into_iter().flatten();
+    let fitting = all.filter(|one| text(one, "url").contains(&wanted.filter));
+    let told = |one: &Value| {
+        json!({"method": one["method"], "url": one["url"], "type": one["kind"],
+            "status": one["status"], "error": one["failed"]})
     };
     wanted.newest(fitting.map(told).collect())
 }
@@ -124,14 +128,12 @@ pub(super) fn iso(millis: u64) -> String {
 }
 
 /// What a call opened, which v1 calls popups.
-pub(super) fn popups(page: &PageResult) -> Vec<Value> {
-    let dialogs = page
-        .dialog
-        .iter()
-        .map(|dialog| json!({"type": dialog.kind, "text": dialog.message, "elements": []}));
-    let tabs = page.new_tabs.iter().map(
-        |tab| json!({"type": "tab", "tabId": tab, "text": format!("tab {tab}"), "elements": []}),
-    );
+pub(super) fn popups(page: &Value) -> Vec<Value> {
+    let opened = |kind: &Value, words: Value| json!({"type": kind, "text": words, "elements": []});
+    let dialog = page.get("dialog").into_iter();
+    let dialogs = dialog.map(|dialog| opened(&dialog["kind"], dialog["message"].clone()));
+    let tabs = page["newTabs"].as_array().into_iter().flatten();
+    let tabs = tabs.map(|tab| opened(&json!("tab"), json!(format!("tab {tab}"))));
     dialogs.chain(tabs).collect()
 }
 
@@ -174,11 +176,22 @@ fn head(line: &str) -> Option<(&str, String, &str)> {
     let role = item.split([' ', ':']).next()?;
     let named = item[role.len()..].trim_start();
     // A name is JSON text.
-    let mut names = serde_json::Deserializer::from_str(named).into_iter::<String>();
-    match names.next() {
-        Some(Ok(name)) => Some((role, name, &named[names.byte_offset()..])),
-        Some(Err(_)) | None => Some((role, String::new(), named)),
-    }
+    let (name, rest) = named.split_at(quoted(named));
+    let name: Value = serde_json::from_str(name).unwrap_or_default();
+    Some((role, name.as_str().unwrap_or_default().to_owned(), rest))
+}
+
+/// How long the JSON text is that `named` begins with.
+fn quoted(named: &str) -> usize {
+    let mut escaped = false;
+    let closes = |(at, byte): (usize, u8)| {
+        let closes = at > 0 && byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes.then_some(at + 1)
+    };
+    let begins = named.starts_with('"');
+    let end = begins.then(|| named.bytes().enumerate().find_map(closes));
+    end.flatten().unwrap_or(0)
 }
 
 /// The elements of a snapshot that can be acted on.
@@ -207,23 +220,25 @@ pub(super) fn layers(snapshot: &str) -> Vec<Value> {
 }
 
 /// The session's own tabs of a list, in whose order v1 counts.
-pub(super) fn own(list: &TabsResult) -> impl Iterator<Item = &TabEntry> {
-    list.tabs.iter().filter(|tab| match tab.state {
-        TabState::Yours => true,
-        TabState::Owned | TabState::Free => false,
-    })
+pub(super) fn own(list: &Value) -> impl Iterator<Item = &Value> {
+    let tabs = list["tabs"].as_array().into_iter().flatten();
+    tabs.filter(|tab| tab["state"] == "yours")
 }
 
-pub(super) fn tabs(list: &TabsResult, at: &At<'_, '_>) -> Vec<Value> {
-    let told = |(index, tab): (usize, &TabEntry)| {
-        let facts = (at.seen.tab)(tab.tab_id);
+pub(super) fn tab_id(tab: &Value) -> Option<TabId> {
+    u32::try_from(tab["tabId"].as_u64()?).ok().map(TabId)
+}
+
+pub(super) fn tabs(list: &Value, at: &At<'_, '_>) -> Vec<Value> {
+    let told = |(index, tab): (usize, &Value)| {
+        let facts = tab_id(tab).and_then(at.seen.tab);
         json!({
-            "id": tab.tab_id,
+            "id": tab["tabId"],
             "windowId": facts.map(|facts| facts.window_id),
             "index": index,
-            "url": tab.url,
-            "title": tab.title,
-            "active": list.current == Some(tab.tab_id),
+            "url": tab["url"],
+            "title": tab["title"],
+            "active": list["current"] == tab["tabId"],
             "status": facts.map(|facts| &facts.status),
         })
     };

@@ -287,15 +287,11 @@ fn a_page_cannot_pass_its_words_off_as_a_layer_or_as_a_ref() {
 #[test]
 fn the_console_is_kept_for_each_tab_and_is_bounded() {
     let mut console = Console::default();
-    let line = |text: String| protocol::command::ConsoleMessage {
-        level: "log".into(),
-        text,
-        source: None,
-    };
+    let line = |text: String| json!([{"level": "log", "text": text}]);
     for n in 0..1_500 {
-        console.add(Some(TabId(7)), Some(vec![line(format!("line {n}"))]));
+        console.add(Some(TabId(7)), &line(format!("line {n}")));
     }
-    console.add(Some(TabId(8)), Some(vec![line("another's".into())]));
+    console.add(Some(TabId(8)), &line("another's".into()));
     let all = shape::Wanted::default();
     let lines = console.lines(Some(TabId(7)), &all);
     assert_eq!(lines.len(), 999);
