@@ -189,6 +189,10 @@ pub enum Fault {
     NotPaired {
         extension: Unpaired,
     },
+    /// What is connected is an unpaired extension, which has no word for this.
+    NotInDialect {
+        what: &'static str,
+    },
     SecretUnreadable {
         why: String,
     },
@@ -307,7 +311,7 @@ impl Fault {
             Self::SessionUnknown { .. } => ErrorCode::SessionUnknown,
             Self::SessionEnded => ErrorCode::SessionEnded,
             Self::NotConnected { .. } | Self::SecretUnreadable { .. } => ErrorCode::NotConnected,
-            Self::NotPaired { .. } => ErrorCode::NotPaired,
+            Self::NotPaired { .. } | Self::NotInDialect { .. } => ErrorCode::NotPaired,
             Self::BrowserGone { .. } => ErrorCode::BrowserGone,
             Self::TabOwned { .. } => ErrorCode::TabOwned,
             Self::ClaimTimeout { .. } => ErrorCode::ClaimTimeout,
@@ -356,6 +360,9 @@ impl Fault {
             Self::NotPaired {
                 extension: Unpaired::HasAnotherSecret,
             } => "The extension and this server do not share a secret.".into(),
+            Self::NotInDialect { what } => {
+                format!("The extension that is connected is not paired, and has no word for {what}.")
+            }
             Self::SecretUnreadable { why } => {
                 format!(
                     "No browser can connect: this server cannot read the pairing secret ({why})."
@@ -481,6 +488,7 @@ impl Fault {
             Self::SessionUnknown { .. } | Self::SessionEnded => "Open a new session.".into(),
             Self::NotConnected { .. } => "Ask the user to open Chrome with the Interlock extension enabled (README, *Load the extension*); its badge shows when it is connected.".into(),
             Self::NotPaired { .. } => "Ask the user to run `interlock extension DIR --pair-only` for the loaded extension's folder; the extension reads it again by itself, and at once when its popup is opened.".into(),
+            Self::NotInDialect { .. } => "Do without it, or ask the user to load Interlock's own extension (README, *Load the extension*), which is paired.".into(),
             Self::SecretUnreadable { .. } => "Ask the user to mend that file, or to run `interlock pair --rotate`, then `interlock extension DIR --pair-only` for the loaded extension's folder.".into(),
             Self::BrowserGone { standbys, .. } if standbys.is_empty() => {
                 "Ask the user to open that browser again.".into()

@@ -52,6 +52,13 @@ fn faults() -> Vec<(Fault, &'static str, &'static str)> {
             "interlock extension DIR --pair-only",
         ),
         (
+            Fault::NotInDialect {
+                what: "answering a dialog",
+            },
+            "answering a dialog",
+            "Interlock's own extension",
+        ),
+        (
             Fault::SecretUnreadable {
                 why: text("/s/secret: it does not hold 64 hex digits"),
             },

@@ -2,11 +2,13 @@
 //! MCP clients configure servers by either.
 
 use crate::extension;
+use crate::gate::Unpaired;
 use crate::state::StateDir;
 use clap::builder::{NonEmptyStringValueParser, Resettable};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use protocol::EXTENSION_ID;
 use protocol::ports::PortRange;
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
@@ -56,6 +58,11 @@ pub struct Serve {
     /// Folders that tools may write into, besides the working folder; a comma between them
     #[arg(long, env = "INTERLOCK_ROOTS", value_name = "DIR", num_args = 1.., value_delimiter = ',')]
     pub roots: Vec<PathBuf>,
+    /// Let in an extension that proves nothing: the one of this id, or without one a program that
+    /// is no browser
+    #[arg(long, env = "INTERLOCK_ALLOW_UNPAIRED", value_name = "EXTENSION-ID", num_args = 0..=1,
+          default_missing_value = NO_ID, value_parser = read_unpaired)]
+    pub allow_unpaired: Option<Unpaired>,
     /// Write the log to this file instead of stderr
     #[arg(long, env = "INTERLOCK_LOG_FILE", value_name = "FILE")]
     pub log_file: Option<PathBuf>,
@@ -87,6 +94,24 @@ pub enum Do {
 /// Ports of servers that prove nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnpairedPorts(pub Vec<u16>);
+
+/// What stands for a program, which has no id.
+const NO_ID: &str = "program";
+
+fn read_unpaired(text: &str) -> Result<Unpaired, String> {
+    if text == NO_ID {
+        return Ok(Unpaired::Program);
+    }
+    if text == EXTENSION_ID {
+        return Err("another extension's id; Interlock's own is paired".into());
+    }
+    let is_id =
+        text.len() == EXTENSION_ID.len() && text.bytes().all(|b| (b'a'..=b'p').contains(&b));
+    let words = || format!("an extension's id, which has 32 letters from a to p, or {NO_ID}");
+    is_id
+        .then(|| Unpaired::Extension(text.to_owned()))
+        .ok_or_else(words)
+}
 
 fn read_ports(text: &str) -> Result<UnpairedPorts, String> {
     if text == "none" {
@@ -310,6 +335,17 @@ mod tests {
             (serve.port, serve.instance_id()),
             (Some(9000), Some("a".into()))
         );
+        let other = "abcdefghijklmnopabcdefghijklmnop";
+        for (words, expected) in [
+            ("interlock", None),
+            ("interlock --allow-unpaired", Some(Unpaired::Program)),
+            (
+                "interlock --allow-unpaired abcdefghijklmnopabcdefghijklmnop --port 9000",
+                Some(Unpaired::Extension(other.into())),
+            ),
+        ] {
+            assert_eq!(read(words).serve.allow_unpaired, expected, "{words}");
+        }
         let cli = read("interlock extension dist/extension --port-range 17000-17010");
         assert_eq!(cli.port_range, PortRange::new(17_000, 17_010));
         assert!(matches!(
@@ -332,6 +368,8 @@ mod tests {
             "interlock --port 80",
             "interlock --port-range 9-1",
             "interlock pair",
+            "interlock --allow-unpaired pccggijclfpjeomnfodccfggcnkogjdg",
+            "interlock --allow-unpaired https://example.com",
             "interlock extension d --allow-unpaired 80",
             "interlock extension d --allow-unpaired 8770,",
         ] {

@@ -14,6 +14,25 @@ use protocol::{EXTENSION_ID, SUBPROTOCOL, SessionId};
 /// Fetch metadata: browsers send it where they send no `Origin`.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Whose socket is let in though it proves nothing (`design/security.md`, *Unpaired peers*).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unpaired {
+    /// A program's, which no browser runs: it names no `Origin`.
+    Program,
+    /// This extension's: 32 letters from `a` to `p`.
+    Extension(String),
+}
+
+impl Unpaired {
+    /// What the request's `Origin` must be.
+    fn origin(&self) -> Option<String> {
+        match self {
+            Self::Program => None,
+            Self::Extension(id) => Some(format!("chrome-extension://{id}")),
+        }
+    }
+}
+
 /// What a request that was let in wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -26,23 +45,46 @@ pub enum Route {
         /// `Sec-WebSocket-Key`.
         key: HeaderValue,
     },
+    /// The socket of an extension that proves nothing.
+    Unpaired {
+        /// `Sec-WebSocket-Key`.
+        key: HeaderValue,
+    },
 }
 
-/// Checks a request's head and says what it wants.
+/// Checks a request's head and says what it wants. `unpaired` is let in at `/` without the
+/// sub-protocol that the others offer.
 ///
 /// # Errors
 /// The status to refuse it with; nothing else is said.
-pub fn check(head: &Parts, port: u16) -> Result<Route, StatusCode> {
+pub fn check(head: &Parts, port: u16, unpaired: Option<&Unpaired>) -> Result<Route, StatusCode> {
     let path = head.uri.path();
     let serves = serves(path);
     check_head(head, port)?;
+    if let Some(unpaired) = unpaired
+        && path == "/"
+        && head.method == Method::GET
+        && !head.headers.contains_key(SEC_WEBSOCKET_PROTOCOL)
+        && is_of(&head.headers, unpaired)
+        && upgrade(&head.headers).is_ok()
+    {
+        let key = websocket_key(&head.headers)?;
+        return Ok(Route::Unpaired { key });
+    }
     check_origin(&head.headers, serves == Some(Serves::Extension))?;
     match (serves.ok_or(StatusCode::NOT_FOUND)?, &head.method) {
         (Serves::Probe, &Method::GET) => Ok(Route::Probe),
-        (Serves::Extension, &Method::GET) => upgrade(&head.headers).map(|key| Route::Extension {
-            path: path.to_owned(),
-            key,
-        }),
+        (Serves::Extension, &Method::GET) => {
+            upgrade(&head.headers)?;
+            // A socket without it is an older dialect, and this is nobody who is let in for it.
+            if !has_token(&head.headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+                return Err(StatusCode::FORBIDDEN);
+            }
+            Ok(Route::Extension {
+                path: path.to_owned(),
+                key: websocket_key(&head.headers)?,
+            })
+        }
         (Serves::Extension, &Method::HEAD) => Err(StatusCode::UPGRADE_REQUIRED),
         (Serves::Extension | Serves::Probe, _) => Err(StatusCode::METHOD_NOT_ALLOWED),
     }
@@ -82,6 +124,14 @@ fn check_head(head: &Parts, port: u16) -> Result<(), StatusCode> {
     Ok(())
 }
 
+/// Whether the request's one `Origin`, or that there is none, is what is let in.
+fn is_of(headers: &HeaderMap, unpaired: &Unpaired) -> bool {
+    match unpaired.origin() {
+        None => !headers.contains_key(ORIGIN),
+        Some(origin) => only(headers, &ORIGIN).is_some_and(|named| *named == origin),
+    }
+}
+
 fn check_origin(headers: &HeaderMap, extension_path: bool) -> Result<(), StatusCode> {
     let mut origins = headers.get_all(ORIGIN).iter();
     let ours = format!("chrome-extension://{EXTENSION_ID}");
@@ -92,19 +142,19 @@ fn check_origin(headers: &HeaderMap, extension_path: bool) -> Result<(), StatusC
     }
 }
 
-/// The server's half of RFC 6455, 4.2.1, and our sub-protocol.
-fn upgrade(headers: &HeaderMap) -> Result<HeaderValue, StatusCode> {
+/// The server's half of RFC 6455, 4.2.1, up to the key.
+fn upgrade(headers: &HeaderMap) -> Result<(), StatusCode> {
     if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
     if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
-    // A socket without it is an older dialect, and nobody here has opted in to those.
-    if !has_token(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-        return Err(StatusCode::FORBIDDEN);
-    }
-    // 16 bytes in base64.
+    Ok(())
+}
+
+/// 16 bytes in base64.
+fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue, StatusCode> {
     only(headers, &SEC_WEBSOCKET_KEY)
         .filter(|key| key.len() == 24 && key.as_bytes().ends_with(b"=="))
         .cloned()

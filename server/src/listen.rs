@@ -3,7 +3,7 @@
 //! a number; at the number the oldest goes, so that no flood shuts our extension out.
 
 use crate::gate::{self, Route};
-use crate::sockets::{Place, Sockets};
+use crate::sockets::{Peer, Place, Sockets};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -203,7 +203,7 @@ fn answer(
 ) -> Response<Full<Bytes>> {
     let upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
-    match gate::check(&head, place.port) {
+    match gate::check(&head, place.port, sockets.unpaired()) {
         Ok(Route::Probe) => {
             let mut response = plain(StatusCode::OK, PROBE_ANSWER);
             let headers = response.headers_mut();
@@ -212,19 +212,20 @@ fn answer(
             response
         }
         Ok(Route::Extension { path, key }) => {
-            let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
-                return plain(StatusCode::BAD_REQUEST, "");
-            };
-            sockets.open(upgrade, place, path);
-            let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
-            let headers = response.headers_mut();
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-            headers.insert(
-                SEC_WEBSOCKET_PROTOCOL,
-                HeaderValue::from_static(SUBPROTOCOL),
-            );
+            let mut response = switch(&key);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                sockets.open(upgrade, place, Peer::Paired { path });
+                let protocol = HeaderValue::from_static(SUBPROTOCOL);
+                let headers = response.headers_mut();
+                headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+            }
+            response
+        }
+        Ok(Route::Unpaired { key }) => {
+            let response = switch(&key);
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                sockets.open(upgrade, place, Peer::Unpaired);
+            }
             response
         }
         Err(status) => {
@@ -236,6 +237,19 @@ fn answer(
             response
         }
     }
+}
+
+/// From here on it is a WebSocket.
+fn switch(key: &HeaderValue) -> Response<Full<Bytes>> {
+    let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
+        return plain(StatusCode::BAD_REQUEST, "");
+    };
+    let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
 }
 
 /// An answer after which the connection closes.

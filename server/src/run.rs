@@ -3,6 +3,7 @@
 
 use crate::cli::Serve;
 use crate::driver::{self, Handle};
+use crate::gate::Unpaired;
 use crate::outside::{Late, World};
 use crate::registry::{LOOK_EVERY, Lookout};
 use crate::sockets::{Sockets, Table};
@@ -77,6 +78,7 @@ pub fn start(options: Options) -> io::Result<(Handle, mcp::Roots)> {
         range: options.range,
         port: options.serve.port,
         instance_id,
+        unpaired: options.serve.allow_unpaired,
         state_dir: options.state_dir,
     };
     tokio::spawn(beside.run());
@@ -106,6 +108,7 @@ struct Beside {
     range: PortRange,
     port: Option<u16>,
     instance_id: Option<String>,
+    unpaired: Option<Unpaired>,
     state_dir: Option<PathBuf>,
 }
 
@@ -150,7 +153,11 @@ impl Beside {
         let port = bound.port;
         self.handle.input(Input::Listening { port });
         tracing::info!(port, "listening");
-        let sockets = Sockets::new(self.handle.clone(), self.table.clone());
+        if let Some(unpaired) = &self.unpaired {
+            tracing::warn!(?unpaired, "an extension that proves nothing is let in");
+        }
+        let sockets =
+            Sockets::new(self.handle.clone(), self.table.clone()).letting_in(self.unpaired.clone());
         let lookout = Lookout::new(state.clone(), port);
         tokio::select! {
             () = listen::serve(bound, sockets) => {}

@@ -5,6 +5,7 @@
 mod stranger;
 
 use crate::driver::Handle;
+use crate::gate::Unpaired;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -43,6 +44,18 @@ pub struct Place {
     pub port: u16,
 }
 
+/// As what a socket was let in.
+#[derive(Clone, Debug)]
+pub enum Peer {
+    /// It has to prove itself.
+    Paired {
+        /// Part of the proof.
+        path: String,
+    },
+    /// It proves nothing, and the user lets it in.
+    Unpaired,
+}
+
 /// All open sockets. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sockets {
@@ -50,6 +63,7 @@ pub struct Sockets {
     table: Table,
     next: Arc<AtomicU64>,
     farewells: Arc<Semaphore>,
+    unpaired: Option<Arc<Unpaired>>,
 }
 
 /// How effects reach a socket. Cheap to clone.
@@ -125,20 +139,34 @@ impl Sockets {
             table,
             next: Arc::new(AtomicU64::new(1)),
             farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
+            unpaired: None,
         }
     }
 
+    /// And `unpaired` is let in, though it proves nothing.
+    #[must_use]
+    pub fn letting_in(mut self, unpaired: Option<Unpaired>) -> Self {
+        self.unpaired = unpaired.map(Arc::new);
+        self
+    }
+
+    /// Who is let in, though it proves nothing.
+    #[must_use]
+    pub fn unpaired(&self) -> Option<&Unpaired> {
+        self.unpaired.as_deref()
+    }
+
     /// Takes over a connection whose answer says that it is a WebSocket from now on.
-    pub fn open(&self, upgrade: OnUpgrade, place: Place, path: String) {
+    pub fn open(&self, upgrade: OnUpgrade, place: Place, peer: Peer) {
         let sockets = self.clone();
         self.table.tasks.spawn(async move {
             if let Ok(upgraded) = upgrade.await {
-                sockets.run(upgraded, place, path).await;
+                sockets.run(upgraded, place, peer).await;
             }
         });
     }
 
-    async fn run(self, upgraded: Upgraded, place: Place, path: String) {
+    async fn run(self, upgraded: Upgraded, place: Place, peer: Peer) {
         let conn = ConnId(self.next.fetch_add(1, Ordering::Relaxed));
         let (out, mut outbox) = mpsc::unbounded_channel();
         let admitted = Arc::new(AtomicBool::new(false));
@@ -152,14 +180,17 @@ impl Sockets {
             admitted: admitted.clone(),
         };
         self.table.insert(conn, entry);
-        self.handle
-            .socket(Input::Accepted {
+        let Place { address, port } = place;
+        let accepted = match peer {
+            Peer::Paired { path } => Input::Accepted {
                 conn,
-                address: place.address.to_owned(),
-                port: place.port,
+                address: address.to_owned(),
+                port,
                 path,
-            })
-            .await;
+            },
+            Peer::Unpaired => Input::AcceptedUnpaired { conn, port },
+        };
+        self.handle.socket(accepted).await;
         let (mut sink, mut stream) = socket.split();
         let mut code = CloseCode::Abnormal.into();
         let receive = async {

@@ -4,6 +4,7 @@
 //! It knows nothing of sessions beyond their keys. Each step takes what came and gives a
 //! [`Verdict`]; the state it is in holds just what the next step needs.
 
+use crate::dialect::V1;
 use crate::event::SessionKey;
 use crate::random::Random;
 use protocol::frame::{Frame, Hello, HelloAck, Limits};
@@ -39,9 +40,13 @@ pub(crate) enum State {
     },
     /// Both have proven themselves.
     Proven(Proven),
+    /// An unpaired extension, which the user lets in, has not said hello.
+    Stranger,
+    /// It has.
+    Unpaired(Proven, Box<V1>),
 }
 
-/// A browser that has proven itself.
+/// A browser that has proven itself, or that is let in without.
 #[derive(Clone, Debug)]
 pub(crate) struct Proven {
     pub(crate) browser: BrowserId,
@@ -59,6 +64,16 @@ pub(crate) const BAD_FRAMES_MAX: u32 = 16;
 pub(crate) const BAD_FRAMES_IN: Duration = Duration::from_secs(60);
 
 impl Proven {
+    pub(crate) fn new(browser: BrowserId, name: String, now: Instant) -> Self {
+        Self {
+            browser,
+            name,
+            told: BTreeMap::new(),
+            bad: 0,
+            bad_since: now,
+        }
+    }
+
     /// A frame was none, or out of place; says whether that was one too many.
     pub(crate) fn note_bad(&mut self, now: Instant) -> bool {
         if now.since(self.bad_since) >= BAD_FRAMES_IN {
@@ -100,17 +115,49 @@ impl Connection {
         }
     }
 
-    pub(crate) fn proven(&self) -> Option<&Proven> {
-        match &self.state {
-            State::Proven(proven) => Some(proven),
-            State::AwaitsHello | State::AwaitsProof { .. } | State::AwaitsSecret { .. } => None,
+    /// One that will prove nothing, at this port.
+    pub(crate) fn stranger(port: u16) -> Self {
+        Self {
+            address: String::new(),
+            port,
+            path: String::new(),
+            state: State::Stranger,
         }
     }
 
-    pub(crate) fn proven_mut(&mut self) -> Option<&mut Proven> {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The browser at the other end, once it is let in.
+    pub(crate) fn browser(&self) -> Option<&Proven> {
+        match &self.state {
+            State::Proven(browser) | State::Unpaired(browser, _) => Some(browser),
+            State::AwaitsHello
+            | State::AwaitsProof { .. }
+            | State::AwaitsSecret { .. }
+            | State::Stranger => None,
+        }
+    }
+
+    pub(crate) fn browser_mut(&mut self) -> Option<&mut Proven> {
         match &mut self.state {
-            State::Proven(proven) => Some(proven),
-            State::AwaitsHello | State::AwaitsProof { .. } | State::AwaitsSecret { .. } => None,
+            State::Proven(browser) | State::Unpaired(browser, _) => Some(browser),
+            State::AwaitsHello
+            | State::AwaitsProof { .. }
+            | State::AwaitsSecret { .. }
+            | State::Stranger => None,
+        }
+    }
+
+    /// Whether its peer proves nothing.
+    pub(crate) fn is_unpaired(&self) -> bool {
+        match &self.state {
+            State::Stranger | State::Unpaired(..) => true,
+            State::AwaitsHello
+            | State::AwaitsProof { .. }
+            | State::AwaitsSecret { .. }
+            | State::Proven(_) => false,
         }
     }
 
@@ -130,7 +177,9 @@ impl Connection {
                 State::AwaitsHello
                 | State::AwaitsProof { .. }
                 | State::AwaitsSecret { .. }
-                | State::Proven(_),
+                | State::Proven(_)
+                | State::Stranger
+                | State::Unpaired(..),
                 _,
             ) => Verdict::Close(close::BAD_FRAME),
         }
@@ -193,20 +242,19 @@ impl Connection {
                 }
                 let features = Vec::new();
                 let mac = said.server_mac(secret, &features, &bounds.canonical());
-                self.state = State::Proven(Proven {
-                    browser: BrowserId(said.browser_id),
-                    name,
-                    told: BTreeMap::new(),
-                    bad: 0,
-                    bad_since: now,
-                });
+                let browser = BrowserId(said.browser_id);
+                self.state = State::Proven(Proven::new(browser, name, now));
                 Some(Verdict::Complete(Box::new(Frame::HelloAck(HelloAck {
                     mac,
                     features,
                     limits: bounds,
                 }))))
             }
-            other @ (State::AwaitsHello | State::AwaitsProof { .. } | State::Proven(_)) => {
+            other @ (State::AwaitsHello
+            | State::AwaitsProof { .. }
+            | State::Proven(_)
+            | State::Stranger
+            | State::Unpaired(..)) => {
                 // Nobody asked: a late answer changes nothing.
                 self.state = other;
                 None

@@ -81,7 +81,7 @@ impl Server {
             grace_s: u32::try_from(grace.as_secs()).ok(),
             moved_to: None,
         });
-        let conns: Vec<_> = self.proven().map(|(conn, _)| conn).collect();
+        let conns: Vec<_> = self.browsers().map(|(conn, _)| conn).collect();
         for conn in conns {
             self.send(conn, &goodbye);
         }

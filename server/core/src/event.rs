@@ -67,6 +67,14 @@ pub enum Input {
         /// The request's path.
         path: String,
     },
+    /// The same, of an extension that proves nothing and that the user lets in. It speaks v1
+    /// (PROTOCOL.md, *Older dialects*).
+    AcceptedUnpaired {
+        /// Its epoch.
+        conn: ConnId,
+        /// The port it was accepted on.
+        port: u16,
+    },
     /// A text message arrived.
     Frame {
         /// On which socket.

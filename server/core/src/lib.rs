@@ -9,6 +9,7 @@
 mod calls;
 mod clock;
 mod connection;
+mod dialect;
 mod ending;
 mod event;
 mod links;
@@ -24,7 +25,7 @@ pub use random::fresh_identity;
 
 use calls::Call;
 use clock::{Clock, Passed};
-use connection::Connection;
+use connection::{Connection, State};
 use ending::Phase;
 use protocol::frame::{Frame, Limits};
 use protocol::ports::PortRange;
@@ -62,6 +63,8 @@ pub struct Server {
     sessions: BTreeMap<SessionKey, Session>,
     calls: BTreeMap<CallId, Call>,
     by_wire: BTreeMap<WireId, CallId>,
+    /// What unpaired extensions have said in this step, in the words of the others.
+    heard_frames: VecDeque<(ConnId, Box<Frame>)>,
     port: Port,
     siblings: Vec<u16>,
     /// When a handshake last failed, and what calls are told of it, until one succeeds.
@@ -139,6 +142,7 @@ impl Server {
             sessions: BTreeMap::from([(SessionKey::ONLY, session)]),
             calls: BTreeMap::new(),
             by_wire: BTreeMap::new(),
+            heard_frames: VecDeque::new(),
             port: Port::Binding,
             siblings: Vec::new(),
             refused: None,
@@ -171,6 +175,7 @@ impl Server {
                 port,
                 path,
             } => self.handle_accepted(conn, Connection::new(address, port, path)),
+            Input::AcceptedUnpaired { conn, port } => self.handle_accepted_unpaired(conn, port),
             Input::Frame { conn, text } => self.handle_frame(conn, &text),
             Input::Closed { conn, code } => self.handle_closed(conn, code),
             Input::Secret { conn, secret } => self.handle_secret(conn, secret),
@@ -184,7 +189,9 @@ impl Server {
             Input::End => self.handle_end(),
             Input::Tick => {}
         }
+        self.handle_heard_frames();
         self.end_if_done();
+        self.handle_heard_frames();
     }
 
     /// The next thing to do; call until `None` after every input.
@@ -218,6 +225,12 @@ impl Server {
     }
 
     fn send(&mut self, conn: ConnId, frame: &Frame) {
+        let state = self.connections.get_mut(&conn).map(|one| &mut one.state);
+        if let Some(State::Unpaired(_, v1)) = state {
+            let steps = v1.hear_frame(frame);
+            self.follow_dialect(conn, steps);
+            return;
+        }
         let text = frame.to_text();
         self.effects.push_back(Effect::Send { conn, text });
     }

@@ -1,8 +1,10 @@
 //! The sockets: who is let in, who is heard, who is lost. What a socket carries is said in
 //! `sessions` and `calls`.
 
-use crate::connection::{Connection, State, Verdict};
+use crate::connection::{Connection, Proven, State, Verdict};
+use crate::dialect::{self, Step, V1};
 use crate::{ConnId, Effect, Note, Port, Server, Timer, close};
+use protocol::dialect::v1::FromExtension;
 use protocol::error::Unpaired;
 use protocol::frame::{BadFrame, Body, Frame, Goodbye};
 use protocol::pairing::Secret;
@@ -28,7 +30,7 @@ impl Server {
         let unproven: Vec<ConnId> = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.proven().is_none())
+            .filter(|(_, connection)| connection.browser().is_none())
             .map(|(conn, _)| *conn)
             .collect();
         if unproven.len() >= UNPROVEN_MAX
@@ -46,6 +48,12 @@ impl Server {
             return; // A stale socket: what it says changes nothing.
         };
         match connection.state {
+            State::Stranger => self.handle_stranger(conn, text),
+            State::Unpaired(_, ref mut v1) => {
+                let steps = v1.hear_text(text, limits::FRAME_MAX);
+                self.heard(conn);
+                self.follow_dialect(conn, steps);
+            }
             State::AwaitsHello | State::AwaitsProof { .. } | State::AwaitsSecret { .. } => {
                 let verdict = connection.handle_text(text, &mut self.random);
                 self.follow(conn, verdict);
@@ -95,21 +103,80 @@ impl Server {
         self.refused = None;
         // Only a reborn worker dials twice: the older socket is a dead worker's.
         let older: Vec<ConnId> = self
-            .proven()
+            .browsers()
             .filter(|(other, id)| *other != conn && **id == browser)
             .map(|(other, _)| other)
             .collect();
-        if self.proven().count() - older.len() > BROWSERS_MAX {
+        if self.browsers().count() - older.len() > BROWSERS_MAX {
             self.drop_connection(conn, close::TOO_MANY);
             return;
         }
         self.effects.push_back(Effect::Admit { conn });
         self.send(conn, ack);
         self.heard(conn);
-        for other in older {
+        let unpaired = self.connections.iter().filter(|(_, one)| one.is_unpaired());
+        let unpaired: Vec<ConnId> = unpaired.map(|(conn, _)| *conn).collect();
+        for other in older.into_iter().chain(unpaired) {
             self.drop_connection(other, close::REPLACED);
         }
         self.open_sessions();
+    }
+
+    /// An extension that proves nothing, and that the user lets in, has dialled. One at a time, and
+    /// none beside a browser that has proven itself.
+    pub(crate) fn handle_accepted_unpaired(&mut self, conn: ConnId, port: u16) {
+        if self.browsers().next().is_some() {
+            self.close(conn, close::TOO_MANY);
+            return;
+        }
+        self.handle_accepted(conn, Connection::stranger(port));
+    }
+
+    /// Its first frame, which has to be hello.
+    fn handle_stranger(&mut self, conn: ConnId, text: &str) {
+        let Ok(FromExtension::Hello) = FromExtension::parse(text, limits::HANDSHAKE_FRAME_MAX)
+        else {
+            self.drop_connection(conn, close::BAD_FRAME);
+            return;
+        };
+        if self.browsers().next().is_some() {
+            self.drop_connection(conn, close::TOO_MANY);
+            return;
+        }
+        let instance = self.random.hex32();
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        // A name for nobody but this socket: whoever resumes something shows a secret, not this.
+        let mut v1 = V1::new(instance, connection.port());
+        let steps = v1.hear_text(text, limits::HANDSHAKE_FRAME_MAX);
+        let name = dialect::NAME.to_owned();
+        let browser = Proven::new(BrowserId(name.clone()), name, now);
+        connection.state = State::Unpaired(browser, Box::new(v1));
+        self.timers.clear(&Timer::Handshake(conn));
+        self.effects.push_back(Effect::Admit { conn });
+        self.heard(conn);
+        self.follow_dialect(conn, steps);
+        self.open_sessions();
+    }
+
+    /// Does what an unpaired extension's dialect says next.
+    pub(crate) fn follow_dialect(&mut self, conn: ConnId, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Say(text) => self.effects.push_back(Effect::Send { conn, text }),
+                Step::Hear(frame) => self.heard_frames.push_back((conn, frame)),
+                Step::Bad => self.note_bad(conn),
+            }
+        }
+    }
+
+    /// What unpaired extensions have said, in the words of the others.
+    pub(crate) fn handle_heard_frames(&mut self) {
+        while let Some((conn, frame)) = self.heard_frames.pop_front() {
+            self.handle_browsers_frame(conn, *frame);
+        }
     }
 
     fn handle_proven_text(&mut self, conn: ConnId, text: &str) {
@@ -126,6 +193,11 @@ impl Server {
             // A later minor version's word.
             Err(BadFrame::UnknownType) => return,
         };
+        self.handle_browsers_frame(conn, frame);
+    }
+
+    /// A frame of a browser that is let in.
+    fn handle_browsers_frame(&mut self, conn: ConnId, frame: Frame) {
         match frame {
             Frame::Ping {} => self.send(conn, &Frame::Pong {}),
             Frame::PortListRequest {} => {
@@ -155,7 +227,7 @@ impl Server {
     fn note_bad(&mut self, conn: ConnId) {
         let now = self.now;
         let connection = self.connections.get_mut(&conn);
-        let proven = connection.and_then(Connection::proven_mut);
+        let proven = connection.and_then(Connection::browser_mut);
         if proven.is_some_and(|proven| proven.note_bad(now)) {
             self.drop_connection(conn, close::BAD_FRAME);
         }
@@ -190,7 +262,7 @@ impl Server {
 
     /// After a time in which nobody watched: whoever is there answers within seconds.
     pub(crate) fn ask_everybody(&mut self) {
-        let conns: Vec<ConnId> = self.proven().map(|(conn, _)| conn).collect();
+        let conns: Vec<ConnId> = self.browsers().map(|(conn, _)| conn).collect();
         for conn in conns {
             self.handle_ping_due(conn);
             let silence = Timer::Silence(conn);
@@ -225,9 +297,14 @@ impl Server {
         let failed = match self.connections.get(&conn).map(|found| &found.state) {
             // An extension without our secret says hello and leaves with this.
             Some(State::AwaitsProof { .. }) => code == close::NOT_PAIRED,
-            Some(State::AwaitsHello | State::AwaitsSecret { .. } | State::Proven(_)) | None => {
-                false
-            }
+            Some(
+                State::AwaitsHello
+                | State::AwaitsSecret { .. }
+                | State::Proven(_)
+                | State::Stranger
+                | State::Unpaired(..),
+            )
+            | None => false,
         };
         if failed {
             self.note_unpaired(Unpaired::HasNoSecret);
@@ -256,19 +333,19 @@ impl Server {
         self.timers.clear(&Timer::Handshake(conn));
         self.timers.clear(&Timer::Ping(conn));
         self.timers.clear(&Timer::Silence(conn));
-        if let State::Proven(proven) = connection.state {
-            self.lose_sessions(conn, &proven.name);
+        if let State::Proven(browser) | State::Unpaired(browser, _) = connection.state {
+            self.lose_sessions(conn, &browser.name);
         }
     }
 
-    pub(crate) fn proven(&self) -> impl Iterator<Item = (ConnId, &BrowserId)> {
+    pub(crate) fn browsers(&self) -> impl Iterator<Item = (ConnId, &BrowserId)> {
         self.connections.iter().filter_map(|(conn, connection)| {
-            connection.proven().map(|proven| (*conn, &proven.browser))
+            connection.browser().map(|proven| (*conn, &proven.browser))
         })
     }
 
     fn browser_of(&self, conn: ConnId) -> Option<&BrowserId> {
-        let proven = self.connections.get(&conn)?.proven()?;
+        let proven = self.connections.get(&conn)?.browser()?;
         Some(&proven.browser)
     }
 
@@ -284,7 +361,7 @@ impl Server {
     /// Tells every browser who is there, unasked.
     pub(crate) fn push_ports(&mut self) {
         let list = self.port_list();
-        let conns: Vec<ConnId> = self.proven().map(|(conn, _)| conn).collect();
+        let conns: Vec<ConnId> = self.browsers().map(|(conn, _)| conn).collect();
         for conn in conns {
             self.send(conn, &list);
         }

@@ -225,7 +225,7 @@ impl Server {
             .connections
             .iter()
             .filter_map(|(conn, connection)| {
-                let told = connection.proven()?.told.get(&session)?;
+                let told = connection.browser()?.told.get(&session)?;
                 Some((*conn, *told))
             })
             .collect();
@@ -272,7 +272,7 @@ impl Server {
             .connections
             .iter()
             .filter(|(conn, _)| Some(**conn) != carried_by)
-            .filter_map(|(conn, connection)| Some((*conn, connection.proven()?)))
+            .filter_map(|(conn, connection)| Some((*conn, connection.browser()?)))
             .filter(|(_, proven)| !proven.told.contains_key(&session))
             .map(|(conn, proven)| (conn, proven.name.clone()))
             .collect();
@@ -286,6 +286,14 @@ impl Server {
     /// The socket on which the session may be opened: its own browser's, else the first that came,
     /// of the name that the user asked for.
     fn candidate(&self, session: SessionKey) -> Option<ConnId> {
+        // It is there only where no other is, and whoever lets it in means it to be used.
+        let unpaired = self
+            .connections
+            .iter()
+            .find(|(_, one)| one.is_unpaired() && one.browser().is_some());
+        if let Some((conn, _)) = unpaired {
+            return Some(*conn);
+        }
         let identity = self.sessions.get(&session)?.identity.as_ref()?;
         let wanted = |name: &str| match &self.config.browser {
             Some(wanted) => wanted.eq_ignore_ascii_case(name),
@@ -294,7 +302,7 @@ impl Server {
         let mut fitting = self
             .connections
             .iter()
-            .filter_map(|(conn, connection)| Some((*conn, connection.proven()?)))
+            .filter_map(|(conn, connection)| Some((*conn, connection.browser()?)))
             .filter(|(_, proven)| wanted(&proven.name));
         match &identity.browser {
             Some(bound) if wanted(&bound.name) => fitting
@@ -316,7 +324,7 @@ impl Server {
         let here: Vec<(ConnId, BoundBrowser)> = self
             .connections
             .iter()
-            .filter_map(|(conn, connection)| Some((*conn, connection.proven()?)))
+            .filter_map(|(conn, connection)| Some((*conn, connection.browser()?)))
             .map(|(conn, proven)| {
                 let (id, name) = (proven.browser.clone(), proven.name.clone());
                 (conn, BoundBrowser { id, name })
@@ -372,7 +380,7 @@ impl Server {
             if let Some(proven) = self
                 .connections
                 .get_mut(&former)
-                .and_then(|connection| connection.proven_mut())
+                .and_then(|connection| connection.browser_mut())
             {
                 // From here on it stands by like any other.
                 proven.told.remove(&session);
@@ -401,7 +409,7 @@ impl Server {
         if let Some(proven) = self
             .connections
             .get_mut(&conn)
-            .and_then(|connection| connection.proven_mut())
+            .and_then(|connection| connection.browser_mut())
         {
             proven.told.insert(session, told);
             self.send(conn, &frame);
@@ -469,13 +477,13 @@ impl Server {
         {
             self.note(Note::SessionRefused);
         }
-        let Some(proven) = self
-            .connections
-            .get(&conn)
-            .and_then(|connection| connection.proven())
-        else {
+        let Some(connection) = self.connections.get(&conn) else {
             return;
         };
+        let Some(proven) = connection.browser() else {
+            return;
+        };
+        let is_unpaired = connection.is_unpaired();
         let bound = BoundBrowser {
             id: proven.browser.clone(),
             name: proven.name.clone(),
@@ -483,7 +491,9 @@ impl Server {
         self.note(Note::SessionOpened {
             browser: bound.name.clone(),
         });
-        if let Some(entry) = self.sessions.get_mut(&session)
+        // Nothing that proves nothing is what a session belongs to.
+        if !is_unpaired
+            && let Some(entry) = self.sessions.get_mut(&session)
             && let Some(identity) = &mut entry.identity
             && identity.browser.as_ref() != Some(&bound)
         {
@@ -533,7 +543,7 @@ impl Server {
         }
         // Said once a connection, however often it is asked.
         let is_news = entry.refusals == 2;
-        let browser = self.connections.get(&conn).and_then(|one| one.proven());
+        let browser = self.connections.get(&conn).and_then(|one| one.browser());
         if let Some(proven) = browser.filter(|_| is_news) {
             let browser = proven.name.clone();
             self.note(Note::BrowserFull { browser });
@@ -635,7 +645,7 @@ impl Server {
         let standbys: Vec<String> = self
             .connections
             .values()
-            .filter_map(|connection| Some(connection.proven()?.name.clone()))
+            .filter_map(|connection| Some(connection.browser()?.name.clone()))
             .collect();
         (!standbys.is_empty()).then_some((awaited, standbys))
     }
@@ -657,7 +667,7 @@ impl Server {
         }
         if let Some((at, fault)) = &self.refused
             && self.now.since(*at) < REFUSED_TELLS
-            && self.proven().next().is_none()
+            && self.browsers().next().is_none()
         {
             return fault.clone();
         }

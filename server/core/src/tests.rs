@@ -7,3 +7,4 @@ mod moving;
 mod rig;
 mod sessions;
 mod storm;
+mod unpaired;

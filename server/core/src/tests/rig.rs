@@ -33,6 +33,8 @@ pub(super) struct Rig {
     pub(super) marked: bool,
     pub(super) deaf: bool,
     pub(super) exited: bool,
+    /// What is said to this one is of an older dialect.
+    pub(super) unpaired: Option<ConnId>,
     next_conn: u64,
 }
 
@@ -68,6 +70,7 @@ impl Rig {
             marked: false,
             deaf: false,
             exited: false,
+            unpaired: None,
             next_conn: 1,
         };
         rig.input(Input::Listening { port: 8765 });
@@ -78,6 +81,7 @@ impl Rig {
         self.server.handle_input(input, self.now);
         while let Some(effect) = self.server.poll_effect() {
             match effect {
+                Effect::Send { conn, .. } if self.unpaired == Some(conn) => {}
                 Effect::Send { conn, text } => {
                     let frame = Frame::parse(&text, limits::FRAME_MAX).unwrap();
                     self.frames.push((conn, frame));
