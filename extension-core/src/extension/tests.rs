@@ -117,6 +117,15 @@ fn the_debugger_of_a_former_life_leaves_a_tab_whose_session_is_unknown() {
 }
 
 #[test]
+fn the_debugger_of_a_former_life_leaves_a_tab_that_has_no_record() {
+    let mut attached = vec![TabId(7)];
+    let under = attached.iter().copied().collect();
+    let mut extension = boot_under(BTreeMap::new(), vec![facts(7)], under);
+    play(&mut extension, &mut attached);
+    assert_eq!(attached, []);
+}
+
+#[test]
 fn no_debugger_comes_to_a_free_tab_in_the_next_life() {
     let stored = stored(&[
         ("session/s", session()),

@@ -228,6 +228,7 @@ fn a_dialog_that_the_worker_died_around_is_answered_by_its_agent_and_nobody_else
         }
         let handled_before = life.page.handled.len();
         let opened = life.page.dialog || handled_before > 0;
+        let told = life.peer.answers().contains(&"asks");
         let mut life = life.next();
         life.goes_on();
         let read = json!({"function": "() => 1"});
@@ -236,7 +237,10 @@ fn a_dialog_that_the_worker_died_around_is_answered_by_its_agent_and_nobody_else
         life.waits(Duration::from_secs(11));
         match life.peer.code("next") {
             Some(ErrorCode::DialogOpen) => known += 1,
-            Some(ErrorCode::Timeout) => unknown += 1,
+            Some(ErrorCode::Timeout) => {
+                assert!(!told, "death {left}: forgotten");
+                unknown += 1;
+            }
             other => {
                 assert_eq!((other, life.page.dialog), (None, false), "death {left}");
                 never += 1;
