@@ -185,6 +185,10 @@ impl Load {
                 }
             }
             Due::Chrome(Outcome::Event(event)) => self.tell_extension(Input::Browser(event)),
+            Due::Chrome(Outcome::Remove { ticket, tab }) => {
+                self.chrome.remove(ticket, tab, &mut self.chance);
+                self.take_from_chrome();
+            }
             Due::Chrome(Outcome::Resume { tab, work }) => {
                 self.chrome.resume(tab, work, &mut self.chance);
                 self.take_from_chrome();

@@ -1,9 +1,10 @@
-//! Tabs that the browser restored by itself (`design/worker.md`, *Coming back*, step 3). They have
-//! new ids; what tells them are their page, and their group with its session's name.
+//! Tabs that the browser restored by itself (`design/worker.md`, *Coming back*, step 3), and such as
+//! were unloaded when the worker died. They have new ids; what tells them are their page, and their
+//! group with its session's name.
 
 use crate::input::TabFacts;
 use crate::sessions::SessionRecord;
-use crate::tabs::{CurrentRecord, Duty, SeatRecord, TabRecord, TabRecordOwner};
+use crate::tabs::{CurrentRecord, Duty, Next, SeatRecord, TabRecord, TabRecordOwner};
 use protocol::{SessionId, TabId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +29,7 @@ pub(super) fn find(
         let shows =
             !record.url.is_empty() && (facts.url == record.url || facts.pending_url == record.url);
         shows
-            && record.leaving.is_none()
+            && matches!(record.leaving, None | Some(Next::Close))
             && title.is_some()
             && title.map(String::as_str) == labels.get(owner).copied()
     };
@@ -135,6 +136,11 @@ mod tests {
             ..tab(9, "", 5)
         };
         assert_eq!(found(made(), &[unloaded]), Some(TabId(9)));
+        let closing = TabRecord {
+            leaving: Some(Next::Close),
+            ..made()
+        };
+        assert_eq!(found(closing, &[tab(9, X, 5)]), Some(TabId(9)));
         let others = [tab(9, "http://y/", 5), tab(8, X, 6), tab(7, X, -1)];
         assert_eq!(found(made(), &others), None);
     }

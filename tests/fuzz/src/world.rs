@@ -201,6 +201,10 @@ impl World {
                 }
             }
             Due::Chrome(Outcome::Event(event)) => self.tell(Input::Browser(event)),
+            Due::Chrome(Outcome::Remove { ticket, tab }) => {
+                self.chrome.remove(ticket, tab, &mut self.chance);
+                self.take_from_chrome();
+            }
             Due::Chrome(Outcome::Resume { tab, work }) => {
                 self.chrome.resume(tab, work, &mut self.chance);
                 self.take_from_chrome();

@@ -252,16 +252,6 @@ impl Agent {
             .collect()
     }
 
-    /// A tab of its own goes on under another id; whether it has heard of that or not, this is the
-    /// one that it may lose.
-    pub fn rename_tab(&mut self, old: TabId, new: TabId) {
-        for tabs in [&mut self.own, &mut self.owed] {
-            if tabs.remove(&old) {
-                tabs.insert(new);
-            }
-        }
-    }
-
     /// Learns from an answer.
     pub fn learn(&mut self, answer: &Result<Value, protocol::WireError>, tab: Option<TabId>) {
         self.heard.extend(tab);

@@ -137,6 +137,24 @@ impl Blow {
         }
     }
 
+    /// Whether nobody is lost who knew anything: then it costs agents nothing but time.
+    #[must_use]
+    pub fn costs_nothing(self) -> bool {
+        match self {
+            Self::ConnectionLost(_)
+            | Self::ConnectionCut(_)
+            | Self::StoreSlow
+            | Self::Stall
+            | Self::ClockBack => true,
+            Self::WorkerDies(..)
+            | Self::ServerKilled(..)
+            | Self::ServerStopped(_)
+            | Self::WriteRefused
+            | Self::StoreFull
+            | Self::ClockAhead => false,
+        }
+    }
+
     /// What it is counted as, whomever it strikes.
     #[must_use]
     pub fn kind(self) -> &'static str {

@@ -30,6 +30,13 @@ pub enum Outcome {
     },
     /// An event.
     Event(BrowserEvent),
+    /// A tab that was unloaded is to be closed, as its extension asked, if that still lives.
+    Remove {
+        /// The question's number in the world.
+        ticket: u64,
+        /// The tab, by its id since it was unloaded.
+        tab: TabId,
+    },
     /// A command whose work in the page takes time is through.
     Resume {
         /// In which tab.
@@ -56,6 +63,10 @@ pub struct Tab {
     pub made: bool,
     /// A page opened it, and a worker has heard from which.
     pub opener_told: bool,
+    /// The id that it had before it was unloaded.
+    pub former: Option<TabId>,
+    /// A worker has heard of the new one.
+    pub id_told: bool,
     /// The extension's debugger is on it.
     pub attached: bool,
     /// An open dialog: its text.
@@ -226,7 +237,13 @@ impl Chrome {
                 Ok(json!({"id": self.active.keys().next(), "focused": true}))
             }
             ChromeCall::FocusWindow { window } => Ok(json!({"id": window})),
-            ChromeCall::RemoveTab { tab } => self.removed_by_extension(*tab),
+            ChromeCall::RemoveTab { tab } if self.tabs.contains_key(tab) => {
+                let tab = self.discard(*tab);
+                let late = Duration::from_millis(1 + chance.below(5));
+                self.later.push((late, Outcome::Remove { ticket, tab }));
+                return;
+            }
+            ChromeCall::RemoveTab { tab } => Err(no_tab(*tab)),
             ChromeCall::GetTab { tab } => self.facts(*tab).map(to_json).ok_or_else(|| no_tab(*tab)),
             ChromeCall::WindowTabs { window } => {
                 let in_window = |tab: &&TabFacts| tab.window_id == *window;

@@ -121,6 +121,10 @@ pub struct Faults {
     pub full: u64,
     /// … or it takes a second for each write, for as long.
     pub slow: u64,
+    /// Per death of the worker: the next one starts only after up to a second, or with an event.
+    pub late: u64,
+    /// Per occasion (about two a second): Chrome unloads a tab, which goes on under another id.
+    pub unload: u64,
     /// Per death of the worker: something that it stored is damaged, or of an older version.
     pub damage: u64,
     /// Ports of the range where something else sits: plain HTTP, or a peer that never answers.
@@ -224,6 +228,8 @@ impl Plan {
                 jump: 8,
                 full: 6,
                 slow: 6,
+                late: 500,
+                unload: 15,
                 damage: 400,
                 strangers: 100,
             },

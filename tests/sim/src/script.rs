@@ -49,6 +49,8 @@ pub struct Script {
     pub before: &'static [Line],
     /// The script.
     pub lines: &'static [Line],
+    /// What its runs must have met, all together.
+    pub meets: &'static [&'static str],
 }
 
 const fn ask(agent: usize, tool: &'static str, payload: &'static str) -> Line {
@@ -96,6 +98,10 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 1),
         ],
+        meets: &[
+            "fault: set landed and remove did not",
+            "fault: write lost with the worker",
+        ],
     },
     Script {
         name: "click",
@@ -107,6 +113,7 @@ pub const ALL: &[Script] = &[
             ask(0, "browser_click", r#"{"target": "$ref"}"#),
             FIRST,
         ],
+        meets: &["asked: browser_click"],
     },
     Script {
         name: "type",
@@ -116,6 +123,7 @@ pub const ALL: &[Script] = &[
             ask(0, "browser_type", r#"{"target": "$ref", "text": "hello"}"#),
             FIRST,
         ],
+        meets: &[],
     },
     Script {
         name: "dialog",
@@ -133,6 +141,7 @@ pub const ALL: &[Script] = &[
             OPENS,
             FIRST,
         ],
+        meets: &["chrome: dialog"],
     },
     Script {
         name: "popup",
@@ -150,6 +159,7 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 2),
         ],
+        meets: &["chrome: popup", "state: popup that only a dead worker knew"],
     },
     Script {
         name: "new tab",
@@ -166,6 +176,7 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 2),
         ],
+        meets: &[],
     },
     Script {
         name: "close",
@@ -178,6 +189,7 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 0),
         ],
+        meets: &["fault: worker died between unloading and closing a tab"],
     },
     Script {
         name: "release to a claim",
@@ -192,6 +204,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 0),
             Line::Owns(1, 1),
         ],
+        meets: &["core: claim waits"],
     },
     Script {
         name: "hand-over",
@@ -209,6 +222,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 0),
             Line::Owns(1, 1),
         ],
+        meets: &[],
     },
     Script {
         name: "goodbye",
@@ -225,6 +239,7 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 1),
         ],
+        meets: &["session: ending"],
     },
     Script {
         name: "server restart",
@@ -240,6 +255,7 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 1),
         ],
+        meets: &[],
     },
     Script {
         name: "discarded tab",
@@ -252,5 +268,6 @@ pub const ALL: &[Script] = &[
             FIRST,
             Line::Owns(0, 1),
         ],
+        meets: &["chrome: tab unloaded, under another id"],
     },
 ];

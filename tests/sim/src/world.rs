@@ -145,6 +145,8 @@ pub struct World {
     done: BTreeMap<u64, u32>,
     /// Who sent which act.
     askers: BTreeMap<u64, SessionId>,
+    /// In which command.
+    wires: BTreeMap<u64, WireId>,
     /// Sockets that are no more, since when, with the last frame of each.
     stale: VecDeque<(Instant, SocketId, String)>,
     /// Tabs that a session must be told it lost, since the last death of the worker.
@@ -226,6 +228,7 @@ impl World {
             act: 0,
             done: BTreeMap::new(),
             askers: BTreeMap::new(),
+            wires: BTreeMap::new(),
             stale: VecDeque::new(),
             untold: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -437,6 +440,11 @@ impl World {
             && let Some(state) = self.chrome.tabs.get_mut(tab)
         {
             state.opener_told = true;
+        }
+        if let Input::Browser(BrowserEvent::TabReplaced { added, .. }) = &input
+            && let Some(state) = self.chrome.tabs.get_mut(added)
+        {
+            state.id_told = true;
         }
         if let Input::Browser(BrowserEvent::TabReplaced { added, removed }) = &input
             && self.chrome.unloaded.get(removed) == Some(added)

@@ -22,6 +22,8 @@ impl Chrome {
             group: -1,
             made: false,
             opener_told: false,
+            former: None,
+            id_told: false,
             attached: false,
             dialog: None,
             crashed: false,
@@ -91,14 +93,17 @@ impl Chrome {
         }
     }
 
-    pub(super) fn removed_by_extension(&mut self, tab: TabId) -> Result<Value, ChromeError> {
-        if !self.tabs.contains_key(&tab) {
-            return Err(no_tab(tab));
-        }
-        let tab = self.discard(tab);
-        self.check_editable()?;
-        self.close(tab);
-        Ok(Value::Null)
+    /// The second half of an end that the extension asked for, after the unloading.
+    pub fn remove(&mut self, ticket: u64, tab: TabId, chance: &mut Chance) {
+        let outcome = if self.tabs.contains_key(&tab) {
+            self.check_editable().map(|()| {
+                self.close(tab);
+                Value::Null
+            })
+        } else {
+            Err(no_tab(tab))
+        };
+        self.answer(ticket, outcome, chance);
     }
 
     /// Somebody unloads a tab to save memory.
@@ -109,8 +114,18 @@ impl Chrome {
         }
     }
 
+    /// Whether what was this tab is there under another id.
+    #[must_use]
+    pub fn goes_on(&self, tab: TabId) -> bool {
+        let mut tab = tab;
+        while let Some(next) = self.unloaded.get(&tab) {
+            tab = *next;
+        }
+        self.tabs.contains_key(&tab)
+    }
+
     /// A tab that is not in front is unloaded, and goes on under another id: this one.
-    fn discard(&mut self, tab: TabId) -> TabId {
+    pub(super) fn discard(&mut self, tab: TabId) -> TabId {
         let in_front = self.active.values().any(|active| *active == tab);
         let Some(mut state) = (!in_front).then(|| self.tabs.remove(&tab)).flatten() else {
             return tab;
@@ -118,6 +133,8 @@ impl Chrome {
         self.unload(tab, &mut state);
         let added = TabId(self.next_tab);
         self.next_tab += 1;
+        state.former = Some(tab);
+        state.id_told = false;
         self.tabs.insert(added, state);
         self.met.push("chrome: tab unloaded, under another id");
         self.tell(BrowserEvent::TabReplaced {

@@ -5,7 +5,7 @@ use crate::agents::never_began;
 use extension_core::extension::{Census, Trace};
 use extension_core::tabs::{Owner, TabEvent};
 use extension_core::view::InstanceState;
-use protocol::{ErrorCode, SessionId, TabId, limits};
+use protocol::{ErrorCode, SessionId, TabId, WireId, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,20 +77,16 @@ impl World {
         if self.clearing.remove(&old) {
             self.clearing.insert(new);
         }
-        for of_session in [
-            &mut self.untold,
-            &mut self.told,
-            &mut self.held,
-            &mut self.parted,
-            &mut self.promised,
-        ] {
-            for tabs in of_session.values_mut().filter(|tabs| tabs.contains(&old)) {
-                tabs.remove(&old);
+        for tabs in self.untold.values_mut() {
+            if tabs.remove(&old) {
                 tabs.insert(new);
             }
         }
-        for node in &mut self.nodes {
-            node.agent.rename_tab(old, new);
+        // Servers that have not heard of it yet know it by the other one.
+        for of_session in [&mut self.held, &mut self.parted, &mut self.promised] {
+            for tabs in of_session.values_mut().filter(|tabs| tabs.contains(&old)) {
+                tabs.insert(new);
+            }
         }
     }
 
@@ -159,7 +155,7 @@ impl World {
             owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
         }
         for (tab, session) in kept {
-            if self.chrome.unloaded.contains_key(tab) {
+            if self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab) {
                 // It goes on under another id, and the extension is yet to hear of that.
                 owners.insert(*tab, session.clone());
             } else if !self.chrome.tabs.contains_key(tab) {
@@ -197,10 +193,20 @@ impl World {
     /// Which tabs a session lost and may not have been told of yet, as the store says it: those to
     /// be told, and those told by answers that are kept.
     pub(super) fn stored_losses(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
+        self.losses_in(&["seat", "call"])
+    }
+
+    /// Those of them that are still to be told: an answer may have told one, and its worker have died
+    /// before the disk knew.
+    pub(super) fn stored_untold(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
+        self.losses_in(&["seat"])
+    }
+
+    fn losses_in(&self, kinds: &[&str]) -> BTreeMap<SessionId, BTreeSet<TabId>> {
         let mut losses: BTreeMap<SessionId, BTreeSet<TabId>> = BTreeMap::new();
         for (key, record) in &self.storage {
             let mut key = key.split('/');
-            let lost = match key.next() {
+            let lost = match key.next().filter(|kind| kinds.contains(kind)) {
                 Some("seat") => record.pointer("/e/lost"),
                 Some("call") => record.pointer("/e/response/lost"),
                 Some(_) | None => None,
@@ -244,7 +250,9 @@ impl World {
                 .insert(lost.tab_id);
             let due = untold.remove(&lost.tab_id)
                 | parted.remove(&lost.tab_id)
-                | promised.remove(&lost.tab_id);
+                | promised.remove(&lost.tab_id)
+                | (self.chrome.unloaded.contains_key(&lost.tab_id)
+                    && !self.chrome.goes_on(lost.tab_id));
             if !due {
                 return Err(format!(
                     "invariant 6: {session} is told again, or in vain, that it lost {}",
@@ -314,6 +322,14 @@ impl World {
             let Some(session) = self.askers.get(&act.number) else {
                 return Err(format!("invariant 3: nobody asked for act {}", act.number));
             };
+            let begun =
+                |wire: &WireId| self.storage.contains_key(&format!("call/{session}/{wire}"));
+            if !self.wires.get(&act.number).is_some_and(begun) {
+                return Err(format!(
+                    "invariant 3: act {} ran, and no disk knows that it had begun",
+                    act.number
+                ));
+            }
             if self.model.owner(act.tab) != Some(session) {
                 return Err(format!(
                     "invariant 1: act {} of {session} ran in {} of {:?}",

@@ -6,6 +6,7 @@ use crate::chrome::Outcome;
 use extension_core::Input;
 use extension_core::input::SocketId;
 use protocol::{SessionId, TabId};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ impl World {
             1 => Landed::OnlySet,
             _ => Landed::Nothing,
         };
-        self.end_worker(landed, None, closed)
+        let late = Duration::from_millis(self.chance.below(1_000));
+        let delay = self.chance.hits(self.plan.faults.late).then_some(late);
+        self.end_worker(landed, delay, closed)
     }
 
     /// The same; `landed` says what becomes of the write that is under way, and `delay` by when the
@@ -40,7 +43,7 @@ impl World {
         self.land_writes(landed);
         let kept = self.stored_owners();
         self.close_unheard(&kept, closed);
-        self.forget_unwritten_popups();
+        self.forget_unwritten();
         self.plant_in_store();
         if self.storm && self.chance.hits(self.plan.faults.damage) {
             self.damage();
@@ -58,14 +61,33 @@ impl World {
         }
     }
 
-    /// A popup whose opener was told to a worker that could not write it down any more is the
-    /// person's: Chrome tells it once.
-    fn forget_unwritten_popups(&mut self) {
+    /// What Chrome tells once, and told to a worker that could not write it down any more, nobody
+    /// knows: such a popup is the person's, and so is a tab that was to be closed with its session
+    /// and had already been unloaded.
+    fn forget_unwritten(&mut self) {
+        let known = |key: String| {
+            let stored = self.storage.get(&key);
+            stored.filter(|entity| entity.get("e").is_some())
+        };
         for (id, tab) in &mut self.chrome.tabs {
             let popup = std::mem::take(&mut tab.opener_told);
-            if popup && !self.storage.contains_key(&format!("tab/{id}")) {
+            let unloaded = std::mem::take(&mut tab.id_told);
+            if known(format!("tab/{id}")).is_some() {
+                continue;
+            }
+            let record = tab.former.and_then(|old| known(format!("tab/{old}")));
+            let owner = record.and_then(|record| record.pointer("/e/owner/session/0"));
+            let owner = owner.and_then(Value::as_str);
+            let ended = owner.is_none_or(|id| known(format!("session/{id}")).is_none());
+            if popup {
                 self.report
                     .count("state: popup that only a dead worker knew");
+            }
+            if unloaded && ended {
+                self.report
+                    .count("state: unloaded tab that only a dead worker knew");
+            }
+            if popup || (unloaded && ended) {
                 tab.made = false;
                 tab.group = -1;
             }
@@ -112,6 +134,11 @@ impl World {
         self.wake();
         // Of what its predecessor had to tell, the store says what was not told yet.
         self.untold = self.stored_losses();
+        for (session, tabs) in self.stored_untold() {
+            let told = self.told.get(&session).cloned().unwrap_or_default();
+            let again = tabs.intersection(&told).copied();
+            self.parted.entry(session).or_default().extend(again);
+        }
         for known in [&self.told, &self.parted] {
             for (session, known) in known {
                 if let Some(untold) = self.untold.get_mut(session) {
@@ -187,7 +214,7 @@ impl World {
         for (delay, outcome) in self.chrome.take_later() {
             match outcome {
                 Outcome::Event(_) => {}
-                Outcome::Done { .. } | Outcome::Resume { .. } => {
+                Outcome::Done { .. } | Outcome::Remove { .. } | Outcome::Resume { .. } => {
                     self.later(delay, Due::Chrome(outcome));
                 }
             }

@@ -147,6 +147,13 @@ impl World {
             self.report.count("fault: renderer crashed");
             self.chrome.crash(tab);
         }
+        let owned: Vec<TabId> = self.model.owned().collect();
+        if self.chance.hits(faults.unload)
+            && let Some(tab) = self.chance.pick(&owned).copied()
+        {
+            self.report.count("fault: tab unloaded by Chrome");
+            self.chrome.unload_by_others(tab);
+        }
         if self.chance.hits(faults.throw_off)
             && let Some(tab) = self.any_tab()
         {

@@ -2,7 +2,7 @@
 //! step that was named.
 
 use super::{Due, FOUND_AGAIN, World};
-use crate::blow::Step;
+use crate::blow::{Blow, Step};
 use crate::plan::Plan;
 use crate::script::{Ask, Line, Script};
 use crate::world::strikes::Strike;
@@ -72,9 +72,11 @@ impl World {
             Line::Answered(agent) => {
                 self.wait_for_answers(*agent)?;
                 let last = self.nodes.get(*agent).and_then(|node| node.agent.last);
-                match (self.strike, last) {
-                    (None, Some(Err(code))) => Err(format!("agent {agent} is told {code}")),
-                    (None, Some(Ok(())) | None) | (Some(_), _) => Ok(()),
+                let struck = self.strike.map(|strike| strike.blow);
+                let harmless = struck.is_none_or(Blow::costs_nothing);
+                match last {
+                    Some(Err(code)) if harmless => Err(format!("agent {agent} is told {code}")),
+                    Some(Ok(()) | Err(_)) | None => Ok(()),
                 }
             }
             Line::Pause(time) => self.run_until(self.now + *time),

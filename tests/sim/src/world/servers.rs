@@ -5,7 +5,7 @@ use super::{Due, FRAME_MAX, World, opening, secret};
 use crate::network::Pipe;
 use extension_core::Input;
 use extension_core::input::SocketId;
-use protocol::frame::Limits;
+use protocol::frame::{Frame, Limits};
 use protocol::{ErrorCode, Instant};
 use server_core::{Config, ConnId, Note, Server, SessionKey};
 use std::time::Duration;
@@ -137,6 +137,7 @@ impl World {
         let life = self.nodes.get(server).map_or(0, |node| node.life);
         match effect {
             server_core::Effect::Send { conn, text } => {
+                self.note_act(&text);
                 if let Some(socket) = self.socket(server, life, conn) {
                     let mut texts = self.mangle(text, "fault: garbage frame to the extension");
                     let again = texts.last().and_then(|text| self.plant_in_command(text));
@@ -201,6 +202,17 @@ impl World {
             server_core::Effect::Exit => self.stop_server(server)?,
         }
         Ok(())
+    }
+
+    /// By which command a script is sent.
+    fn note_act(&mut self, text: &str) {
+        let number = text.split_once("act(").map(|(_, rest)| rest);
+        let number = number.and_then(|rest| rest.split(')').next()?.parse().ok());
+        if let Some(number) = number
+            && let Ok(Frame::Command(command)) = Frame::parse(text, protocol::limits::FRAME_MAX)
+        {
+            self.wires.insert(number, command.wire_id);
+        }
     }
 
     fn socket(&self, server: usize, life: u64, conn: ConnId) -> Option<SocketId> {

@@ -109,16 +109,16 @@ impl World {
 
     /// One of the entities whose loss costs nobody a tab can no longer be read.
     pub(super) fn damage(&mut self) {
-        let spare = |key: &str| {
-            let kind = key.split('/').next().unwrap_or_default();
-            matches!(kind, "call" | "ports" | "browser" | "browserId" | "making")
+        let kind_of = |key: &str| key.split('/').next().map(str::to_owned);
+        let spare = ["call", "ports", "browser", "browserId", "making"];
+        let mut kinds: Vec<String> = self.storage.keys().filter_map(|key| kind_of(key)).collect();
+        kinds.retain(|kind| spare.contains(&kind.as_str()));
+        kinds.dedup();
+        let Some(kind) = self.chance.pick(&kinds).cloned() else {
+            return;
         };
-        let keys: Vec<String> = self
-            .storage
-            .keys()
-            .filter(|key| spare(key))
-            .cloned()
-            .collect();
+        let of_kind = |key: &&String| kind_of(key).as_ref() == Some(&kind);
+        let keys: Vec<String> = self.storage.keys().filter(of_kind).cloned().collect();
         let Some(key) = self.chance.pick(&keys).cloned() else {
             return;
         };
@@ -141,7 +141,6 @@ impl World {
                 Value::Null
             }
         };
-        let kind = key.split('/').next().unwrap_or_default();
         self.remember_fault(&format!("fault: damaged {kind}"));
     }
 

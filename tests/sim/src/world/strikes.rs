@@ -86,6 +86,7 @@ impl World {
                 Outcome::Done { .. } | Outcome::Event(_) => {
                     self.step(false, false, outcome).map(before)
                 }
+                Outcome::Remove { .. } => self.step(false, false, outcome).map(before),
                 Outcome::Resume { .. } => None,
             },
             Due::Extension { life, input } if *life == self.life => match **input {

@@ -81,6 +81,17 @@ impl World {
                 Some(_) | None => Ok(()),
             },
             Outcome::Event(event) => self.tell_extension(Input::Browser(event)),
+            Outcome::Remove { ticket, tab } => {
+                let asker = self.tickets.get(&ticket).map(|(life, _)| *life);
+                if asker == Some(self.life) && self.asleep.is_none() {
+                    self.chrome.remove(ticket, tab, &mut self.chance);
+                    self.take_from_chrome();
+                } else {
+                    self.report
+                        .count("fault: worker died between unloading and closing a tab");
+                }
+                Ok(())
+            }
             Outcome::Resume { tab, work } => {
                 self.chrome.resume(tab, work, &mut self.chance);
                 self.take_from_chrome();
