@@ -5,6 +5,7 @@
 //! and machine, to the file named by `--save`. `--quick` takes a tenth of the samples.
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
+mod age;
 mod core;
 mod crowd;
 mod figures;
@@ -30,6 +31,10 @@ pub(crate) struct Scale {
     pub(crate) wear: usize,
     /// Seconds that an idle worker is watched.
     pub(crate) idle_s: u64,
+    /// Calls that memory is read after, of four agents.
+    pub(crate) age: usize,
+    /// Connections lost and made again, likewise.
+    pub(crate) reconnects: usize,
 }
 
 impl Scale {
@@ -38,18 +43,22 @@ impl Scale {
         starts: 40,
         wear: 1_000,
         idle_s: 30,
+        age: 10_000,
+        reconnects: 100,
     };
     const QUICK: Self = Self {
         calls: 20,
         starts: 5,
         wear: 100,
         idle_s: 5,
+        age: 1_000,
+        reconnects: 10,
     };
 }
 
 const USAGE: &str = "usage: bench [--quick] [--only SECTION] [--save FILE] [--peers FOLDER]";
 /// What is measured, in this order.
-const SECTIONS: [&str; 6] = ["one", "shares", "crowd", "idle", "core", "peers"];
+const SECTIONS: [&str; 7] = ["one", "shares", "crowd", "age", "idle", "core", "peers"];
 
 struct Wanted {
     scale: Scale,
@@ -83,6 +92,7 @@ async fn run() -> Result<()> {
             "one" => ours::measure(scale).await,
             "shares" => shares::measure(scale).await,
             "crowd" => crowd::measure(scale).await,
+            "age" => age::measure(scale).await,
             "idle" => idle::measure(scale).await,
             "core" => core::measure(scale),
             _ => match &wanted.peers {
