@@ -318,7 +318,7 @@ fn a_tab_that_was_unloaded_to_be_closed_when_the_worker_died_is_closed_under_its
 #[test]
 fn what_an_agents_page_opened_while_no_worker_lived_is_its_sessions() {
     let world = World::with(&["x"]);
-    let mut next = reborn(&world, &["x"], &[101, 70, 71, 72]);
+    let mut next = reborn(&world, &["x"], &[101, 70, 71, 72, 73]);
     assert_eq!(next.owner(70), Some(Owner::Person));
     next.tell(|tabs, now| tabs.handle_popup(TabId(70), TabId(101), now));
     next.tell(|tabs, now| tabs.handle_popup(TabId(71), TabId(70), now));
@@ -326,8 +326,8 @@ fn what_an_agents_page_opened_while_no_worker_lived_is_its_sessions() {
     next.tell(|tabs, now| tabs.handle_popup(TabId(72), TabId(50), now));
     assert_eq!(next.owner(72), Some(Owner::Person), "the person's page's");
     next.pass(browser::OPENER_MAX);
-    next.tell(|tabs, now| tabs.handle_popup(TabId(72), TabId(101), now));
-    assert_eq!(next.owner(72), Some(Owner::Person), "too late");
+    next.tell(|tabs, now| tabs.handle_popup(TabId(73), TabId(101), now));
+    assert_eq!(next.owner(73), Some(Owner::Person), "too late");
 }
 
 #[test]
