@@ -60,6 +60,8 @@ enum Held {
     Answer {
         socket: SocketId,
         envelope: Box<Envelope>,
+        /// It took no turn, and tells of lost tabs when it goes.
+        quick: bool,
     },
     /// The same to a person.
     Reply(Reply),
@@ -405,8 +407,9 @@ impl Extension {
             Held::Answer {
                 socket,
                 mut envelope,
+                quick,
             } => {
-                if self.sessions.carries(socket, &envelope.session_id) {
+                if quick && self.sessions.carries(socket, &envelope.session_id) {
                     self.tell_lost(&mut envelope);
                 }
                 self.send_response(socket, *envelope);

@@ -262,14 +262,12 @@ impl Extension {
         let by_server = matches!(call.caller, Caller::Server { .. });
         let quick = !call.command.takes_turn() && !call.command.reads_only();
         // After a death a dialog that was told must be known.
-        let held = quick
-            || outcome
-                .as_ref()
-                .is_ok_and(|data| data.get("dialog").is_some());
+        let dialog = |data: &Value| data.get("dialog").is_some();
+        let held = quick || outcome.as_ref().is_ok_and(dialog);
         if connected.is_some() && by_server {
             let tab = call.tab;
             // What has to wait for the disk would bring it later than the answers after it.
-            if !held {
+            if !quick {
                 beside.lost = self.tabs.take_lost(&session);
             }
             beside.waiters = tab
@@ -308,7 +306,12 @@ impl Extension {
                     // What changed hands must have done so after a death too; but of a session that
                     // has ended the socket is closed by then.
                     Some(socket) if held && !ended => {
-                        self.hold(Held::Answer { socket, envelope }, self.now);
+                        let held = Held::Answer {
+                            socket,
+                            envelope,
+                            quick,
+                        };
+                        self.hold(held, self.now);
                     }
                     Some(socket) => self.send_response(socket, *envelope),
                     None => {}
