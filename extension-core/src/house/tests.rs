@@ -749,6 +749,18 @@ fn what_a_press_opens_gives_the_keyboard_back_to_where_the_person_was_before_the
 }
 
 #[test]
+fn where_the_person_is_shows_at_a_press_and_never_in_a_window_that_an_agent_presses_in() {
+    let mut house = house(&[tab(1, 10, true), tab(2, 20, true), tab(3, 30, true)]);
+    // Nobody has told yet where they are.
+    house.lend_front(20, 10);
+    // A second agent finds the keyboard where the first one presses.
+    house.lend_front(30, 20);
+    house.handle_popup(TabId(2), TabId(4), Some(40), Instant(1));
+    house.handle_focused(40, Instant(2));
+    assert_eq!(brought_back(&mut house, 40), [10]);
+}
+
+#[test]
 fn an_unknown_answer_changes_nothing() {
     let mut house = house(&[]);
     house.handle_done(99, Ok(json!({"id": 1})), Instant(0));
