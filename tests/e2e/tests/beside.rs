@@ -112,6 +112,12 @@ async fn what_an_outside_client_does_to_an_agents_page_is_told_as_the_pages_own(
             outside.call("Page.handleJavaScriptDialog", handle).await
         };
         tokio::try_join!(asks, closes)?;
+        // Who closed it may hear of it first.
+        e2e::until("the agent to be told that it is closed", async || {
+            let met = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+            Ok((!met.failed_with("dialog_open")).then_some(()))
+        })
+        .await?;
         acts(&world, &one, tab, "driven").await?;
     }
     // A ref of the page that was there is nobody's.
