@@ -350,7 +350,9 @@ async fn a_frame_of_another_extension_that_comes_in_mid_call_ends_it_with_the_tr
     page.detach().await?;
     let ended = waiting.answer().await?;
     let blocked = ended.failed_with("page_blocked_by_extension");
-    assert!(ended.is_ok() || blocked, "{ended}");
+    // Thrown off twice: it is begun again once.
+    let lost = ended.failed_with("outcome_unknown");
+    assert!(ended.is_ok() || blocked || lost, "{ended}");
     frame(&world, &url, false).await?;
     // What acts is not.
     let told = "(hit('acts'), new Promise(() => {}))";
