@@ -645,19 +645,30 @@ fn a_page_that_crashed_before_the_debugger_came_is_led_back_to_life_by_a_reload(
 }
 
 #[test]
-fn a_page_that_is_not_loaded_is_loaded_before_the_debugger_comes() {
-    for (field, value) in [("discarded", json!(true)), ("status", json!("unloaded"))] {
-        let mut chrome = Chrome::new();
-        chrome.tab[field] = value;
-        chrome.begin("browser_snapshot", json!({}));
-        chrome.serve();
-        assert!(!chrome.is_asked("attach"), "{field}");
-        chrome.answer("go", Value::Null);
-        chrome.pages.handle_committed(TAB, PAGE, chrome.now);
-        chrome.serve();
-        let asked = chrome.is_asked("DOMSnapshot.captureSnapshot");
-        assert!(asked, "{field}: {:?}", chrome.asks);
-    }
+fn a_discarded_page_is_loaded_again_before_the_debugger_comes() {
+    let mut chrome = Chrome::new();
+    chrome.tab["discarded"] = json!(true);
+    chrome.begin("browser_snapshot", json!({}));
+    chrome.serve();
+    assert!(!chrome.is_asked("attach"));
+    chrome.answer("go", Value::Null);
+    chrome.pages.handle_committed(TAB, PAGE, chrome.now);
+    chrome.serve();
+    assert!(
+        chrome.is_asked("DOMSnapshot.captureSnapshot"),
+        "{:?}",
+        chrome.asks
+    );
+}
+
+#[test]
+fn a_page_without_a_renderer_that_nobody_unloaded_is_not_loaded_behind_its_agents_back() {
+    let mut chrome = Chrome::new();
+    chrome.tab["status"] = json!("unloaded");
+    chrome.begin("browser_snapshot", json!({}));
+    chrome.serve();
+    assert!(chrome.is_asked("attach"), "{:?}", chrome.asks);
+    assert!(!chrome.is_asked("go"));
 }
 
 fn slow_and_discarded() -> Chrome {

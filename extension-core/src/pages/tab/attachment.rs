@@ -81,9 +81,9 @@ impl Tab {
         let forbidden = [shown, pending].into_iter().find(|url| !url::may_stay(url));
         let navigates = self.goes().is_some();
         let elsewhere = matches!(self.goes(), Some(Navigate::To(_)));
-        // Thrown out of memory, or restored and never shown, it has nothing to attach to before it is
-        // loaded (again).
-        let discarded = facts["discarded"] == true || facts["status"] == "unloaded";
+        // Thrown out of memory, it has nothing to attach to before it is loaded again. The status
+        // `unloaded` alone says less: a crashed page has it too, and its agent must be told.
+        let discarded = facts["discarded"] == true;
         self.sizeless = facts["width"] == 0;
         let revive = std::mem::take(&mut self.revive) && navigates || discarded;
         match forbidden {
