@@ -286,15 +286,17 @@ impl Server {
     /// The socket on which the session may be opened: its own browser's, else the first that came,
     /// of the name that the user asked for.
     fn candidate(&self, session: SessionKey) -> Option<ConnId> {
-        // It is there only where no other is, and whoever lets it in means it to be used.
+        let identity = self.sessions.get(&session)?.identity.as_ref()?;
+        // It is there only where no other is, and whoever lets it in means it to be used; but never
+        // in place of a browser that has proven itself, or that the user has named.
+        let free = identity.browser.is_none() && self.config.browser.is_none();
         let unpaired = self
             .connections
             .iter()
             .find(|(_, one)| one.is_unpaired() && one.browser().is_some());
         if let Some((conn, _)) = unpaired {
-            return Some(*conn);
+            return free.then_some(*conn);
         }
-        let identity = self.sessions.get(&session)?.identity.as_ref()?;
         let wanted = |name: &str| match &self.config.browser {
             Some(wanted) => wanted.eq_ignore_ascii_case(name),
             None => true,
@@ -455,11 +457,12 @@ impl Server {
         }
     }
 
-    /// Whether there are tabs to be lost outlives this process.
+    /// Whether there are tabs to be lost, or lost ones that its agent may not have heard of, outlives
+    /// this process.
     pub(crate) fn keep_tabs(&mut self, session: SessionKey) {
         if let Some(entry) = self.sessions.get_mut(&session)
             && let Some(identity) = &mut entry.identity
-            && identity.has_tabs == entry.tabs.is_empty()
+            && identity.has_tabs != (entry.must_choose || !entry.tabs.is_empty())
         {
             identity.has_tabs = !identity.has_tabs;
             let identity = identity.clone();
@@ -522,7 +525,7 @@ impl Server {
             session_id,
             resume_token,
             browser,
-            has_tabs: false,
+            has_tabs: entry.must_choose,
         };
         entry.identity = Some(identity.clone());
         self.effects

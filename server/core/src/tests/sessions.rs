@@ -342,12 +342,21 @@ fn a_successor_of_a_killed_server_is_told_once_that_its_tabs_are_lost() {
     let kept = rig.saved.last().unwrap().clone();
     assert!(kept.has_tabs);
 
+    // One that dies before its agent has asked anything leaves that to the next.
+    let mut silent = Rig::with(Config::default(), kept.clone());
+    silent.connect("b1");
+    assert!(silent.saved.is_empty(), "{:?}", silent.saved);
+
     let mut next = Rig::with(Config::default(), kept);
-    next.connect("b1");
+    let conn = next.connect("b1");
     let unnamed = next.click(1);
     assert_eq!(next.code(unnamed), Some("tabs_lost"));
+    let list = next.call(2, "browser_tabs", json!({ "action": "select", "tabId": 9 }));
+    let command = next.commands().remove(0).1;
+    next.respond(conn, &command, json!({ "success": true, "tabs": [] }));
+    assert!(next.answer(list).unwrap().is_ok());
     let kept = next.saved.last().unwrap().clone();
-    assert!(!kept.has_tabs, "its own successor is told nothing");
+    assert!(!kept.has_tabs, "its agent has chosen, and has none");
 
     let mut last = Rig::with(Config::default(), kept);
     last.connect("b1");

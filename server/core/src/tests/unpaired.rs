@@ -217,3 +217,26 @@ fn a_browser_that_proves_itself_takes_its_place_and_lets_none_beside_it() {
     assert!(rig.closed.contains(&(again, close::TOO_MANY)));
     rig.input(lost(conn));
 }
+
+#[test]
+fn a_session_that_belongs_to_a_proven_browser_waits_for_it_and_is_no_strangers() {
+    let mut rig = Rig::new();
+    let conn = rig.connect("b1");
+    rig.input(lost(conn));
+    let stranger = ConnId(900);
+    rig.unpaired = Some(stranger);
+    rig.input(Input::AcceptedUnpaired {
+        conn: stranger,
+        port: 8765,
+    });
+    let text = r#"{"type":"hello","wants":"instanceId"}"#.to_owned();
+    let conn = stranger;
+    rig.input(Input::Frame { conn, text });
+    let click = rig.click(1);
+    rig.pass(Duration::from_secs(60));
+    assert_eq!(rig.code(click), Some("browser_gone"));
+    let back = rig.pair("b1");
+    rig.opened(back, Outcome::Resumed, vec![]);
+    rig.click(2);
+    assert_eq!(rig.commands().len(), 1);
+}
