@@ -100,6 +100,7 @@ impl Tabs {
     pub fn handle_cleared(&mut self, tab: TabId, now: Instant) {
         self.observe(now);
         if let Some(slot) = self.by_id.get(&tab).copied()
+            && !self.meanwhile.is_promised(slot)
             && let Some(tab) = self.tabs.get_mut(&slot)
             && let Floor::Leaving {
                 until: Until::Cleared,

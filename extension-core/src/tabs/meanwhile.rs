@@ -17,7 +17,7 @@ use std::time::Duration;
 /// are back in 1 s, and the first to be back was not always the first to claim.
 const CLAIMANTS_MAX: Duration = Duration::from_secs(3);
 
-/// See the module; empty once [`Timer::Meanwhile`] has come.
+/// See the module. What is missing or strange is so until [`Timer::Meanwhile`] comes.
 #[derive(Debug, Default)]
 pub(super) struct Meanwhile {
     /// Tabs that leave to the first claim once [`Timer::Claimants`] has come.
@@ -29,6 +29,10 @@ pub(super) struct Meanwhile {
 }
 
 impl Meanwhile {
+    pub(super) fn is_promised(&self, slot: Slot) -> bool {
+        self.promised.contains(&slot)
+    }
+
     /// The tab is no more.
     pub(super) fn forget(&mut self, slot: Slot, tab: Option<TabId>) {
         if let Some(tab) = tab {
@@ -79,12 +83,13 @@ impl Tabs {
         }
     }
 
-    /// It was found under another id.
+    /// It goes on under another id: what was missing is found, and what was being brought in order
+    /// under the former id is to be under this one.
     pub(super) fn find(&mut self, slot: Slot) {
-        if self.meanwhile.missing.remove(&slot).is_none() {
-            return;
+        let missing = self.meanwhile.missing.remove(&slot).is_some();
+        if missing {
+            self.tell_if_none_is_missing();
         }
-        self.tell_if_none_is_missing();
         let Some(Tab {
             id: Some(tab),
             floor,
@@ -103,9 +108,9 @@ impl Tabs {
             Floor::Leaving {
                 until: Until::Cleared,
                 ..
-            } => self.tell(TabEvent::Clear { tab }),
+            } if missing => self.tell(TabEvent::Clear { tab }),
             Floor::Leaving {
-                until: Until::Made | Until::TurnEnds(_),
+                until: Until::Made | Until::TurnEnds(_) | Until::Cleared,
                 ..
             }
             | Floor::Making { .. }

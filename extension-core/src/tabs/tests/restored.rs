@@ -337,6 +337,8 @@ fn a_tab_that_was_leaving_waits_for_those_who_had_claimed_it() {
     world.call("y", Some(101));
     world.tell(|tabs, now| tabs.end_session(&sid("x"), now));
     let mut next = reborn(&world, &["y"], &[101, 102]);
+    // Nobody's agent works in it: the driver has cleared it by itself.
+    next.tell(|tabs, now| tabs.handle_cleared(TabId(101), now));
     assert!(!next.closed(101), "y is not back yet");
     let again = next.call("y", Some(101));
     next.pass(secs(3));
@@ -345,4 +347,16 @@ fn a_tab_that_was_leaving_waits_for_those_who_had_claimed_it() {
     let mut forsaken = reborn(&world, &["y"], &[101, 102]);
     forsaken.pass(secs(3));
     assert!(forsaken.closed(101), "nobody came");
+}
+
+#[test]
+fn a_tab_that_is_replaced_while_it_is_brought_in_order_is_so_under_its_new_id() {
+    let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call));
+    let call = next.call("x", None);
+    next.seen.clear();
+    next.tell(|tabs, now| tabs.handle_replaced(TabId(101), TabId(900), now));
+    assert!(next.seen.contains(&TabEvent::Mend { tab: TabId(900) }));
+    assert_eq!(next.is(call), Fate::Waits);
+    next.tell(|tabs, now| tabs.handle_mended(TabId(900), true, now));
+    assert_eq!(next.runs(call), 900);
 }
