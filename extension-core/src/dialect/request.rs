@@ -288,6 +288,9 @@ impl Ask<'_> {
         let list = Command::Tabs(TabsAction::List);
         match (tab(self.payload)?, self.index()) {
             (None, Some(index)) => Ok(Read::Command(list, Plan::CloseAt { index })),
+            (None, None) if !self.payload["index"].is_null() => {
+                bad("tabs.close requires a valid tabId or index, or neither")
+            }
             (tab, _) => {
                 let close = Command::Tabs(TabsAction::Close { tab });
                 Ok(Read::Command(close, Plan::Success))
