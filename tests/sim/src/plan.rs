@@ -52,6 +52,12 @@ pub enum Plant {
     CallKept,
     /// A session is taken from a message, not from its socket (invariant 5).
     TrustsNames,
+    /// A write counts as done before the disk has it.
+    WrittenEarly,
+    /// Time that nobody could observe counts.
+    GapCounts,
+    /// What was under way when a connection was lost is answered with an error.
+    LossCosts,
     /// Chance that comes from no seed (invariant 10).
     Entropy,
 }

@@ -4,12 +4,18 @@
 use super::World;
 use crate::network::Pipe;
 use crate::plan::Plant;
+use extension_core::Input;
 use extension_core::extension::Trace;
 use extension_core::input::{CallId, SocketId};
 use extension_core::tabs::TabEvent;
-use protocol::SessionId;
+use protocol::frame::{Body, Frame};
+use protocol::{Fault, SessionId};
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Twelve minutes, longer than any grace, in looks at the clock between which none is a gap.
+const GAP_LOOKS: u64 = 24;
+const GAP_LOOK_MS: u64 = 30_000;
 
 /// What no seed decides: how many worlds this process has had.
 static WORLDS: AtomicU64 = AtomicU64::new(0);
@@ -46,6 +52,9 @@ impl World {
                 | Plant::DebuggerStays
                 | Plant::ProbeLies
                 | Plant::TrustsNames
+                | Plant::WrittenEarly
+                | Plant::GapCounts
+                | Plant::LossCosts
                 | Plant::Entropy,
             )
             | None => vec![trace],
@@ -185,6 +194,46 @@ impl World {
         let newer = self.pipes.keys().next_back().copied();
         self.struck += u64::from(newer.is_some());
         newer.unwrap_or(socket)
+    }
+
+    /// What a broken core answers once a connection was lost, instead of what came of the call.
+    pub(super) fn plant_in_answer(&mut self, text: String) -> String {
+        let begun = |world: &Self| {
+            let made = world.trail.as_ref().map_or(0, Vec::len);
+            world.strike.is_some_and(|strike| strike.after <= made)
+        };
+        if !self.has(Plant::LossCosts) || !begun(self) {
+            return text;
+        }
+        let Ok(Frame::Response(mut answer)) = Frame::parse(&text, super::FRAME_MAX) else {
+            return text;
+        };
+        self.struck += 1;
+        let unknown = Fault::OutcomeUnknown {
+            url: None,
+            title: None,
+        };
+        answer.body = Body::Error(unknown.into());
+        Frame::Response(answer).to_text()
+    }
+
+    /// Whether the core hears of its writes before the disk has them.
+    pub(super) fn plant_in_write(&mut self) -> bool {
+        let early = self.has(Plant::WrittenEarly);
+        self.struck += u64::from(early);
+        early
+    }
+
+    /// A core that takes a gap in time for time: it is told of it in parts.
+    pub(super) fn plant_in_gap(&mut self) -> Result<(), String> {
+        if self.has(Plant::GapCounts) {
+            self.struck += 1;
+            for _ in 0..GAP_LOOKS {
+                self.clock.put_ahead(GAP_LOOK_MS);
+                self.tell_extension(Input::Tick)?;
+            }
+        }
+        Ok(())
     }
 
     /// One tab's record is lost with the worker.

@@ -3,7 +3,7 @@
 
 use super::{Due, FOUND_AGAIN, World};
 use crate::blow::{Blow, Step};
-use crate::plan::Plan;
+use crate::plan::{Plan, Plant};
 use crate::script::{Ask, Line, Script};
 use crate::world::strikes::Strike;
 use extension_core::PersonAction;
@@ -30,6 +30,11 @@ impl World {
         world.storm = false;
         world.strike = strike;
         world
+    }
+
+    /// What a broken core would do.
+    pub fn plant(&mut self, plant: Plant) {
+        self.plan.plant = Some(plant);
     }
 
     /// Plays it, and all that must follow. Gives the steps that were made.

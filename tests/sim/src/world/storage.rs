@@ -3,6 +3,7 @@
 
 use super::{Due, World};
 use crate::blow::Landed;
+use extension_core::Input;
 use extension_core::input::WriteId;
 use protocol::Instant;
 use serde_json::{Value, json};
@@ -39,6 +40,23 @@ impl World {
             self.report.count("fault: slow write");
         }
         let delay = Duration::from_millis(1 + self.chance.below(6));
+        let delay = if slow { SLOW } else { delay };
+        if self.plant_in_write() {
+            let life = self.life;
+            let input = Box::new(Input::Written { write, ok });
+            self.later(delay, Due::Extension { life, input });
+            self.later(
+                SLOW,
+                Due::Stored {
+                    life: 0,
+                    write,
+                    set,
+                    remove,
+                    ok,
+                },
+            );
+            return;
+        }
         let due = Due::Stored {
             life: self.life,
             write,
@@ -46,7 +64,7 @@ impl World {
             remove,
             ok,
         };
-        self.later(if slow { SLOW } else { delay }, due);
+        self.later(delay, due);
     }
 
     /// Whether a write is on its way to the disk, and whether that is two calls.

@@ -245,7 +245,9 @@ impl World {
             };
         }
         self.jumped = patient;
-        let outcome = self.tell_extension(Input::Tick);
+        let outcome = self
+            .plant_in_gap()
+            .and_then(|()| self.tell_extension(Input::Tick));
         self.jumped = false;
         outcome
     }

@@ -183,6 +183,7 @@ impl World {
         };
         let (conn, server) = (pipe.conn, pipe.server);
         self.check_addressee(server, &text)?;
+        let text = self.plant_in_answer(text);
         for text in self.mangle(text, "fault: garbage frame to a server") {
             self.arrive_at_server(socket, server_core::Input::Frame { conn, text });
         }
