@@ -50,6 +50,10 @@ pub enum Blow {
     StoreFull,
     /// Every write takes a second.
     StoreSlow,
+    /// The write is answered after half a minute.
+    StoreHangs,
+    /// It never is; after half a minute the worker dies.
+    NeverWritten,
     /// Nothing arrives anywhere for five seconds.
     Stall,
     /// The computer's clock is put a day ahead.
@@ -87,6 +91,8 @@ impl Blow {
             Self::WriteRefused,
             Self::StoreFull,
             Self::StoreSlow,
+            Self::StoreHangs,
+            Self::NeverWritten,
             Self::Stall,
             Self::ClockAhead,
             Self::ClockBack,
@@ -116,6 +122,8 @@ impl Blow {
             | Self::WriteRefused
             | Self::StoreFull
             | Self::StoreSlow
+            | Self::StoreHangs
+            | Self::NeverWritten
             | Self::Stall
             | Self::ClockAhead
             | Self::ClockBack
@@ -133,7 +141,11 @@ impl Blow {
             Self::WorkerDies(Landed::Nothing, _) => step.writing,
             Self::ConnectionCut(_) => step.frame,
             // The write that left is the one that is struck.
-            Self::WriteRefused | Self::StoreFull | Self::StoreSlow => step.write,
+            Self::WriteRefused
+            | Self::StoreFull
+            | Self::StoreSlow
+            | Self::StoreHangs
+            | Self::NeverWritten => step.write,
         }
     }
 
@@ -151,6 +163,8 @@ impl Blow {
             | Self::ServerStopped(_)
             | Self::WriteRefused
             | Self::StoreFull
+            | Self::StoreHangs
+            | Self::NeverWritten
             | Self::ClockAhead => false,
         }
     }
@@ -171,6 +185,8 @@ impl Blow {
             Self::WriteRefused => "write refused",
             Self::StoreFull => "store full for ten seconds",
             Self::StoreSlow => "writes take a second",
+            Self::StoreHangs => "write answered after half a minute",
+            Self::NeverWritten => "write never answered",
             Self::Stall => "nothing arrives for five seconds",
             Self::ClockAhead => "clock a day ahead",
             Self::ClockBack => "clock a day back",
@@ -189,6 +205,8 @@ impl fmt::Display for Blow {
             | Self::WriteRefused
             | Self::StoreFull
             | Self::StoreSlow
+            | Self::StoreHangs
+            | Self::NeverWritten
             | Self::Stall
             | Self::ClockAhead
             | Self::ClockBack => f.write_str(self.kind()),

@@ -127,6 +127,8 @@ pub struct Faults {
     pub full: u64,
     /// … or it takes a second for each write, for as long.
     pub slow: u64,
+    /// … or it answers nothing for up to 40 s.
+    pub hang: u64,
     /// Per death of the worker: the next one starts only after up to a second, or with an event.
     pub late: u64,
     /// Per occasion (about two a second): Chrome unloads a tab, which goes on under another id.
@@ -141,7 +143,8 @@ impl Plan {
     /// The plan that a seed stands for, so that its number alone replays it.
     ///
     /// 0–99 calm, 100–199 stormy with four servers, 200–299 the same with worker deaths, 300–399
-    /// twelve servers, 400–499 two hundred on a range of 400; from 1000 on any mixture.
+    /// twelve servers, 400–499 two hundred on a range of 400, 600–699 four servers where more than
+    /// the worker dies; from 1000 on any mixture.
     #[must_use]
     pub fn numbered(seed: u64) -> Self {
         let mortal = |plan: Self| Self {
@@ -152,17 +155,26 @@ impl Plan {
             },
             ..plan
         };
+        let shaken = |plan: Self| Self {
+            faults: Faults {
+                hang: 4,
+                ..plan.faults
+            },
+            ..plan
+        };
         match seed {
             0..100 => Self::calm(seed, 3),
             100..200 => Self::stormy(seed, 4),
             200..300 => mortal(Self::stormy(seed, 4)),
             300..400 => mortal(Self::stormy(seed, 12)),
             400..500 => mortal(Self::crowded(seed)),
+            600..700 => shaken(mortal(Self::stormy(seed, 4))),
             _ => {
                 let mut chance = Chance::new(seed);
                 let servers = usize::try_from(1 + chance.below(12)).unwrap_or(1);
                 let plan = Self::stormy(seed, servers);
-                if chance.hits(600) { mortal(plan) } else { plan }
+                let plan = if chance.hits(600) { mortal(plan) } else { plan };
+                if chance.hits(500) { shaken(plan) } else { plan }
             }
         }
     }
@@ -234,6 +246,7 @@ impl Plan {
                 jump: 8,
                 full: 6,
                 slow: 6,
+                hang: 0,
                 late: 500,
                 unload: 15,
                 damage: 400,

@@ -13,7 +13,7 @@ pub mod strikes;
 mod traffic;
 
 use crate::agents::Agent;
-use crate::blow::Step;
+use crate::blow::{Landed, Step};
 use crate::chance::Chance;
 use crate::chrome::{Chrome, Outcome};
 use crate::model::Model;
@@ -82,6 +82,8 @@ enum Due {
     Alarm,
     /// The next worker starts, if that life has none yet.
     Wake { life: u64 },
+    /// The worker dies, with what it was writing.
+    Kill,
     /// What was to strike, once what was under way has been performed.
     Strike(Strike),
 }
@@ -418,6 +420,7 @@ impl World {
                 self.tell_extension(Input::Alarm)
             }
             Due::Wake { life } => self.wake_up(life),
+            Due::Kill => self.end_worker(Landed::Nothing, None, 0),
             Due::Strike(strike) => self.strike_now(strike.blow),
         }
     }

@@ -26,6 +26,7 @@ const FAULTS: &[&str] = &[
     "fault: debugger thrown off",
     "fault: delayed frame",
     "fault: disk full",
+    "fault: disk hangs",
     "fault: doubled frame",
     "fault: foreign service",
     "fault: frames lost with their connection",
@@ -56,7 +57,9 @@ const FAULTS: &[&str] = &[
     "fault: tab unloaded by Chrome",
     "fault: worker killed",
     "fault: worker wakes late",
+    "fault: write hangs",
     "fault: write lost with the worker",
+    "fault: write never answered",
     "fault: write refused",
     "chrome: another extension's frame",
     "chrome: dialog",
@@ -254,6 +257,7 @@ fn every_fault_state_and_answer_is_met() {
     let mut report = play(100..106);
     // The last one opens as many tabs as a session may have.
     report.add(&play((200..216).chain([222])));
+    report.add(&play(600..604));
     for wanted in [FAULTS, STATES, LASTING, BOUNDS, ANSWERS] {
         let missing = report.missing(wanted);
         assert!(missing.is_empty(), "never met: {missing:?}");

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// By then the extension has heard that a socket is closed, however late that came.
 const STALE_AFTER: Duration = Duration::from_secs(10);
+/// A disk hangs longer than anybody waits for it, or not so long.
+const HANG_MAX_MS: u64 = 40_000;
 
 impl World {
     pub(super) fn step_fault(&mut self) -> Result<(), String> {
@@ -109,6 +111,12 @@ impl World {
         Ok(())
     }
 
+    /// Whether something that happens so often happens now. What never does costs no chance: plans
+    /// without it stay as they were.
+    fn strikes(&mut self, permille: u64) -> bool {
+        permille > 0 && self.chance.hits(permille)
+    }
+
     /// What the computer does: its clock, its disk.
     fn step_machine(&mut self) -> Result<(), String> {
         let faults = self.plan.faults;
@@ -129,6 +137,11 @@ impl World {
         if self.chance.hits(faults.slow) {
             self.remember_fault("fault: slow disk");
             self.disk.slow_until = self.now + time;
+        }
+        if self.strikes(faults.hang) {
+            self.remember_fault("fault: disk hangs");
+            let time = Duration::from_millis(self.chance.below(HANG_MAX_MS));
+            self.disk.hangs_until = self.now + time;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub(super) struct Disk {
     pub(super) full_until: Instant,
     /// Until then every write takes [`SLOW`].
     pub(super) slow_until: Instant,
+    /// Until then it answers nothing.
+    pub(super) hangs_until: Instant,
 }
 
 impl World {
@@ -57,6 +59,10 @@ impl World {
             );
             return;
         }
+        let hangs = self.disk.hangs_until.since(self.now);
+        if hangs > delay {
+            self.report.count("fault: write hangs");
+        }
         let due = Due::Stored {
             life: self.life,
             write,
@@ -64,7 +70,7 @@ impl World {
             remove,
             ok,
         };
-        self.later(delay, due);
+        self.later(delay.max(hangs), due);
     }
 
     /// Whether a write is on its way to the disk, and whether that is two calls.
@@ -81,6 +87,7 @@ impl World {
             | Due::Pair
             | Due::Alarm
             | Due::Wake { .. }
+            | Due::Kill
             | Due::Strike(_) => None,
         };
         let mut writes = self.agenda.values().filter_map(two);
@@ -105,6 +112,9 @@ impl World {
     /// What the dying worker has sent to the disk lands before its successor reads, as far as
     /// `landed` says.
     pub(super) fn land_writes(&mut self, landed: Landed) {
+        if self.now < self.disk.hangs_until && self.writing().0 {
+            self.report.count("fault: write never answered");
+        }
         for due in self.take_writes() {
             if let Due::Stored {
                 set, remove, ok, ..

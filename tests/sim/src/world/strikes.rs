@@ -22,6 +22,10 @@ const STOPPED: Duration = Duration::from_secs(60);
 const STALL: Duration = Duration::from_secs(5);
 /// How long the disk is full.
 const FULL: Duration = Duration::from_secs(10);
+/// How long the disk answers nothing: longer than anybody waits for it.
+const HANGS: Duration = Duration::from_secs(30);
+/// Nothing is that late.
+const NEVER: Duration = Duration::from_secs(100_000);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How much of an effect stands in a step.
 const WHAT_MAX: usize = 100;
@@ -113,6 +117,7 @@ impl World {
             | Due::Pair
             | Due::Alarm
             | Due::Wake { .. }
+            | Due::Kill
             | Due::Strike(_) => None,
         }
     }
@@ -175,6 +180,8 @@ impl World {
             | Blow::WriteRefused
             | Blow::StoreFull
             | Blow::StoreSlow
+            | Blow::StoreHangs
+            | Blow::NeverWritten
             | Blow::Stall => self.strike_now(strike.blow),
         }
     }
@@ -215,6 +222,15 @@ impl World {
             Blow::StoreSlow => {
                 self.disk.slow_until = self.now + Duration::from_secs(60);
                 self.change_writes(|_, delay| *delay = SLOW);
+            }
+            Blow::StoreHangs => {
+                self.disk.hangs_until = self.now + HANGS;
+                self.change_writes(|_, delay| *delay = HANGS);
+            }
+            Blow::NeverWritten => {
+                self.disk.hangs_until = self.now + HANGS;
+                self.change_writes(|_, delay| *delay = NEVER);
+                self.later(HANGS, Due::Kill);
             }
             Blow::Stall => {
                 let sockets: Vec<SocketId> = self.pipes.keys().copied().collect();
@@ -342,6 +358,9 @@ impl World {
                 }
                 if delay == SLOW {
                     self.report.count("fault: slow write");
+                }
+                if delay >= HANGS {
+                    self.report.count("fault: write hangs");
                 }
                 let due = Due::Stored {
                     life,

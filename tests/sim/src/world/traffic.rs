@@ -360,6 +360,7 @@ impl World {
             | Due::Pair
             | Due::Alarm
             | Due::Wake { .. }
+            | Due::Kill
             | Due::Strike(_) => true,
         });
         if self.agenda.len() < before {
