@@ -73,6 +73,10 @@ pub struct Tab {
     pub dialog: Option<String>,
     /// Renderer gone.
     pub crashed: bool,
+    /// Pictures of it are being cast to the debugger.
+    pub cast: bool,
+    /// Buttons and keys that the debugger pressed and did not let up.
+    pub held: BTreeSet<String>,
     /// Commands that hang behind a dialog or a script: ticket, method, parameters.
     hanging: VecDeque<(u64, String, Value)>,
     /// A script that runs on: its ticket, when it ends by itself, and what it then gives.
@@ -93,6 +97,8 @@ pub struct Act {
     pub number: u64,
     /// In which tab.
     pub tab: TabId,
+    /// Something of an earlier call was on: a picture being cast, a button or a key held.
+    pub left: bool,
 }
 
 /// See the module.

@@ -113,7 +113,11 @@ pub const ALL: &[Script] = &[
             ask(0, "browser_click", r#"{"target": "$ref"}"#),
             FIRST,
         ],
-        meets: &["asked: browser_click"],
+        meets: &[
+            "asked: browser_click",
+            "state: button held at the worker's death",
+            "state: screencast on at the worker's death",
+        ],
     },
     Script {
         name: "type",

@@ -1,6 +1,6 @@
 //! The debugger: let in, thrown off, and its commands, which hang behind dialogs and scripts.
 
-use super::{ATTACHED_ALREADY, Chrome, elements, error, no_tab};
+use super::{ATTACHED_ALREADY, Chrome, Tab, elements, error, no_tab};
 use crate::chance::Chance;
 use crate::chrome::Outcome;
 use extension_core::input::{BrowserEvent, ChromeError, DetachReason};
@@ -42,6 +42,7 @@ impl Chrome {
         if !std::mem::take(&mut state.attached) {
             return;
         }
+        state.cast = false;
         let hanging = std::mem::take(&mut state.hanging);
         for (ticket, _, _) in hanging {
             let outcome = Err(error("Detached while handling command."));
@@ -75,6 +76,7 @@ impl Chrome {
         let stays = self.stays_attached;
         let was = state.attached;
         state.attached = was && stays;
+        state.cast = false;
         if !was {
             return Err(error(&format!(
                 "Debugger is not attached to the tab with id: {tab}."
@@ -111,6 +113,7 @@ impl Chrome {
             // A crashed page never answers.
             return;
         }
+        note_input(state, method, &params);
         let needs_page = !matches!(
             method,
             "Page.handleJavaScriptDialog"
@@ -213,5 +216,33 @@ impl Chrome {
             self.go_on(tab, chance);
         }
         Ok(json!({}))
+    }
+}
+
+/// What the browser does itself when it is told, before the page has its part: it casts pictures, and
+/// holds buttons and keys.
+fn note_input(state: &mut Tab, method: &str, params: &Value) {
+    let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
+    let held = match method {
+        "Page.startScreencast" => {
+            state.cast = true;
+            return;
+        }
+        "Page.stopScreencast" => {
+            state.cast = false;
+            return;
+        }
+        "Input.dispatchMouseEvent" => text("button"),
+        "Input.dispatchKeyEvent" => text("key"),
+        _ => return,
+    };
+    match text("type") {
+        "mousePressed" | "keyDown" | "rawKeyDown" => {
+            state.held.insert(held.to_owned());
+        }
+        "mouseReleased" | "keyUp" => {
+            state.held.remove(held);
+        }
+        _ => {}
     }
 }

@@ -15,8 +15,10 @@ impl Chrome {
         timeout_ms: Option<f64>,
         chance: &mut Chance,
     ) {
+        let state = self.tabs.get(&tab);
+        let left = state.is_some_and(|tab| tab.cast || !tab.held.is_empty());
         for number in numbers(script, "act(") {
-            self.acts.push(Act { number, tab });
+            self.acts.push(Act { number, tab, left });
         }
         if script.contains("throw ") {
             let details =

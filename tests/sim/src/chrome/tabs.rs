@@ -6,7 +6,7 @@ use crate::chrome::Outcome;
 use extension_core::input::{BrowserEvent, ChromeError, DetachReason};
 use protocol::TabId;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 impl Chrome {
@@ -27,6 +27,8 @@ impl Chrome {
             attached: false,
             dialog: None,
             crashed: false,
+            cast: false,
+            held: BTreeSet::new(),
             hanging: VecDeque::new(),
             busy: None,
         };
@@ -180,6 +182,7 @@ impl Chrome {
             });
         }
         state.dialog = None;
+        state.held.clear();
     }
 
     /// The tab closes, whoever did it.

@@ -330,6 +330,15 @@ impl World {
                     act.number
                 ));
             }
+            if act.left {
+                let state = self.chrome.tabs.get(&act.tab);
+                let left = state.map(|tab| (tab.cast, &tab.held));
+                return Err(format!(
+                    "invariant 7: act {} ran in {}, where something is left of an earlier call: \
+                     {left:?} (a screencast; buttons and keys)",
+                    act.number, act.tab
+                ));
+            }
             if self.model.owner(act.tab) != Some(session) {
                 return Err(format!(
                     "invariant 1: act {} of {session} ran in {} of {:?}",

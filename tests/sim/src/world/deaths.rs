@@ -41,6 +41,16 @@ impl World {
         self.remember_fault("fault: worker killed");
         self.end_life();
         self.land_writes(landed);
+        for tab in self.chrome.tabs.values() {
+            if tab.cast {
+                self.report
+                    .count("state: screencast on at the worker's death");
+            }
+            if !tab.held.is_empty() {
+                self.report
+                    .count("state: button held at the worker's death");
+            }
+        }
         let kept = self.stored_owners();
         self.close_unheard(&kept, closed);
         self.forget_unwritten();
