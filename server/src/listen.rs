@@ -49,6 +49,27 @@ pub struct Bound {
     v6: Option<TcpListener>,
 }
 
+/// What lies between a connection and whoever serves it. The product puts nothing there; whoever
+/// wants to know what becomes of a session whose connection breaks puts something that breaks.
+pub trait Wire: Send + Sync + 'static {
+    /// What is served in place of the connection.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// Is called once for every connection that is accepted, probes among them.
+    fn around(&self, stream: TcpStream) -> Self::Stream;
+}
+
+/// The connection as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bare;
+
+impl Wire for Bare {
+    type Stream = TcpStream;
+
+    fn around(&self, stream: TcpStream) -> TcpStream {
+        stream
+    }
+}
+
 /// Takes the lowest free port of the range and its overflow.
 ///
 /// # Errors
@@ -112,35 +133,39 @@ fn reuse(socket: &TcpSocket) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves until it is dropped.
-pub async fn serve(bound: Bound, sockets: Sockets) {
+/// Serves until it is dropped. What is said on a connection goes through `wire`'s stream around it.
+pub async fn serve<W: Wire>(bound: Bound, sockets: Sockets, wire: W) {
     let strangers = Strangers::default();
     let port = bound.port;
     let v6 = async {
         match &bound.v6 {
-            Some(listener) => accept(listener, "::1", port, &sockets, &strangers).await,
+            Some(listener) => accept(listener, "::1", port, &sockets, &strangers, &wire).await,
             None => std::future::pending().await,
         }
     };
     tokio::join!(
-        accept(&bound.v4, "127.0.0.1", port, &sockets, &strangers),
+        accept(&bound.v4, "127.0.0.1", port, &sockets, &strangers, &wire),
         v6
     );
 }
 
-async fn accept(
+async fn accept<W: Wire>(
     listener: &TcpListener,
     address: &'static str,
     port: u16,
     sockets: &Sockets,
     strangers: &Strangers,
+    wire: &W,
 ) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                if stream.set_nodelay(true).is_err() {
+                    continue; // It is gone already.
+                }
                 let place = Place { address, port };
-                let serving = tokio::spawn(serve_one(stream, place, sockets.clone()));
-                strangers.admit(serving.abort_handle());
+                let serving = serve_stream(wire.around(stream), place, sockets.clone());
+                strangers.admit(tokio::spawn(serving).abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -165,13 +190,6 @@ impl Strangers {
         }
         all.push_back(serving);
     }
-}
-
-async fn serve_one(stream: TcpStream, place: Place, sockets: Sockets) {
-    if stream.set_nodelay(true).is_err() {
-        return; // It is gone already.
-    }
-    serve_stream(stream, place, sockets).await;
 }
 
 /// Serves one connection, until it is closed or has become a WebSocket.

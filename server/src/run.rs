@@ -4,6 +4,7 @@
 use crate::cli::Serve;
 use crate::driver::{self, Handle};
 use crate::gate::Unpaired;
+use crate::listen::{Bare, Wire};
 use crate::outside::{Late, World};
 use crate::registry::{LOOK_EVERY, Lookout};
 use crate::sockets::{Sockets, Table};
@@ -34,9 +35,17 @@ pub struct Options {
 /// # Errors
 /// When the system has no randomness.
 pub async fn serve(options: Options) -> io::Result<mcp::End> {
+    serve_over(options, Bare).await
+}
+
+/// As [`serve`], with `wire` around every connection.
+///
+/// # Errors
+/// When the system has no randomness.
+pub async fn serve_over(options: Options, wire: impl Wire) -> io::Result<mcp::End> {
     let stop = CancellationToken::new();
     stop_on_signal(&stop);
-    let (handle, roots) = start(options)?;
+    let (handle, roots) = start(options, wire)?;
     tokio::spawn({
         let (handle, stop) = (handle.clone(), stop.clone());
         async move {
@@ -53,7 +62,7 @@ pub async fn serve(options: Options) -> io::Result<mcp::End> {
 ///
 /// # Errors
 /// When the system has no randomness.
-pub fn start(options: Options) -> io::Result<(Handle, mcp::Roots)> {
+pub fn start(options: Options, wire: impl Wire) -> io::Result<(Handle, mcp::Roots)> {
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let instance_id = options.serve.instance_id();
     let label = options.serve.label.as_deref();
@@ -81,7 +90,7 @@ pub fn start(options: Options) -> io::Result<(Handle, mcp::Roots)> {
         unpaired: options.serve.allow_unpaired,
         state_dir: options.state_dir,
     };
-    tokio::spawn(beside.run());
+    tokio::spawn(beside.run(wire));
     Ok((handle, roots))
 }
 
@@ -113,15 +122,15 @@ struct Beside {
 }
 
 impl Beside {
-    async fn run(self) {
-        if let Err(error) = self.prepare().await {
+    async fn run(self, wire: impl Wire) {
+        if let Err(error) = self.prepare(wire).await {
             tracing::error!(%error, "no browser can connect");
             let why = format!("this server cannot listen: {error}");
             self.handle.input(Input::NotListening { why });
         }
     }
 
-    async fn prepare(&self) -> io::Result<()> {
+    async fn prepare(&self, wire: impl Wire) -> io::Result<()> {
         let path = self.state_dir.clone();
         let (state, read) = tokio::task::spawn_blocking(move || {
             let state = StateDir::open(path.as_deref())?;
@@ -160,7 +169,7 @@ impl Beside {
             Sockets::new(self.handle.clone(), self.table.clone()).letting_in(self.unpaired.clone());
         let lookout = Lookout::new(state.clone(), port);
         tokio::select! {
-            () = listen::serve(bound, sockets) => {}
+            () = listen::serve(bound, sockets, wire) => {}
             () = watch(&self.handle, lookout, &state, stamp) => {}
             () = self.late.deaf.cancelled() => {}
         }

@@ -78,7 +78,7 @@ impl Server {
             session: SessionKey::ONLY,
             identity: fresh_identity([2; 32]),
         });
-        let serving = listen::serve(bound, Sockets::new(handle.clone(), table));
+        let serving = listen::serve(bound, Sockets::new(handle.clone(), table), listen::Bare);
         tokio::spawn(async move { late.deaf.run_until_cancelled(serving).await });
         Self {
             handle,
