@@ -14,6 +14,7 @@ usage() {
     SIM_SEED=…               replay one seed of the simulation
     SIM_RUN='SCRIPT / FAULT / STEP'
                              replay one script of it with one fault
+    CUTS=N                   in e2e, cut a session's connection after every Nth byte, not only here and there
 ./build.sh bench             figures, beside two peers where npm is there; written to benches/FIGURES.md
     --quick                  a tenth of the samples, written nowhere
 ./build.sh torture [PART [TIMES]]
@@ -305,7 +306,7 @@ fuzz() {
     cargo run --locked -p interlock-fuzz --features coverage -- "$@"
 }
 
-test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked --no-fail-fast -p interlock-e2e -p interlock-benches "$@"; }
+test_e2e() { INTERLOCK_BIN=$interlock cargo test --locked --no-fail-fast -p interlock-e2e -p interlock-cut -p interlock-benches "$@"; }
 
 test_tidy() { cargo test --locked --no-fail-fast -p interlock-tidy "$@"; }
 
