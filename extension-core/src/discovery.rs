@@ -52,8 +52,15 @@ const DIALS_MAX: usize = 8;
 const UNPAIRED_DIALS_MAX: usize = 2;
 /// A probe has 500 ms; one that is unanswered after this was lost and is asked again.
 const PROBE_LOST: Duration = Duration::from_secs(2);
-/// How often a foreign service is looked at: its place may fall to one of ours.
-const FOREIGN_EVERY: Duration = Duration::from_secs(10);
+/// When a foreign service is looked at again, the first times and ever after: its place may fall to
+/// one of ours, whose agent's first call waits [`RECONNECT_WAIT`] for us and no longer.
+///
+/// [`RECONNECT_WAIT`]: protocol::limits::RECONNECT_WAIT
+const FOREIGN_AGAIN: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
 /// Silent answers in a row that may be a server of ours, busy; after them it counts as foreign.
 const SILENT_MAX: u32 = 3;
 /// Refusals in a row after which an announced port or a guest is no longer probed every round: a
@@ -155,6 +162,8 @@ struct Port {
     refused: u32,
     /// Silent answers in a row.
     silent: u32,
+    /// Answers in a row that made it a foreign service.
+    foreign: u32,
     /// Its server's session has an older socket elsewhere.
     resting: bool,
     /// A person asked: the next good answer is dialled whatever the back-off says.
@@ -175,6 +184,7 @@ impl Port {
             announced: false,
             refused: 0,
             silent: 0,
+            foreign: 0,
             resting: false,
             forced: false,
         }
@@ -211,6 +221,15 @@ impl Port {
     fn dial_at(&mut self, at: Instant) {
         self.not_before = at;
         self.probe_at = Some(at);
+    }
+
+    /// Somebody else is there, as far as is seen.
+    fn note_foreign(&mut self, now: Instant) {
+        self.ours = false;
+        let step = usize::try_from(self.foreign).unwrap_or(usize::MAX);
+        let wait = FOREIGN_AGAIN.get(step).or(FOREIGN_AGAIN.last()).copied();
+        self.foreign = self.foreign.saturating_add(1);
+        self.probe_not_before = now + wait.unwrap_or_default();
     }
 
     fn note_failure(&mut self, late: u64, now: Instant) {
@@ -308,9 +327,8 @@ impl Discovery {
                 self.handle_answered(number, now);
             }
             ProbeAnswer::Foreign => {
-                port.ours = false;
                 port.forced = false;
-                port.probe_not_before = now + FOREIGN_EVERY;
+                port.note_foreign(now);
                 if guest {
                     self.ports.remove(&number);
                 }
@@ -322,6 +340,7 @@ impl Discovery {
                 port.forced = false;
                 port.resting = false;
                 port.silent = 0;
+                port.foreign = 0;
                 port.probe_not_before = Instant(0);
                 port.refused = port.refused.saturating_add(1);
                 port.announced &= port.refused < REFUSED_MAX;
@@ -334,8 +353,7 @@ impl Discovery {
                 port.forced = false;
                 port.silent = port.silent.saturating_add(1);
                 if port.silent >= SILENT_MAX {
-                    port.ours = false;
-                    port.probe_not_before = now + FOREIGN_EVERY;
+                    port.note_foreign(now);
                     if guest {
                         self.ports.remove(&number);
                     }
@@ -352,6 +370,7 @@ impl Discovery {
         port.ours = true;
         port.refused = 0;
         port.silent = 0;
+        port.foreign = 0;
         port.probe_not_before = Instant(0);
         if port.forced || port.not_before <= now {
             port.forced = false;
