@@ -185,6 +185,8 @@ async fn a_name_that_was_rebound_to_this_machine_is_nobody() -> Result<()> {
     let attacker = besieger::Attacker::listen(port).await?;
     let page = tab(world.browser().cdp(), &format!("{origin}/")).await?;
     let besieger = Besieger::new(page, None).await?;
+    // To the extension the port is a foreign service's until it looks again.
+    attacker.probed().await?;
     attacker.leave().await;
     let one = world.agent("one").await?;
     one.open(&world.site.url("/")).await?;

@@ -5,9 +5,12 @@ use e2e::Target;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Everything that a page can send, as `{name: what came of it}`.
 const ATTEMPTS: &str = include_str!("attempts.js");
@@ -88,28 +91,53 @@ impl Besieger {
 }
 
 /// The web server of an attacker, on a port that the attacker gives up later.
-pub(crate) struct Attacker(JoinHandle<()>);
+pub(crate) struct Attacker {
+    serves: JoinHandle<()>,
+    probed: Arc<Notify>,
+}
 
 impl Attacker {
-    /// Serves one empty page on 127.0.0.1.
+    /// Serves one empty page on 127.0.0.1, whatever is asked for.
     pub(crate) async fn listen(port: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-        Ok(Self(tokio::spawn(async move {
-            while let Ok((mut socket, _)) = listener.accept().await {
-                let mut head = [0; 4096];
-                let _ = socket.read(&mut head).await;
-                let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
-                              Content-Length: 15\r\n\r\n<!doctype html>";
-                let _ = socket.write_all(answer.as_bytes()).await;
+        let probed = Arc::new(Notify::new());
+        let heard = Arc::clone(&probed);
+        let serves = tokio::spawn(async move {
+            // All at once: Chrome opens sockets ahead of need and says nothing on them.
+            let mut open = JoinSet::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                open.spawn(answer(socket, Arc::clone(&heard)));
             }
-        })))
+        });
+        Ok(Self { serves, probed })
+    }
+
+    /// Returns when the extension has taken this for somebody else's service.
+    pub(crate) async fn probed(&self) -> Result<()> {
+        let heard = self.probed.notified();
+        let told = tokio::time::timeout(Duration::from_secs(30), heard).await;
+        told.context("the extension never asked who listens there")
     }
 
     /// Gives the port up.
     pub(crate) async fn leave(self) {
-        self.0.abort();
+        self.serves.abort();
         // Cancelled is what it shall be.
-        let _ = self.0.await;
+        let _ = self.serves.await;
+    }
+}
+
+/// One request, from the page or from the extension's probe.
+async fn answer(mut socket: TcpStream, probed: Arc<Notify>) {
+    let mut head = [0; 4096];
+    let Ok(read) = socket.read(&mut head).await else {
+        return;
+    };
+    let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
+                  Content-Length: 15\r\n\r\n<!doctype html>";
+    let _ = socket.write_all(answer.as_bytes()).await;
+    if String::from_utf8_lossy(&head[..read]).contains("Host: 127.0.0.1") {
+        probed.notify_one();
     }
 }
 
