@@ -16,6 +16,8 @@
 
 mod v1;
 
+pub use v1::UNPAIRED_FRAME_MAX;
+
 use crate::dialect::Dialect;
 use crate::discovery::DownReason;
 use crate::input::SocketId;
@@ -131,7 +133,7 @@ pub enum LinkEvent {
         /// What.
         frame: Box<Frame>,
     },
-    /// A proven server names its siblings.
+    /// A proven server names its siblings, or an unpaired one that was asked for them.
     PortList {
         /// Which one.
         socket: SocketId,
@@ -230,6 +232,8 @@ struct Open {
     frame_max: usize,
     /// Somebody waits for [`LinkEvent::Alive`].
     asked: bool,
+    /// It was asked for its siblings and has not named them.
+    owes_list: bool,
     /// Malformed frames since `bad_since` (observed).
     bad: u32,
     bad_since: Instant,
@@ -244,6 +248,7 @@ impl Open {
             lost_not_before: observed,
             frame_max,
             asked: false,
+            owes_list: false,
             bad: 0,
             bad_since: observed,
         }
@@ -560,7 +565,7 @@ impl Links {
                     self.timers.set((socket, timer), due);
                 }
                 Timer::PortList => {
-                    self.push(socket, &Frame::PortListRequest {});
+                    self.ask_for_list(socket);
                     let due = next_of(PORT_LIST_EVERY, observed);
                     self.timers.set((socket, timer), due);
                 }
@@ -716,6 +721,17 @@ impl Links {
             port,
             features,
         });
+        self.ask_for_list(socket);
+    }
+
+    fn ask_for_list(&mut self, socket: SocketId) {
+        if let Some(Link {
+            state: State::Open(open) | State::Unpaired(open),
+            ..
+        }) = self.links.get_mut(&socket)
+        {
+            open.owes_list = true;
+        }
         self.push(socket, &Frame::PortListRequest {});
     }
 

@@ -62,7 +62,8 @@ impl Extension {
         }
         let open = SessionOpen {
             session_id: session_id.clone(),
-            label: format!("unpaired {instance}"),
+            // Not its own words: others would read them as ours.
+            label: format!("unpaired on port {port}"),
             resume_token: instance.clone(),
             standby: false,
         };

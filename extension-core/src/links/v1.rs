@@ -12,6 +12,10 @@ use protocol::limits::{FRAME_MAX, HANDSHAKE_FRAME_MAX, HEARTBEAT, PORT_LIST_EVER
 use protocol::ports::PORT_LIST_MAX;
 use rand_chacha::rand_core::Rng;
 
+/// The longest frame of an unpaired server, in bytes: a script and its arguments. Its answers have
+/// room for pictures; what it asks has none to show.
+pub const UNPAIRED_FRAME_MAX: usize = 1 << 20;
+
 impl Links {
     /// Answers a request of an unpaired server.
     pub fn reply(&mut self, socket: SocketId, reply: &Reply) -> Sent {
@@ -51,7 +55,7 @@ impl Links {
             return;
         };
         let port = link.port;
-        link.state = State::Unpaired(Open::new(FRAME_MAX, now, observed));
+        link.state = State::Unpaired(Open::new(UNPAIRED_FRAME_MAX, now, observed));
         self.timers.clear(&(socket, Timer::Handshake));
         let heartbeat = next_of(HEARTBEAT, observed);
         let list = next_of(PORT_LIST_EVERY, observed);
@@ -64,20 +68,26 @@ impl Links {
             instance,
             epoch,
         });
-        self.say_unpaired(socket, &FromExtension::PortListRequest);
+        self.ask_for_list(socket);
     }
 
     /// A frame of one that has said who it is.
     pub(super) fn handle_unpaired_text(&mut self, socket: SocketId, text: &str, observed: Instant) {
-        match FromServer::parse(text, FRAME_MAX) {
+        match FromServer::parse(text, UNPAIRED_FRAME_MAX) {
             Ok(FromServer::Request(request)) => {
                 let request = Box::new(request);
                 self.events
                     .push_back(LinkEvent::Request { socket, request });
             }
             Ok(FromServer::PortListResponse { mut ports }) => {
-                ports.truncate(PORT_LIST_MAX);
-                self.events.push_back(LinkEvent::PortList { socket, ports });
+                // Unasked, it could keep us probing as fast as it talks.
+                let link = self.links.get_mut(&socket);
+                if let Some(State::Unpaired(open)) = link.map(|link| &mut link.state)
+                    && std::mem::take(&mut open.owes_list)
+                {
+                    ports.truncate(PORT_LIST_MAX);
+                    self.events.push_back(LinkEvent::PortList { socket, ports });
+                }
             }
             // Who it is was said.
             Ok(FromServer::HelloAck { .. } | FromServer::Pong) => {}

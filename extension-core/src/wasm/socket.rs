@@ -4,6 +4,7 @@
 use super::{SOCKETS, drive, is_alive, with_shell};
 use crate::dialect::Dialect;
 use crate::input::{Input, SocketId};
+use crate::links::UNPAIRED_FRAME_MAX;
 use js_sys::JsString;
 use protocol::SUBPROTOCOL;
 use protocol::close::{BAD_FRAME, NORMAL};
@@ -68,7 +69,7 @@ fn open(id: SocketId, port: u16, dialect: Dialect) -> Result<Socket, JsValue> {
     let on_open = Closure::new(move || drive(Input::SocketOpened { socket: id }));
     let mut short = handshake_messages(dialect);
     let on_message = Closure::new(move |event: MessageEvent| {
-        let text = frame(&event.data(), short > 0);
+        let text = frame(&event.data(), frame_max(dialect, short > 0));
         short = short.saturating_sub(1);
         match text {
             Some(text) => drive(Input::SocketText { socket: id, text }),
@@ -99,15 +100,19 @@ fn open(id: SocketId, port: u16, dialect: Dialect) -> Result<Socket, JsValue> {
     })
 }
 
-/// The text of a message; in the handshake it has to be `short`. None for a binary one, since every frame
-/// is text, and for one that is too large: it is never copied out of the engine, where a length
-/// counts UTF-16 units, of which no text has more than bytes. The core counts the bytes.
-pub(super) fn frame(data: &JsValue, short: bool) -> Option<String> {
-    let max = if short {
-        HANDSHAKE_FRAME_MAX
-    } else {
-        FRAME_MAX
-    };
+/// The longest frame that may come, in bytes: a short one in the handshake.
+pub(super) fn frame_max(dialect: Dialect, short: bool) -> usize {
+    match dialect {
+        _ if short => HANDSHAKE_FRAME_MAX,
+        Dialect::V2 => FRAME_MAX,
+        Dialect::V1 => UNPAIRED_FRAME_MAX,
+    }
+}
+
+/// The text of a message. None for a binary one, since every frame is text, and for one longer than
+/// `max`: it is never copied out of the engine, where a length counts UTF-16 units, of which no text
+/// has more than bytes. The core counts the bytes.
+pub(super) fn frame(data: &JsValue, max: usize) -> Option<String> {
     let text: &JsString = data.dyn_ref()?;
     (usize::try_from(text.length()).ok()? <= max).then(|| text.into())
 }

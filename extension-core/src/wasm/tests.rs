@@ -3,7 +3,9 @@
 //! of `tools/wasm-bindgen`.
 
 use super::{convert, events, facade, log, probe, socket, storage};
+use crate::dialect::Dialect;
 use crate::input::{BrowserEvent, DetachReason, ProbeAnswer};
+use crate::links::UNPAIRED_FRAME_MAX;
 use crate::view::{InstanceState, InstanceView, TabView, View};
 use js_sys::{Array, JSON, Map, Reflect};
 use protocol::limits::{FRAME_MAX, HANDSHAKE_FRAME_MAX};
@@ -72,17 +74,24 @@ fn an_answer_nested_too_deep_is_an_error_and_no_empty_answer() {
 fn a_message_that_is_too_large_is_not_copied_and_the_handshake_has_a_lower_bound() {
     let of = |length: usize| JsValue::from_str(&"x".repeat(length));
     let small = HANDSHAKE_FRAME_MAX;
-    for (length, short, passes) in [
-        (small, true, true),
-        (small + 1, true, false),
-        (small + 1, false, true),
-        (FRAME_MAX, false, true),
-        (FRAME_MAX + 1, false, false),
+    for (length, dialect, short, passes) in [
+        (small, Dialect::V2, true, true),
+        (small + 1, Dialect::V2, true, false),
+        (small + 1, Dialect::V1, true, false),
+        (small + 1, Dialect::V2, false, true),
+        (FRAME_MAX, Dialect::V2, false, true),
+        (FRAME_MAX + 1, Dialect::V2, false, false),
+        (UNPAIRED_FRAME_MAX, Dialect::V1, false, true),
+        (UNPAIRED_FRAME_MAX + 1, Dialect::V1, false, false),
     ] {
-        let text = socket::frame(&of(length), short);
-        assert_eq!(text.is_some(), passes, "{length}, short: {short}");
+        let text = socket::frame(&of(length), socket::frame_max(dialect, short));
+        assert_eq!(
+            text.is_some(),
+            passes,
+            "{length}, {dialect:?}, short: {short}"
+        );
     }
-    assert_eq!(socket::frame(&js_sys::ArrayBuffer::new(4), false), None);
+    assert_eq!(socket::frame(&js_sys::ArrayBuffer::new(4), FRAME_MAX), None);
 }
 
 #[wasm_bindgen_test]

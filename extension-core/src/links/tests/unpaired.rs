@@ -176,3 +176,39 @@ fn two_sockets_of_one_name_have_epochs_of_their_own() {
     let (_, second) = named(&mut links, secs(2));
     assert_ne!(epoch(&first), epoch(&second));
 }
+
+#[test]
+fn it_names_its_siblings_when_it_is_asked_and_at_no_other_time() {
+    let mut links = links();
+    let (socket, _) = named(&mut links, secs(0));
+    let list = r#"{"type":"portListResponse","ports":[8766]}"#;
+    let mut heard = Vec::new();
+    for at in 1..=40 {
+        links.handle_timeout(secs(at));
+        links.handle_text(socket, list, secs(at));
+        let events = drain(&mut links);
+        if events
+            .iter()
+            .any(|event| matches!(event, LinkEvent::PortList { .. }))
+        {
+            heard.push(at);
+        }
+    }
+    assert_eq!(heard, [1, 15, 30]);
+}
+
+#[test]
+fn what_it_asks_is_a_megabyte_at_most() {
+    for (length, lives) in [(UNPAIRED_FRAME_MAX, true), (UNPAIRED_FRAME_MAX + 1, false)] {
+        let mut links = links();
+        let (socket, _) = named(&mut links, secs(0));
+        let frame = r#"{"id":1,"type":"tabs.list","payload":{"pad":""}}"#;
+        let pad = "x".repeat(length - frame.len());
+        links.handle_text(
+            socket,
+            &frame.replace(r#""""#, &format!(r#""{pad}""#)),
+            secs(1),
+        );
+        assert_eq!(links.port(socket).is_some(), lives, "{length} bytes");
+    }
+}
