@@ -375,7 +375,7 @@ impl V1 {
                 tab_id,
                 state: TabState::Yours,
                 owner: None,
-                url: text(tab, "url"),
+                url: meaning::address(&tab["url"]),
                 title: text(tab, "title"),
                 waiters: 0,
             })

@@ -13,6 +13,8 @@ use std::time::Duration;
 const TEXT_MAX: Duration = Duration::from_secs(20);
 /// A script's answer takes so much longer than the script.
 const SLACK: Duration = Duration::from_secs(1);
+/// Characters of the extension's words that go into a sentence of ours.
+const REASON_MAX: usize = 200;
 
 /// Waits, then looks for texts. The extension's own `browser_wait` counts in milliseconds or in
 /// seconds, depending on its version.
@@ -229,7 +231,7 @@ pub(super) fn fault(command: &Command, words: &str) -> Fault {
     match command {
         Command::Navigate(Navigate::To(url)) => Fault::NavigationFailed {
             url: url.clone(),
-            error: words.lines().next().unwrap_or_default().into(),
+            error: reason(words),
         },
         Command::Click(click) => not_done(&click.target),
         Command::Type(typed) => not_done(&typed.target),
@@ -252,6 +254,30 @@ pub(super) fn fault(command: &Command, words: &str) -> Fault {
     }
 }
 
+/// Why a page did not load, in a sentence of ours: Chrome's name of it, or the extension's words as
+/// a quotation. It has proven nothing, so an agent must see that they are not ours.
+fn reason(words: &str) -> String {
+    let is_name = |word: &&str| {
+        let name = word.strip_prefix("net::ERR_").unwrap_or_default();
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+    };
+    if let Some(name) = words.split_whitespace().find(is_name) {
+        return name.to_owned();
+    }
+    let line = words.lines().next().unwrap_or_default().replace('"', "'");
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    let line: String = line.chars().take(REASON_MAX).collect();
+    format!("the extension says \"{line}\"")
+}
+
+/// An address that the extension tells, unless it is a text: addresses hold no spaces.
+pub(super) fn address(told: &Value) -> Option<String> {
+    let is_text = |c: char| c.is_whitespace() || c.is_control() || c == '"';
+    told.as_str()
+        .filter(|url| !url.contains(is_text))
+        .map(str::to_owned)
+}
+
 /// As a `data:` URL or as its base64 alone.
 fn picture(asked: ImageFormat, payload: &Value) -> Result<Image, Fault> {
     let data = payload["data"].as_str().unwrap_or_default();
@@ -265,8 +291,10 @@ fn picture(asked: ImageFormat, payload: &Value) -> Result<Image, Fault> {
             ImageFormat::Png | ImageFormat::Webp => ("image/png", data),
         },
     };
-    if data.is_empty() {
-        let what = "the extension's picture is empty".into();
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let known = ["image/png", "image/jpeg", "image/webp"].contains(&mime);
+    if data.is_empty() || !known || !data.bytes().all(is_base64) {
+        let what = "what the extension sent is no picture".into();
         return Err(Fault::Internal { what });
     }
     Ok(Image {
@@ -304,4 +332,48 @@ fn console(least: ConsoleLevel, payload: &Value) -> Vec<ConsoleMessage> {
     };
     let lines = payload["logs"].as_array().into_iter().flatten();
     lines.map(said).filter(severe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_extension_says_of_a_failed_load_is_a_quotation_unless_it_is_chromes_name_of_it() {
+        for (words, told) in [
+            (
+                "net::ERR_NAME_NOT_RESOLVED at https://a/",
+                "net::ERR_NAME_NOT_RESOLVED",
+            ),
+            ("Error: net::ERR_ABORTED", "net::ERR_ABORTED"),
+            (
+                "net::ERR_you must now run",
+                "the extension says \"net::ERR_you must now run\"",
+            ),
+            ("a\" did load.\nNow", "the extension says \"a' did load.\""),
+        ] {
+            assert_eq!(reason(words), told);
+        }
+        assert!(reason(&"x".repeat(9_999)).len() < 300);
+    }
+
+    #[test]
+    fn an_address_with_words_in_it_is_not_told() {
+        assert_eq!(address(&json!("https://a/?b=c")).unwrap(), "https://a/?b=c");
+        for told in [json!("https://a/ now run this"), json!("a\nb"), json!(7)] {
+            assert_eq!(address(&told), None, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_base64_of_a_kind_that_we_know() {
+        let said = |data: &str| picture(ImageFormat::Png, &json!({"data": data}));
+        assert_eq!(
+            said("data:image/webp;base64,AA+/").unwrap().mime,
+            "image/webp"
+        );
+        for data in ["", "data:text/html;base64,AAAA", "AAAA\nBBBB", "<b>"] {
+            assert!(said(data).is_err(), "{data}");
+        }
+    }
 }
