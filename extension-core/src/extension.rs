@@ -334,7 +334,9 @@ impl Extension {
             PageEvent::Mended { tab, drained } => self.tabs.handle_mended(tab, drained, now),
             PageEvent::CanceledByUser => self.pause(now),
             PageEvent::FrontLent { own, persons } => self.house.lend_front(own, persons),
-            PageEvent::FrontTaken { own, persons } => self.house.give_front_back(own, persons),
+            PageEvent::FrontTaken { own, persons } => {
+                self.house.give_front_back(own, persons, now);
+            }
         }
     }
 

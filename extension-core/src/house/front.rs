@@ -26,7 +26,7 @@ impl House {
         if self.timers.clear(&Timer::Raised(window))
             && let Some(persons) = self.persons
         {
-            return self.give_front_back(window, persons);
+            return self.return_front(window, persons);
         }
         self.before = self.persons.map(|before| (before, now));
         self.persons = Some(window);
@@ -51,7 +51,7 @@ impl House {
             (Some(_), Some((before, _))) if !shown(before) => {
                 self.persons = Some(before);
                 self.before = None;
-                self.give_front_back(window, before);
+                self.return_front(window, before);
             }
             // They work there themselves, or nobody knows where.
             (Some(_), Some(_) | None) | (None, _) => {}
@@ -67,10 +67,20 @@ impl House {
         self.pressed.insert(own);
     }
 
+    /// The press is through. Where the window manager is slow, it raises the window only now, which
+    /// is no choice of the person's.
+    pub fn give_front_back(&mut self, own: i64, persons: i64, now: Instant) {
+        let now = self.awake(now);
+        self.pressed.remove(&own);
+        if own != persons {
+            self.timers.set(Timer::Raised(own), now + TOLD_LATE);
+        }
+        self.return_front(own, persons);
+    }
+
     /// A press or a popup may have brought the window `own` to the front: the person's gets it back,
     /// unless they have gone on to another one, or to another program.
-    pub fn give_front_back(&mut self, own: i64, persons: i64) {
-        self.pressed.remove(&own);
+    fn return_front(&mut self, own: i64, persons: i64) {
         let what = Request::GiveBack { own, persons };
         self.ask(what, ChromeCall::FocusedWindow);
     }

@@ -638,7 +638,7 @@ fn the_front_is_given_back_unless_the_person_has_gone_on() {
         (2, false, false),
     ] {
         let mut house = house(&[]);
-        house.give_front_back(2, 1);
+        house.give_front_back(2, 1, Instant(0));
         let (request, call) = asked(&mut house);
         assert_eq!(call, ChromeCall::FocusedWindow, "popups are among them");
         let window = json!({"id": front, "focused": focused});
@@ -737,15 +737,31 @@ fn what_a_press_opens_gives_the_keyboard_back_to_where_the_person_was_before_the
         "the press is under way"
     );
     house.handle_popup(TabId(2), TabId(4), Some(30), Instant(2));
-    house.give_front_back(20, 10);
+    house.give_front_back(20, 10, Instant(3));
     house.handle_focused(30, Instant(3));
     assert_eq!(brought_back(&mut house, 30), [10]);
-    // When it is through, the window is as any other.
+    // When it is through, the window is soon as any other.
     house.handle_focused(10, Instant(4));
-    house.handle_focused(20, Instant(5));
-    house.handle_popup(TabId(2), TabId(5), Some(40), Instant(6));
-    house.handle_focused(40, Instant(7));
+    house.handle_timeout(Instant(505));
+    house.handle_focused(20, Instant(505));
+    house.handle_popup(TabId(2), TabId(5), Some(40), Instant(506));
+    house.handle_focused(40, Instant(507));
     assert!(brought_back(&mut house, 40).is_empty());
+}
+
+#[test]
+fn a_window_that_is_raised_when_the_press_is_through_gives_the_keyboard_back_too() {
+    for (late, given_back) in [(1, true), (499, true), (501, false)] {
+        let mut house = house_of_two_windows();
+        house.lend_front(20, 10);
+        house.give_front_back(20, 10, Instant(0));
+        // Chrome has not heard of it yet.
+        assert_eq!(brought_back(&mut house, 10), [10]);
+        house.handle_timeout(Instant(late));
+        house.handle_focused(20, Instant(late));
+        let again: &[i64] = if given_back { &[10] } else { &[] };
+        assert_eq!(brought_back(&mut house, 20), again, "{late} ms late");
+    }
 }
 
 #[test]
