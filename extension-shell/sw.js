@@ -18,6 +18,8 @@ const START_AGAIN_MS = 1000;
 // Events that wait while a core starts, which takes milliseconds. A start that takes longer than
 // this many events counts as a fall.
 const QUEUE_MAX = 10_000;
+// What a person sees while nothing runs.
+const RESTS = 'Interlock broke down four times and starts anew in a minute. Agents wait for it.';
 
 let generation = 1;
 let core = null; // the exports of the living generation, once it is ready
@@ -91,12 +93,21 @@ async function giveUp() {
   queue.length = 0;
   // Every minute, for one alarm alone could come while this worker still lives.
   chrome.alarms.create('interlock', { periodInMinutes: 1 });
+  // The next worker draws its own.
+  chrome.action.setBadgeText({ text: '!' });
+  chrome.action.setBadgeBackgroundColor({ color: '#d93025' });
+  chrome.action.setTitle({ title: RESTS });
+  popups.forEach(tellRest);
   // What wakes it would keep it alive: the next worker listens again.
   for (const [event, listener] of listening) if (event !== chrome.alarms.onAlarm) event.removeListener(listener);
   for (const { tabId, attached } of await chrome.debugger.getTargets()) {
     // Other debuggers' attachments refuse.
     if (attached && tabId) chrome.debugger.detach({ tabId }).catch(() => {});
   }
+}
+
+function tellRest(popup) {
+  popup.postMessage({ error: RESTS });
 }
 
 // A trap that no hook has seen (memory, stack): the generation stands in the trap's stack.
@@ -130,8 +141,9 @@ for (const [api, names] of Object.entries(EVENTS)) {
 chrome.runtime.onConnect.addListener((port) => {
   if (port.name !== 'popup') return port.disconnect();
   popups.add(port);
-  port.onMessage.addListener((message) => forward('popup.message', port, message));
+  port.onMessage.addListener((message) => over ? tellRest(port) : forward('popup.message', port, message));
   port.onDisconnect.addListener(() => popups.delete(port) && forward('popup.disconnect', port));
+  if (over) return tellRest(port);
   forward('popup.connect', port);
 });
 

@@ -242,6 +242,19 @@ async fn after_the_fourth_fall_the_worker_lets_go_and_an_alarm_starts_the_next()
         Ok((attached == json!(0)).then_some(()))
     })
     .await?;
+    let rests = "starts anew in a minute";
+    let popup = world.browser().extension_page("popup.html").await?;
+    e2e::until("the popup to tell it", async || {
+        Ok(popup.text().await?.contains(rests).then_some(()))
+    })
+    .await?;
+    let badge = "Promise.all([chrome.action.getBadgeText({}), chrome.action.getTitle({})])";
+    e2e::until("the button to tell it", async || {
+        let badge = popup.evaluate(badge).await?;
+        Ok((badge[0] == "!" && badge[1].to_string().contains(rests)).then_some(()))
+    })
+    .await?;
+    popup.close().await?;
     let alarms = worker.evaluate("chrome.alarms.getAll()").await?;
     assert_eq!(alarms[0]["periodInMinutes"], json!(1), "{alarms}");
     // While somebody looks into it, it lives.
@@ -261,5 +274,11 @@ async fn after_the_fourth_fall_the_worker_lets_go_and_an_alarm_starts_the_next()
         seen.tab() == tab && seen.text.contains("Counter b"),
         "{seen}"
     );
+    let popup = world.browser().extension_page("popup.html").await?;
+    e2e::until("the badge to count agents again", async || {
+        let badge = popup.evaluate("chrome.action.getBadgeText({})").await?;
+        Ok((badge == "1").then_some(()))
+    })
+    .await?;
     world.close().await
 }
