@@ -4,6 +4,8 @@
 //! killing the group when the value is dropped. It knows where the extension's worker runs, but
 //! attaches to it only when a test asks for its console.
 
+mod upkeep;
+
 use crate::cdp::{Cdp, Target};
 use crate::group::{Group, Signal};
 use anyhow::{Context, Result, bail};
@@ -377,6 +379,17 @@ impl ExtensionPage {
             .as_array()
             .map(|all| all.iter().map(title).collect())
             .unwrap_or_default())
+    }
+
+    /// Ids of the tabs with a web page that a debugger is on, whoever it belongs to, in order.
+    pub async fn debugged(&self) -> Result<Vec<i64>> {
+        let targets = "chrome.debugger.getTargets().then(all => all\
+            .filter(one => one.attached && one.url.startsWith('http')).map(one => one.tabId))";
+        let targets = self.evaluate(targets).await?;
+        let tabs = targets.as_array().context("no list")?;
+        let mut tabs: Vec<i64> = tabs.iter().filter_map(Value::as_i64).collect();
+        tabs.sort_unstable();
+        Ok(tabs)
     }
 
     /// Gives any tab of the person's to the first agent, as the popup gives the one in front.

@@ -26,6 +26,7 @@ mod browser;
 mod cdp;
 mod group;
 mod leftovers;
+mod pause;
 mod person;
 mod ports;
 mod screen;
@@ -40,6 +41,7 @@ pub use browser::{
 };
 pub use cdp::{Cdp, Event, Target};
 pub use leftovers::{listening_ports, ports_of, processes_of};
+pub use pause::Paused;
 pub use person::Person;
 pub use ports::PortBlock;
 pub use screen::{Color, Picture, Screen};

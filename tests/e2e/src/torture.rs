@@ -66,7 +66,7 @@ pub async fn torture(death: Death, times: usize) -> Result<Toll> {
         match death {
             Death::Worker => world.browser().kill_worker().await?,
             Death::Server => crew.kill_server(&world, number % AGENTS).await?,
-            Death::Extension => reload(&world).await?,
+            Death::Extension => world.browser().reload_extension().await?,
             Death::Browser => world.restart_browser().await?,
         }
         crew.recovered(from, Instant::now(), &mut toll)
@@ -76,21 +76,6 @@ pub async fn torture(death: Death, times: usize) -> Result<Toll> {
     crew.dismiss(&mut toll).await?;
     world.close().await?;
     Ok(toll)
-}
-
-/// Reloads the extension as a person does in `chrome://extensions`.
-async fn reload(world: &World) -> Result<()> {
-    let before = world.browser().worker().await?;
-    let page = world.browser().extension_page("popup.html").await?;
-    // The page goes with its extension, and must have answered before.
-    page.evaluate("void setTimeout(() => chrome.runtime.reload())")
-        .await?;
-    crate::until("the reloaded extension's worker", async || {
-        let now = world.browser().worker().await?;
-        Ok(now.filter(|now| before.as_ref() != Some(now)))
-    })
-    .await
-    .map(drop)
 }
 
 /// From 0 to 1, the same in every run: scattered, not random, so that a run can be played again.

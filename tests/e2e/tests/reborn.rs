@@ -1,9 +1,9 @@
 //! The worker dies while something is under way in a page: what its next life comes back to, and
 //! what the agent is told of it.
 
-use anyhow::{Context, Result};
-use e2e::{Agent, ExtensionPage, Target, World};
-use serde_json::{Value, json};
+use anyhow::Result;
+use e2e::{Agent, Target, World};
+use serde_json::json;
 
 const SAID: &str = "document.querySelector('output').textContent";
 
@@ -239,15 +239,6 @@ async fn a_page_that_crashes_while_no_worker_lives_is_told_and_loaded_again() ->
     world.close().await
 }
 
-/// The tabs that a debugger is on.
-async fn debugged(panel: &ExtensionPage) -> Result<Vec<i64>> {
-    let targets = "chrome.debugger.getTargets().then(all => \
-        all.filter(one => one.attached && one.url.startsWith('http')).map(one => one.tabId))";
-    let tabs = panel.evaluate(targets).await?;
-    let tabs = tabs.as_array().context("no list")?;
-    Ok(tabs.iter().filter_map(Value::as_i64).collect())
-}
-
 #[tokio::test]
 async fn no_debugger_stays_on_a_tab_whose_record_is_lost() -> Result<()> {
     let world = World::start().await?;
@@ -255,13 +246,13 @@ async fn no_debugger_stays_on_a_tab_whose_record_is_lost() -> Result<()> {
     let lost = one.open(&world.site.url("/counter?name=lost")).await?;
     let kept = one.open_tab(&world.site.url("/counter?name=kept")).await?;
     let panel = world.browser().extension_page("popup.html").await?;
-    assert_eq!(debugged(&panel).await?.len(), 2);
+    assert_eq!(panel.debugged().await?.len(), 2);
     let damage = format!("chrome.storage.local.set({{'tab/{lost}': 'rubbish'}}).then(() => 1)");
     panel.evaluate(&damage).await?;
     world.browser().kill_worker().await?;
     assert_eq!(one.read(kept, "document.title").await?, "Counter kept");
     e2e::until("the debugger to leave", async || {
-        Ok((debugged(&panel).await? == [kept]).then_some(()))
+        Ok((panel.debugged().await? == [kept]).then_some(()))
     })
     .await?;
     world.close().await
