@@ -64,6 +64,72 @@ async fn a_server_that_was_ended_and_started_again_has_its_tab_again() -> Result
     world.close().await
 }
 
+/// Test case 4 of seed 001: "Kill Claude 1's session. Restart within 5 minutes. Expected: Tab 42 still
+/// owned, state preserved."
+#[tokio::test]
+async fn session_reconnect_the_tab_is_still_owned_and_its_state_preserved() -> Result<()> {
+    let world = World::start().await?;
+    let mut spawn = world.spawn("one", Era::Legacy);
+    spawn.arguments.push("--instance-id=claude-1".into());
+    let (mut one, two) = (world.agent_of(spawn).await?, world.agent("two").await?);
+    let other = one.open(&world.site.url("/counter?name=other")).await?;
+    let tab = one.open_tab(&world.site.url("/form")).await?;
+    one.fill(tab, &["textbox", "Name"], "half written").await?;
+    one.read(tab, "globalThis.since = 'before'").await?;
+    let alias = two.alias_of("one").await?;
+    let listed = one.tabs().await?;
+    for (end, era) in [
+        (End::Kill, Era::Legacy),
+        (End::Terminate, Era::Modern),
+        (End::CloseStdin, Era::Legacy),
+    ] {
+        one.end(end).await?;
+        let wanted = json!({"tabId": tab, "wait": 0});
+        let wanted = two.call("browser_snapshot", wanted).await?;
+        assert!(wanted.failed_with("tab_owned"), "after {end:?}: {wanted}");
+        let mut again = one.spawn();
+        again.era = era;
+        one = world.agent_of(again).await?;
+        // Without a tab named: its current one is the one that it was.
+        let seen = one.ok("browser_snapshot", json!({})).await?;
+        assert_eq!(seen.tab(), Some(tab), "after {end:?}: {seen}");
+        assert!(seen.text.contains("half written"), "after {end:?}: {seen}");
+        assert_eq!(one.read(tab, "since").await?, "before");
+        assert_eq!(one.tabs().await?.text, listed.text, "after {end:?}");
+        assert_eq!(two.alias_of("one").await?, alias);
+    }
+    let clicked = one.click(other, &["button", "Count"]).await?;
+    assert!(clicked.is_ok(), "{clicked}");
+    world.site.until_hits("other", 1).await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_server_that_is_restarted_as_another_instance_is_somebody_else() -> Result<()> {
+    let world = World::start().await?;
+    let named = |id: &str| {
+        let mut spawn = world.spawn("one", Era::Legacy);
+        spawn.arguments.push(format!("--instance-id={id}"));
+        spawn
+    };
+    let one = world.agent_of(named("first")).await?;
+    let url = world.site.url("/counter?name=kept");
+    let tab = one.open(&url).await?;
+    one.end(End::Kill).await?;
+    let other = world.agent_of(named("second")).await?;
+    let wanted = json!({"tabId": tab, "wait": 0});
+    let wanted = other.call("browser_snapshot", wanted).await?;
+    assert!(wanted.failed_with("tab_owned"), "{wanted}");
+    let own = other.open(&url).await?;
+    assert_ne!(own, tab);
+    // Who it was before has what it had, though the other one is still here.
+    let again = world.agent_of(named("first")).await?;
+    let seen = again.ok("browser_snapshot", json!({})).await?;
+    assert_eq!(seen.tab(), Some(tab), "{seen}");
+    assert_eq!(other.read(own, "document.title").await?, "Counter kept");
+    world.close().await
+}
+
 #[tokio::test]
 async fn a_named_instance_keeps_its_tab_beyond_the_ten_seconds_of_others() -> Result<()> {
     let world = World::start().await?;
