@@ -175,6 +175,12 @@ pub fn read<T: serde::de::DeserializeOwned>(stored: &Value) -> Option<T> {
     if stored.get("v")?.as_u64()? != VERSION {
         return None;
     }
+    read_of_any_version(stored)
+}
+
+/// Reads an entity whose form no version changes; none when it is damaged.
+#[must_use]
+pub fn read_of_any_version<T: serde::de::DeserializeOwned>(stored: &Value) -> Option<T> {
     serde_json::from_value(stored.get("e")?.clone()).ok()
 }
 

@@ -131,16 +131,17 @@ impl Extension {
         let mut seats: BTreeMap<SessionId, SeatRecord> = BTreeMap::new();
         let mut calls = Vec::new();
         let mut makings = Vec::new();
+        let mut unread: BTreeSet<TabId> = BTreeSet::new();
         let mut sessions: Vec<(SessionId, SessionRecord)> = Vec::new();
         for (key, value) in stored {
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
             let read = match kind {
                 "session" => read_session(rest, value).map(|one| sessions.push(one)),
                 "seat" => read_session(rest, value).map(|(id, seat)| drop(seats.insert(id, seat))),
-                "tab" => rest.parse().ok().and_then(|tab| {
-                    let record = store::read(value)?;
-                    tab_records.insert(TabId(tab), record);
-                    Some(())
+                "tab" => rest.parse().ok().map(TabId).and_then(|tab| {
+                    unread.insert(tab);
+                    tab_records.insert(tab, store::read(value)?);
+                    unread.remove(&tab).then_some(())
                 }),
                 "call" => parse_call_key(key).map(|(session, wire_id)| {
                     let record = store::read(value).unwrap_or_else(|| self.unread_call(key));
@@ -154,7 +155,7 @@ impl Extension {
                 "paused" => store::read::<bool>(value).map(drop),
                 "ports" => store::read::<Vec<u16>>(value).map(drop),
                 "browser" => store::read::<BrowserFacts>(value).map(drop),
-                SPARE_ID => store::read::<BrowserId>(value).map(drop),
+                SPARE_ID => store::read_of_any_version::<BrowserId>(value).map(drop),
                 // Nobody's that we know.
                 _ => Some(()),
             };
@@ -180,15 +181,22 @@ impl Extension {
             }
             self.calls.restore(session, wire_id, record);
         }
-        let mut half_made = BTreeSet::new();
+        unread.retain(|tab| !tab_records.contains_key(tab));
+        let mut ownerless = unread.clone();
         for nonce in makings {
-            half_made.extend(self.drop_half_made(nonce, tabs, &tab_records));
+            ownerless.extend(self.drop_half_made(nonce, tabs, &tab_records));
         }
         let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
         let mut adopted = BTreeSet::new();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
-            if self.adopt(*tab, record, &tab_records, &half_made, now) {
+            if self.adopt(*tab, record, &tab_records, &ownerless, now) {
                 adopted.insert(*tab);
+            }
+        }
+        for tab in unread {
+            let ours = |id: &TabId| ownerless.contains(id) || tab_records.contains_key(id);
+            if self.group_of_only(tab, ours).is_some() {
+                self.house.ungroup(tab, now);
             }
         }
         // The tabs want to know who is there before they are told whose they are.
@@ -245,30 +253,31 @@ impl Extension {
         }
     }
 
-    /// Whether the tab may have our debugger for a session.
+    /// The tab's group, when all that is in it is `ours`; another may be the person's.
+    fn group_of_only(&self, tab: TabId, ours: impl Fn(&TabId) -> bool) -> Option<i64> {
+        let group = self.facts.get(&tab)?.group()?;
+        let mut inside = self.facts.iter();
+        inside
+            .all(|(id, one)| one.group() != Some(group) || ours(id))
+            .then_some(group)
+    }
+
+    /// Whether the tab may have our debugger for a session. In its session's group may also stand
+    /// those that are `ownerless`: half made, or with a record that cannot be read.
     fn adopt(
         &mut self,
         tab: TabId,
         record: &TabRecord,
         records: &BTreeMap<TabId, TabRecord>,
-        half_made: &BTreeSet<TabId>,
+        ownerless: &BTreeSet<TabId>,
         now: Instant,
     ) -> bool {
         match (&record.owner, &record.leaving) {
             (TabRecordOwner::Session(owner, _), leaving) => {
                 self.adopt_page(tab, record, now);
-                let grouped = self.facts.get(&tab).and_then(TabFacts::group);
-                // Another may be the person's.
-                let grouped = grouped.filter(|group| {
-                    let mut inside = self
-                        .facts
-                        .iter()
-                        .filter(|(_, one)| one.group() == Some(*group));
-                    let made = TabRecordOwner::Session(owner.clone(), Duty::Made);
-                    inside.all(|(id, _)| {
-                        half_made.contains(id)
-                            || records.get(id).is_some_and(|one| one.owner == made)
-                    })
+                let made = TabRecordOwner::Session(owner.clone(), Duty::Made);
+                let grouped = self.group_of_only(tab, |id| {
+                    ownerless.contains(id) || records.get(id).is_some_and(|one| one.owner == made)
                 });
                 if grouped.is_some() || leaving.is_some() {
                     self.house.expect_echo(tab, now);
@@ -339,7 +348,8 @@ fn browser_facts(
     rng: &mut ChaCha20Rng,
     store: &mut Store,
 ) -> BrowserFacts {
-    let spare = entity::<BrowserId>(stored, SPARE_ID);
+    // Servers know the browser by it, whichever version of the extension they met.
+    let spare: Option<BrowserId> = stored.get(SPARE_ID).and_then(store::read_of_any_version);
     let facts = entity::<BrowserFacts>(stored, "browser");
     let id = match (&facts, &spare) {
         (Some(facts), _) => facts.id.clone(),
@@ -463,17 +473,43 @@ mod tests {
         let peer = extension.sessions.get(&x).unwrap().peer.clone();
         while extension.poll_effect().is_some() {}
         extension.house.group(&x, &peer, TabId(7), Instant(0));
+        assert!(asks(&mut extension).any(|call| joins(&call, 5)));
+    }
+
+    /// What Chrome is asked for.
+    fn asks(extension: &mut Extension) -> impl Iterator<Item = ChromeCall> {
         extension.settle(Instant(0));
-        let joined = std::iter::from_fn(|| extension.poll_effect()).any(|effect| {
-            matches!(
-                effect,
-                Effect::Ask {
-                    call: ChromeCall::GroupTab { group: Some(5), .. },
-                    ..
-                }
-            )
-        });
-        assert!(joined);
+        std::iter::from_fn(|| extension.poll_effect()).filter_map(|effect| {
+            let Effect::Ask { call, .. } = effect else {
+                return None;
+            };
+            Some(call)
+        })
+    }
+
+    fn joins(call: &ChromeCall, into: i64) -> bool {
+        matches!(call, ChromeCall::GroupTab { group, .. } if *group == Some(into))
+    }
+
+    #[test]
+    fn a_tab_whose_record_cannot_be_read_leaves_its_agents_group_which_stays_the_agents() {
+        let rubbish = json!({"tab/8": "rubbish"});
+        let mut extension = reborn_with(0, &rubbish, |facts| facts.group_id = 5);
+        let x = SessionId::new("x").unwrap();
+        let peer = extension.sessions.get(&x).unwrap().peer.clone();
+        extension.house.group(&x, &peer, TabId(7), Instant(0));
+        let asked: Vec<_> = asks(&mut extension).collect();
+        let left = |tab| asked.contains(&ChromeCall::UngroupTab { tab: TabId(tab) });
+        assert_eq!([7, 8].map(left), [false, true], "{asked:?}");
+        assert!(asked.iter().any(|call| joins(call, 5)), "{asked:?}");
+    }
+
+    #[test]
+    fn a_tab_whose_record_cannot_be_read_stays_in_a_group_with_tabs_of_the_persons() {
+        let rubbish = json!({"tab/7": "rubbish"});
+        let mut extension = reborn_with(0, &rubbish, |facts| facts.group_id = 5);
+        let left = |call: ChromeCall| matches!(call, ChromeCall::UngroupTab { .. });
+        assert!(!asks(&mut extension).any(left));
     }
 
     #[test]
@@ -563,6 +599,10 @@ mod tests {
             let (set, _, _) = first_write(stored);
             assert_eq!(set["browser"]["e"], json!({"id": "an id", "name": "an i"}));
         }
+        let later = json!({"v": 9, "e": "an id"});
+        let (set, remove, _) = first_write(json!({"browser": {"v": 9}, "browserId": later}));
+        assert_eq!(set["browser"]["e"]["id"], "an id");
+        assert!(remove.is_empty(), "of another version: {remove:?}");
         let whole = json!({"v": store::VERSION, "e": {"id": "b", "name": "work"}});
         for damaged in [json!(null), json!({"v": store::VERSION, "e": "another"})] {
             let (set, _, _) = first_write(json!({"browser": whole, "browserId": damaged}));
