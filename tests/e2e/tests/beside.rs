@@ -2,8 +2,9 @@
 //! person's DevTools, an extension that puts frames of its own into every page.
 
 use anyhow::{Context, Result};
-use e2e::{Agent, Options, Shown, World};
+use e2e::{Agent, Options, Shown, Target, World};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::PathBuf;
 
@@ -231,15 +232,13 @@ async fn devtools_that_the_person_docks_beside_a_page_move_no_click() -> Result<
     world.close().await
 }
 
-/// An extension that puts a frame of its own into pages, as password managers do: when the page
-/// is loaded with `frame-at-once` in its address, and when something on it says so.
-struct Framing(PathBuf);
+/// Another extension, in a folder of its own.
+struct Other(PathBuf);
 
-impl Framing {
-    fn written(name: &str) -> Result<Self> {
-        let folder =
-            std::env::temp_dir().join(format!("e2e-framing-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder)?;
+impl Other {
+    /// One that puts a frame of its own into pages, as password managers do: when the page is loaded
+    /// with `frame-at-once` in its address, and when something on it says so.
+    fn framing(name: &str) -> Result<Self> {
         let manifest = json!({
             "manifest_version": 3, "name": "Framing", "version": "1",
             "content_scripts": [{
@@ -247,29 +246,71 @@ impl Framing {
             }],
             "web_accessible_resources": [{"resources": ["frame.html"], "matches": ["<all_urls>"]}],
         });
-        fs::write(folder.join("manifest.json"), manifest.to_string())?;
-        fs::write(
-            folder.join("frame.html"),
-            "<!doctype html><title>Framing</title><button>Fill in</button>",
-        )?;
-        fs::write(
-            folder.join("frame.js"),
-            "const put = () => { const frame = document.createElement('iframe');
+        let frame = "<!doctype html><title>Framing</title><button>Fill in</button>";
+        let script = "const put = () => { const frame = document.createElement('iframe');
                frame.id = 'framing'; frame.src = chrome.runtime.getURL('frame.html');
                document.body.append(frame); };
              addEventListener('frame-in', put);
              addEventListener('frame-out', () => document.getElementById('framing')?.remove());
-             if (location.search.includes('&frame-at-once')) put();",
-        )?;
+             if (location.search.includes('&frame-at-once')) put();";
+        Self::written(
+            name,
+            &manifest,
+            &[("frame.html", frame), ("frame.js", script)],
+        )
+    }
+
+    /// One that may debug tabs, as recorders do: what its page is told, it does.
+    fn debugging(name: &str) -> Result<Self> {
+        let manifest = json!({
+            "manifest_version": 3, "name": "Debugging", "version": "1",
+            "permissions": ["debugger", "tabs"],
+        });
+        Self::written(
+            name,
+            &manifest,
+            &[("page.html", "<!doctype html><title>Debugging</title>")],
+        )
+    }
+
+    fn written(name: &str, manifest: &Value, files: &[(&str, &str)]) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("e2e-other-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("manifest.json"), manifest.to_string())?;
+        for (file, text) in files {
+            fs::write(folder.join(file), text)?;
+        }
         Ok(Self(folder))
     }
 
     fn folder(&self) -> Option<PathBuf> {
         Some(self.0.clone())
     }
+
+    /// Its page, in a tab of the browser that it was loaded into.
+    async fn page(&self, world: &World) -> Result<Target> {
+        // Of an extension without a key: the first half of its folder's digest, in letters from a to p.
+        let digest = Sha256::digest(self.0.as_os_str().as_encoded_bytes());
+        let digits = digest
+            .iter()
+            .take(16)
+            .flat_map(|byte| [byte >> 4, byte & 15]);
+        let id: String = digits.map(|digit| char::from(b'a' + digit)).collect();
+        let url = format!("chrome-extension://{id}/page.html");
+        let open = json!({"url": url, "background": true});
+        let cdp = world.browser().cdp();
+        cdp.call(None, "Target.createTarget", open).await?;
+        let page = world.browser().page(&url).await?;
+        e2e::until("the other extension's page", async || {
+            let there = page.evaluate("typeof chrome.debugger?.attach").await?;
+            Ok((there == "function").then_some(()))
+        })
+        .await?;
+        Ok(page)
+    }
 }
 
-impl Drop for Framing {
+impl Drop for Other {
     fn drop(&mut self) {
         // Left behind, it lies among temporary files.
         let _ = fs::remove_dir_all(&self.0);
@@ -303,7 +344,7 @@ async fn frame(world: &World, url: &str, there: bool) -> Result<()> {
 
 #[tokio::test]
 async fn a_page_that_another_extension_frames_is_blocked_until_the_frame_is_gone() -> Result<()> {
-    let framing = Framing::written("blocked")?;
+    let framing = Other::framing("blocked")?;
     let world = a_world_with_a_person(framing.folder()).await?;
     let person = world.person().await?;
     let one = world.agent("one").await?;
@@ -333,7 +374,7 @@ async fn a_page_that_another_extension_frames_is_blocked_until_the_frame_is_gone
 #[tokio::test]
 async fn a_frame_of_another_extension_that_comes_in_mid_call_ends_it_with_the_truth() -> Result<()>
 {
-    let framing = Framing::written("mid-call")?;
+    let framing = Other::framing("mid-call")?;
     let world = a_world_with_a_person(framing.folder()).await?;
     let _person = world.person().await?;
     let one = world.agent("one").await?;
@@ -370,7 +411,7 @@ async fn a_frame_of_another_extension_that_comes_in_mid_call_ends_it_with_the_tr
 
 #[tokio::test]
 async fn an_agent_goes_on_to_another_page_from_one_that_another_extension_blocks() -> Result<()> {
-    let framing = Framing::written("left")?;
+    let framing = Other::framing("left")?;
     let world = a_world_with_a_person(framing.folder()).await?;
     let _person = world.person().await?;
     let one = world.agent("one").await?;
@@ -393,7 +434,7 @@ async fn an_agent_goes_on_to_another_page_from_one_that_another_extension_blocks
 #[tokio::test]
 async fn a_lent_page_that_another_extension_frames_is_the_persons_at_once_when_it_is_released()
 -> Result<()> {
-    let framing = Framing::written("lent")?;
+    let framing = Other::framing("lent")?;
     let world = a_world_with_a_person(framing.folder()).await?;
     let person = world.person().await?;
     let popup = world.browser().extension_page("popup.html").await?;
@@ -430,6 +471,94 @@ async fn a_lent_page_that_another_extension_frames_is_the_persons_at_once_when_i
     // Given once more, it is as any other.
     popup.gives(tab).await?;
     acts(&world, &one, tab, "lent").await?;
+    assert!(person.works().await?);
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_worker_that_is_born_while_another_extension_keeps_it_out_says_so_and_loses_no_tab()
+-> Result<()> {
+    let framing = Other::framing("reborn")?;
+    let world = a_world_with_a_person(framing.folder()).await?;
+    let person = world.person().await?;
+    let one = world.agent("one").await?;
+    let (url, other) = (paint(&world, "closed"), paint(&world, "free"));
+    let tab = one.open(&url).await?;
+    let free = one.open_tab(&other).await?;
+    acts(&world, &one, tab, "closed").await?;
+    let told = "(hit('acts'), new Promise(() => {}))";
+    let running = json!({"tabId": tab, "function": told});
+    let running = one.begin("browser_evaluate", running).await?;
+    world.site.until_hits("acts", 1).await?;
+    frame(&world, &url, true).await?;
+    let ended = running.answer().await?;
+    assert!(ended.failed_with("outcome_unknown"), "{ended}");
+    for _ in 0..2 {
+        world.browser().kill_worker().await?;
+        let blocked = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+        let things = [&*format!("tab {tab} "), "Another extension's frame"];
+        blocked.must_fail("page_blocked_by_extension", &things);
+        acts(&world, &one, free, "free").await?;
+    }
+    world.browser().kill_worker().await?;
+    frame(&world, &url, false).await?;
+    acts(&world, &one, tab, "closed").await?;
+    assert_eq!(world.site.hits("acts"), 1, "the call ran again");
+    assert!(person.works().await?);
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_worker_that_is_born_while_another_extension_debugs_tabs_works_beside_it() -> Result<()> {
+    let debugging = Other::debugging("debugs")?;
+    let world = a_world_with_a_person(debugging.folder()).await?;
+    let person = world.person().await?;
+    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
+    two.open(&world.site.url("/")).await?;
+    let tab = one.open(&paint(&world, "debugged")).await?;
+    let passed = one.open_tab(&paint(&world, "passed")).await?;
+    acts(&world, &one, tab, "debugged").await?;
+    let panel = world.browser().extension_page("manifest.json").await?;
+    let tabs = panel.tabs().await?;
+    let persons = tabs.iter().find(|tab| tab.url.ends_with("/observer"));
+    let persons = persons.context("the person's tab")?.id;
+    // Ours leaves it with its owner, and comes back with the first call of the next.
+    let to = one.alias_of("two").await?;
+    let hand = json!({"action": "handoff", "tabId": passed, "to": to});
+    one.ok("browser_tabs", hand).await?;
+    let other = debugging.page(&world).await?;
+    let all = format!("[{tab}, {passed}, {persons}]");
+    let attach = format!(
+        "Promise.all({all}.map(tabId => chrome.debugger.attach({{tabId}}, '1.3'))).then(() => 1)"
+    );
+    assert_eq!(other.evaluate(&attach).await?, 1);
+    for _ in 0..2 {
+        world.browser().kill_worker().await?;
+        acts(&world, &one, tab, "debugged").await?;
+        acts(&world, &two, passed, "passed").await?;
+    }
+    // Its debuggers are where they were, and it can still ask through them.
+    let title = "{expression: 'document.title'}";
+    let asks = format!(
+        "Promise.all({all}.map(tabId => chrome.debugger.sendCommand({{tabId}}, \
+         'Runtime.evaluate', {title}).then(one => one.result.value)))"
+    );
+    let titles = other.evaluate(&asks).await?;
+    assert_eq!(titles.as_array().map(Vec::len), Some(3), "{titles}");
+    assert_eq!(
+        (&titles[0], &titles[1]),
+        (&json!("Paint debugged"), &json!("Paint passed"))
+    );
+    let detach =
+        format!("Promise.all({all}.map(tabId => chrome.debugger.detach({{tabId}}))).then(() => 1)");
+    assert_eq!(other.evaluate(&detach).await?, 1);
+    acts(&world, &one, tab, "debugged").await?;
+    let ours = format!(
+        "chrome.debugger.sendCommand({{tabId: {persons}}}, 'Runtime.evaluate', {title})\
+         .then(() => 'ours is on it', error => error.message)"
+    );
+    let refused = panel.evaluate(&ours).await?;
+    assert!(refused.to_string().contains("not attached"), "{refused}");
     assert!(person.works().await?);
     world.close().await
 }
