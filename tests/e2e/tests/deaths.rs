@@ -1,7 +1,7 @@
 //! The worker dies, the browser dies: who held which tab is known afterwards, or told as lost.
 
 use anyhow::Result;
-use e2e::World;
+use e2e::{Agent, Answer, Call, Options, World};
 use serde_json::json;
 
 #[tokio::test]
@@ -83,5 +83,104 @@ async fn a_restarted_browser_tells_each_agent_which_tabs_it_lost() -> Result<()>
     answer.must_fail("tabs_lost", &["/slow?name=lost", "browser_tabs"]);
     let tab = one.open_tab(&world.site.url("/slow?name=new")).await?;
     assert_eq!(one.read(tab, "document.title").await?, "new");
+    world.close().await
+}
+
+/// Two agents in a tab of their own each, the first of them in the midst of a call that acts.
+async fn two_at_work(world: &World) -> Result<([Agent; 2], [String; 2], Call)> {
+    let agents = [world.agent("one").await?, world.agent("two").await?];
+    let urls = ["one", "two"].map(|name| world.site.url(&format!("/counter?name={name}")));
+    for (agent, url) in agents.iter().zip(&urls) {
+        agent.open(url).await?;
+    }
+    let function = "() => { hit('acts'); return new Promise(() => {}) }";
+    let acting = json!({"function": function});
+    let acting = agents[0].begin("browser_evaluate", acting).await?;
+    world.site.until_hits("acts", 1).await?;
+    Ok((agents, urls, acting))
+}
+
+/// A browser that quits may still tell that it closes the tab.
+fn lost_or_gone(lost: &str, answer: &Answer) -> bool {
+    answer.failed_with(lost) || answer.failed_with("tab_gone")
+}
+
+/// Each agent has one tab with its page, in a group of its own, and nothing of before is there.
+async fn each_has_one_tab(world: &World, urls: &[String; 2]) -> Result<()> {
+    let bystander = world.browser().extension_page("manifest.json").await?;
+    let mut titles = Vec::new();
+    e2e::until("a group for each agent", async || {
+        titles = bystander.groups().await?;
+        titles.sort();
+        Ok((titles == ["one", "two"]).then_some(()))
+    })
+    .await?;
+    let mut tabs = bystander.tabs().await?;
+    tabs.retain(|tab| tab.group.is_some() || tab.url.starts_with("http"));
+    tabs.sort_by(|a, b| a.url.cmp(&b.url));
+    let shown: Vec<_> = tabs.iter().map(|tab| &tab.url).collect();
+    assert_eq!(shown, urls.iter().collect::<Vec<_>>(), "{tabs:?}");
+    assert!(tabs[0].group.is_some() && tabs[1].group.is_some());
+    assert_ne!(tabs[0].group, tabs[1].group);
+    let mut ids: Vec<_> = tabs.iter().map(|tab| tab.id).collect();
+    ids.sort_unstable();
+    assert_eq!(bystander.debugged().await?, ids);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_browser_that_is_quit_and_restores_nothing_tells_each_agent_once_what_it_lost()
+-> Result<()> {
+    let mut world = World::start().await?;
+    let (agents, urls, acting) = two_at_work(&world).await?;
+    world.reopen_browser().await?;
+    let acted = acting.answer().await?;
+    assert!(lost_or_gone("outcome_unknown", &acted), "{acted}");
+    for (agent, url) in agents.iter().zip(&urls) {
+        let mut told = String::new();
+        for _ in 0..2 {
+            let lost = agent.call("browser_snapshot", json!({})).await?;
+            assert!(lost_or_gone("tabs_lost", &lost), "{lost}");
+            told += &lost.text;
+        }
+        let others = urls.iter().filter(|other| *other != url);
+        assert!(
+            told.contains(url) && others.into_iter().all(|other| !told.contains(other)),
+            "{told}"
+        );
+        assert!(told.matches("told once").count() <= 1, "{told}");
+        let tab = agent.open_tab(url).await?;
+        let clicked = agent.click(tab, &["button", "Count"]).await?;
+        assert!(clicked.is_ok(), "{clicked}");
+    }
+    each_has_one_tab(&world, &urls).await?;
+    assert_eq!(world.site.hits("acts"), 1, "the call ran again");
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_browser_that_is_quit_and_restores_all_gives_each_agent_its_tab_again() -> Result<()> {
+    let options = Options {
+        restores: true,
+        ..Options::default()
+    };
+    let mut world = World::with(options).await?;
+    let (agents, urls, acting) = two_at_work(&world).await?;
+    world.reopen_browser().await?;
+    let acted = acting.answer().await?;
+    assert!(lost_or_gone("outcome_unknown", &acted), "{acted}");
+    for (agent, url) in agents.iter().zip(&urls) {
+        let seen = agent.call("browser_snapshot", json!({})).await?;
+        if !seen.is_ok() {
+            // Chrome loads it when it is shown; until then it looks like a crashed one.
+            assert!(seen.failed_with("page_crashed"), "{seen}");
+            let reload = json!({"action": "reload"});
+            agent.ok("browser_navigate", reload).await?;
+        }
+        let seen = agent.ok("browser_snapshot", json!({})).await?;
+        assert!(seen.text.contains(url), "{seen}");
+    }
+    each_has_one_tab(&world, &urls).await?;
+    assert_eq!(world.site.hits("acts"), 1, "the call ran again");
     world.close().await
 }

@@ -203,6 +203,63 @@ async fn work_goes_on_in_minimised_and_in_covered_windows() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_profile_that_is_opened_once_more_has_another_window_and_the_same_agents() -> Result<()> {
+    let world = a_world_with_a_person().await?;
+    let _person = world.person().await?;
+    let panel = world.browser().extension_page("popup.html").await?;
+    let one = world.agent("one").await?;
+    let url = paint(&world, "before", "306090");
+    let tab = one.open(&url).await?;
+    let waiting = json!({"text": "is ripe now"});
+    let waiting = one.begin("browser_wait_for", waiting).await?;
+    // As from the desktop: the program is started again, and leaves it to the one that runs.
+    let second = world.site.url("/observer");
+    let opened = tokio::process::Command::new(e2e::chromium()?)
+        .arg(format!(
+            "--user-data-dir={}",
+            world.browser().profile().display()
+        ))
+        .args(["--no-sandbox", "--test-type", "--new-window", &second])
+        .env("DISPLAY", world.screen().name())
+        .env_remove("WAYLAND_DISPLAY")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .status();
+    let opened = e2e::within("Chromium to open a window", async { Ok(opened.await?) }).await?;
+    assert!(opened.success(), "{opened}");
+    let homes = async || {
+        let mut tabs = panel.tabs().await?;
+        tabs.retain(|tab| tab.url == second);
+        anyhow::Ok(tabs)
+    };
+    let new = e2e::until("the second window", async || {
+        let tabs = homes().await?;
+        Ok((tabs.len() == 2).then(|| tabs[1].clone()))
+    })
+    .await?;
+    let page = world.browser().page(&url).await?;
+    page.evaluate("document.body.append('the pear is ripe now'), 1")
+        .await?;
+    page.detach().await?;
+    let waited = waiting.answer().await?;
+    assert!(waited.is_ok(), "{waited}");
+    acts(&world, &one, tab, "before", [0x30, 0x60, 0x90]).await?;
+    let two = world.agent("two").await?;
+    let other = two.open(&paint(&world, "after", "906030")).await?;
+    acts(&world, &two, other, "after", [0x90, 0x60, 0x30]).await?;
+    // Both of the person's pages are in front, each in its window.
+    let tabs = homes().await?;
+    assert!(tabs.iter().all(|tab| tab.active), "{tabs:?}");
+    // The window goes, and with it whatever was put into it; what was before stays.
+    let close = format!("chrome.windows.remove({})", new.window);
+    panel.evaluate(&close).await?;
+    acts(&world, &one, tab, "before", [0x30, 0x60, 0x90]).await?;
+    world.close().await
+}
+
+#[tokio::test]
 async fn a_tab_dragged_to_another_window_in_mid_call_keeps_its_calls_and_its_agent() -> Result<()> {
     let world = a_world_with_a_person().await?;
     let person = world.person().await?;
