@@ -172,6 +172,9 @@ pub(super) struct Tab {
     owed: Owed,
     /// The number of the dialog that a former life recorded, until the page answers.
     restored: Option<u64>,
+    /// A call of the former life may have left a button or a key down, and no debugger was there to
+    /// let it up.
+    pressed: bool,
     /// The page had crashed before the debugger came: its navigation must begin without one.
     revive: bool,
     /// It was 0 pixels wide when it was looked at: loaded where nobody saw it, it has no size.
@@ -193,6 +196,7 @@ impl Tab {
             clearing: false,
             owed: Owed::Nothing,
             restored: None,
+            pressed: false,
             revive: false,
             sizeless: false,
             shown: false,
@@ -206,6 +210,7 @@ impl Tab {
             && self.running.is_none()
             && self.asked.is_empty()
             && !self.clearing
+            && !self.pressed
     }
 
     pub(super) fn name_states(&self, met: &mut impl FnMut(&'static str)) {
@@ -640,6 +645,8 @@ impl Tab {
             Attachment::Detached => {
                 self.off = false;
                 if std::mem::take(&mut self.clearing) {
+                    // No debugger comes here for the former owner's sake any more.
+                    self.pressed = false;
                     // What is still owed, or left, would keep what is known here for the next owner.
                     self.forget_asked(out, &no_dialog());
                     self.facts = Rc::default();

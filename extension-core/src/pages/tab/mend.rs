@@ -78,6 +78,7 @@ impl Tab {
         self.nothing_remains(out);
         self.facts.borrow_mut().attaching(out.now);
         self.attachment = Attachment::Mending(Mend::Asked);
+        self.pressed = acts;
         // Refused when the debugger is not there any more.
         self.drain(out, "Page.stopScreencast", json!({}));
         // A crashed page says so, instead of never answering the rest.
@@ -92,7 +93,7 @@ impl Tab {
     }
 
     /// Button and keys up. A page where none was down hears of an end without a beginning.
-    fn let_up(&mut self, out: &mut Out) {
+    pub(super) fn let_up(&mut self, out: &mut Out) {
         // Beyond its edge, where nothing takes it for a click.
         let released = json!({
             "type": "mouseReleased", "x": -1, "y": -1, "modifiers": 0,
@@ -147,6 +148,7 @@ impl Tab {
 
     fn in_order(&mut self, out: &mut Out) {
         self.forget(out, |purpose| matches!(purpose, Purpose::Drain { .. }));
+        self.pressed = false;
         // One that was told since stays open.
         if let Some(restored) = self.restored.take() {
             self.dialog_over(out, restored);

@@ -97,6 +97,27 @@ fn where_a_call_acted_button_and_keys_go_up_and_nowhere_else() {
 }
 
 #[test]
+fn where_a_call_acted_and_the_debugger_is_gone_button_and_keys_go_up_when_it_comes_again() {
+    for acts in [false, true] {
+        let mut chrome = reborn(acts, None);
+        chrome.refuse_all("Debugger is not attached to the tab with id: 7.");
+        assert_eq!(chrome.told(), [mended(true)]);
+        for times in [usize::from(acts), 0] {
+            evaluate(&mut chrome);
+            chrome.serve();
+            let mouse = chrome.requests("Input.dispatchMouseEvent");
+            let keys = chrome.requests("Input.dispatchKeyEvent");
+            assert_eq!((mouse.len(), keys.len()), (times, 4 * times));
+            for request in mouse.iter().chain(&keys) {
+                assert!(*request < chrome.asked("Runtime.evaluate"));
+            }
+            chrome.refuse_all("Debugger is not attached to the tab with id: 7.");
+            chrome.told();
+        }
+    }
+}
+
+#[test]
 fn no_call_acts_before_the_input_of_the_former_life_has_come_to_the_page() {
     let mut chrome = reborn(true, None);
     evaluate(&mut chrome);
@@ -371,7 +392,7 @@ fn a_page_that_crashed_while_no_worker_lived_says_so_to_the_next_call() {
 
 #[test]
 fn a_debugger_that_was_thrown_off_meanwhile_leaves_no_dialog_and_nothing_to_mend() {
-    let mut chrome = reborn(true, confirm());
+    let mut chrome = reborn(false, confirm());
     chrome.refuse_all("Debugger is not attached to the tab with id: 7.");
     assert_eq!(chrome.told(), [CLOSED, mended(true)]);
     assert!(chrome.pages.is_empty());
