@@ -189,6 +189,10 @@ impl Load {
                 self.chrome.remove(ticket, tab, &mut self.chance);
                 self.take_from_chrome();
             }
+            Due::Chrome(Outcome::Dismissed { tab }) => {
+                self.chrome.dismiss(tab, &mut self.chance);
+                self.take_from_chrome();
+            }
             Due::Chrome(Outcome::Resume { tab, work }) => {
                 self.chrome.resume(tab, work, &mut self.chance);
                 self.take_from_chrome();

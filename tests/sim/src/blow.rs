@@ -1,5 +1,6 @@
 //! One fault, to strike after one step: what it is, and which steps it is worth trying after.
 
+use crate::world::restarts::Restart;
 use std::fmt;
 
 /// What of a write that is under way is on disk when the worker dies under it.
@@ -36,6 +37,8 @@ pub enum Returns {
 pub enum Blow {
     /// The worker dies.
     WorkerDies(Landed, Wakes),
+    /// The extension or the browser ends, and is there again three seconds later.
+    Ends(Restart),
     /// A server's connection is lost, after all that is under way has arrived.
     ConnectionLost(usize),
     /// … and all that is under way is lost with it.
@@ -97,6 +100,7 @@ impl Blow {
             Self::ClockAhead,
             Self::ClockBack,
         ];
+        all.extend(Restart::ALL.map(Self::Ends));
         for server in 0..servers {
             all.extend([
                 Self::ConnectionLost(server),
@@ -115,6 +119,7 @@ impl Blow {
         match self {
             Self::WorkerDies(Landed::Whole, _) => true,
             Self::WorkerDies(..)
+            | Self::Ends(_)
             | Self::ConnectionLost(_)
             | Self::ConnectionCut(_)
             | Self::ServerKilled(..)
@@ -131,7 +136,8 @@ impl Blow {
             {
                 false
             }
-            Self::ConnectionLost(_)
+            Self::Ends(_)
+            | Self::ConnectionLost(_)
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
             | Self::Stall
@@ -159,6 +165,7 @@ impl Blow {
             | Self::Stall
             | Self::ClockBack => true,
             Self::WorkerDies(..)
+            | Self::Ends(_)
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
             | Self::WriteRefused
@@ -177,6 +184,11 @@ impl Blow {
             Self::WorkerDies(Landed::Whole, Wakes::Late) => "worker dies and wakes late",
             Self::WorkerDies(Landed::OnlySet, _) => "worker dies between set and remove",
             Self::WorkerDies(Landed::Nothing, _) => "worker dies before its write lands",
+            Self::Ends(Restart::Reload) => "extension reloaded",
+            Self::Ends(Restart::Update) => "extension updated",
+            Self::Ends(Restart::Disable) => "extension switched off and on",
+            Self::Ends(Restart::Browser) => "browser restarted",
+            Self::Ends(Restart::Restore) => "browser restored",
             Self::ConnectionLost(_) => "connection lost",
             Self::ConnectionCut(_) => "connection cut",
             Self::ServerKilled(_, Returns::Itself) => "server killed",
@@ -202,6 +214,7 @@ impl fmt::Display for Blow {
             | Self::ServerKilled(server, _)
             | Self::ServerStopped(server) => write!(f, "{} ({server})", self.kind()),
             Self::WorkerDies(..)
+            | Self::Ends(_)
             | Self::WriteRefused
             | Self::StoreFull
             | Self::StoreSlow

@@ -7,6 +7,7 @@
 mod debugger;
 mod elements;
 mod navigation;
+mod restarts;
 mod scripts;
 mod tabs;
 
@@ -35,6 +36,11 @@ pub enum Outcome {
         /// The question's number in the world.
         ticket: u64,
         /// The tab, by its id since it was unloaded.
+        tab: TabId,
+    },
+    /// The person answers a dialog that nobody else can.
+    Dismissed {
+        /// In which tab.
         tab: TabId,
     },
     /// A command whose work in the page takes time is through.
@@ -71,6 +77,10 @@ pub struct Tab {
     pub attached: bool,
     /// An open dialog: its text.
     pub dialog: Option<String>,
+    /// The debugger that let it open is gone: no other can answer it, only the person.
+    pub orphaned: bool,
+    /// Restored by the browser and not loaded yet.
+    pub discarded: bool,
     /// Renderer gone.
     pub crashed: bool,
     /// Pictures of it are being cast to the debugger.
@@ -117,6 +127,8 @@ pub struct Chrome {
     pub acts: Vec<Act>,
     /// Tabs that were unloaded and not to be closed, by the id that they had.
     pub unloaded: BTreeMap<TabId, TabId>,
+    /// What each tab whose id changed was called next.
+    heirs: BTreeMap<TabId, TabId>,
     /// While above zero, tabs "cannot be edited right now".
     pub dragging: u32,
     later: Vec<(Duration, Outcome)>,
@@ -145,6 +157,7 @@ impl Chrome {
             next_work: 1,
             acts: Vec::new(),
             unloaded: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             dragging: 0,
             later: Vec::new(),
             met: Vec::new(),
@@ -214,7 +227,13 @@ impl Chrome {
             title: format!("title of {}", tab.url),
             active: self.active.get(&tab.window) == Some(&id),
             group_id: tab.group,
-            status: "complete".into(),
+            discarded: tab.discarded,
+            status: if tab.discarded {
+                "unloaded"
+            } else {
+                "complete"
+            }
+            .into(),
             ..TabFacts::default()
         })
     }

@@ -129,6 +129,9 @@ pub struct Faults {
     pub slow: u64,
     /// … or it answers nothing for up to 40 s.
     pub hang: u64,
+    /// … or the extension is loaded anew, or updated, or switched off for a while, or the browser is
+    /// killed and comes back without its tabs or with them: each so often.
+    pub restart: u64,
     /// Per death of the worker: the next one starts only after up to a second, or with an event.
     pub late: u64,
     /// Per occasion (about two a second): Chrome unloads a tab, which goes on under another id.
@@ -158,6 +161,7 @@ impl Plan {
         let shaken = |plan: Self| Self {
             faults: Faults {
                 hang: 4,
+                restart: 5,
                 ..plan.faults
             },
             ..plan
@@ -247,6 +251,7 @@ impl Plan {
                 full: 6,
                 slow: 6,
                 hang: 0,
+                restart: 0,
                 late: 500,
                 unload: 15,
                 damage: 400,

@@ -6,6 +6,7 @@ mod deaths;
 mod faults;
 mod others;
 mod planted;
+pub mod restarts;
 mod scripted;
 mod servers;
 mod storage;
@@ -95,6 +96,8 @@ struct Asleep {
     kept: BTreeMap<TabId, SessionId>,
     /// What happened since.
     heard: Vec<Input>,
+    /// The extension itself is not there: nobody hears, and nothing wakes it but its return.
+    deaf: bool,
 }
 
 /// A server and its agent.
@@ -130,6 +133,8 @@ pub struct World {
     clock: BrowserClock,
     /// When its timer goes off.
     tick_at: Option<Instant>,
+    /// An alarm stands, which starts the next worker when this one dies unheard.
+    alarm: bool,
     /// Tabs that are being cleared for another owner, or for their end.
     clearing: BTreeSet<TabId>,
     /// The clock was put ahead or back in this step.
@@ -214,6 +219,7 @@ impl World {
             asleep: None,
             clock,
             tick_at: None,
+            alarm: false,
             clearing: BTreeSet::new(),
             jumped: false,
             disk: Disk::default(),
@@ -311,6 +317,7 @@ impl World {
         self.carry()?;
         self.run_until(self.now + self.plan.busy)?;
         self.storm = false;
+        self.switch_on()?;
         self.paired = self.secret;
         self.resume_person()?;
         self.run_until(self.now + FOUND_AGAIN)?;
@@ -490,6 +497,9 @@ impl World {
         self.take_from_chrome();
         self.check_acts()?;
         self.check_bounds()?;
+        if !self.alarm && self.asleep.is_none() {
+            return Err("no alarm stands: when this worker dies, nothing starts the next".into());
+        }
         let now = self.clock.read(self.now);
         let due = self.extension.poll_timeout();
         if let Some((at, why)) = due

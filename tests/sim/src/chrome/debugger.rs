@@ -109,6 +109,11 @@ impl Chrome {
             self.answer(ticket, Err(error(&text)), chance);
             return;
         }
+        if state.discarded {
+            // It has no page that could answer.
+            self.met.push("chrome: command to a tab that is not loaded");
+            return;
+        }
         if state.crashed && method != "Page.reload" && method != "Page.navigate" {
             // A crashed page never answers.
             return;
@@ -197,7 +202,7 @@ impl Chrome {
         let Some(state) = self.tabs.get_mut(&tab) else {
             return Err(no_tab(tab));
         };
-        if state.dialog.take().is_none() {
+        if state.orphaned || state.dialog.take().is_none() {
             return Err(error("No dialog is showing"));
         }
         self.debugger(

@@ -47,6 +47,7 @@ impl Chrome {
         state.url = url.to_owned();
         state.loader += 1;
         state.crashed = false;
+        state.discarded = false;
         if transition != "reload" && transition != "auto_toplevel" {
             state.history.truncate(state.at + 1);
             state.history.push(url.to_owned());

@@ -26,6 +26,8 @@ impl Chrome {
             id_told: false,
             attached: false,
             dialog: None,
+            orphaned: false,
+            discarded: false,
             crashed: false,
             cast: false,
             held: BTreeSet::new(),
@@ -58,7 +60,9 @@ impl Chrome {
     }
 
     pub(super) fn activate(&mut self, tab: TabId) -> Result<Value, ChromeError> {
-        let window = self.tabs.get(&tab).ok_or_else(|| no_tab(tab))?.window;
+        let state = self.tabs.get_mut(&tab).ok_or_else(|| no_tab(tab))?;
+        state.discarded = false;
+        let window = state.window;
         self.active.insert(window, tab);
         self.tell(BrowserEvent::TabActivated { tab, window });
         Ok(to_json(self.facts(tab)))
@@ -138,6 +142,7 @@ impl Chrome {
         state.former = Some(tab);
         state.id_told = false;
         self.tabs.insert(added, state);
+        self.heirs.insert(tab, added);
         self.met.push("chrome: tab unloaded, under another id");
         self.tell(BrowserEvent::TabReplaced {
             added,
@@ -182,6 +187,7 @@ impl Chrome {
             });
         }
         state.dialog = None;
+        state.orphaned = false;
         state.held.clear();
     }
 

@@ -1,6 +1,7 @@
 //! The invariants, as far as a bystander can see them, after every step.
 
 use super::World;
+use super::restarts::LATER;
 use crate::agents::never_began;
 use extension_core::extension::{Census, Trace};
 use extension_core::tabs::{Owner, TabEvent};
@@ -144,18 +145,29 @@ impl World {
     }
 
     /// After a death each session holds the tabs that the store said, or will be told
-    /// (invariant 6).
+    /// (invariant 6). To a `deaf` extension nobody tells what happened meanwhile.
     pub(super) fn check_reborn(
         &mut self,
         kept: &BTreeMap<TabId, SessionId>,
+        deaf: bool,
     ) -> Result<BTreeMap<TabId, SessionId>, String> {
         let mut owners = BTreeMap::new();
         for instance in self.view().instances {
             let tabs = instance.tabs.iter().map(|tab| tab.tab_id);
             owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
         }
+        if deaf {
+            self.follow_restored(kept, &owners)?;
+        }
         for (tab, session) in kept {
-            if self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab) {
+            let now = self.chrome.called_now(*tab);
+            if deaf && now != *tab {
+                // Nobody will tell of its new id: it was known again, or is lost.
+                if owners.get(&now) != Some(session) {
+                    self.report.count("state: tab lost with the browser");
+                    self.untold.entry(session.clone()).or_default().insert(*tab);
+                }
+            } else if self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab) {
                 // It goes on under another id, and the extension is yet to hear of that.
                 owners.insert(*tab, session.clone());
             } else if !self.chrome.tabs.contains_key(tab) {
@@ -417,7 +429,12 @@ impl World {
         let kept: Vec<&String> = self
             .storage
             .keys()
-            .filter(|key| !matches!(key.as_str(), "browser" | "browserId" | "ports" | "paused"))
+            .filter(|key| {
+                !matches!(
+                    key.as_str(),
+                    "browser" | "browserId" | "ports" | "paused" | LATER
+                )
+            })
             .collect();
         if !kept.is_empty() {
             return Err(format!("invariant 7: left in the store: {kept:?}"));

@@ -59,7 +59,8 @@ impl World {
             self.damage();
         }
         let heard = Vec::new();
-        self.asleep = Some(Asleep { kept, heard });
+        let deaf = false;
+        self.asleep = Some(Asleep { kept, heard, deaf });
         let life = self.life;
         match delay {
             None => self.wake_up(life),
@@ -107,6 +108,9 @@ impl World {
     /// Something that would reach the extension, and finds no worker.
     pub(super) fn tell_sleeper(&mut self, input: Input) -> Result<(), String> {
         let life = self.life;
+        if self.asleep.as_ref().is_some_and(|asleep| asleep.deaf) {
+            return Ok(());
+        }
         match input {
             Input::Browser(_) => {
                 // The shell keeps it until the worker has started, and that starts by it.
@@ -138,7 +142,7 @@ impl World {
         if life != self.life {
             return Ok(());
         }
-        let Some(Asleep { kept, heard }) = self.asleep.take() else {
+        let Some(Asleep { kept, heard, deaf }) = self.asleep.take() else {
             return Ok(());
         };
         self.wake();
@@ -156,8 +160,13 @@ impl World {
                 }
             }
         }
-        let owners = self.check_reborn(&kept)?;
-        self.model.reborn(owners, self.stored_gifts());
+        let owners = self.check_reborn(&kept, deaf)?;
+        let gifts = self.stored_gifts();
+        for (tab, heir) in &gifts {
+            // What was given it may have lost, though it never had it.
+            self.promised.entry(heir.clone()).or_default().insert(*tab);
+        }
+        self.model.reborn(owners, gifts);
         self.carry()?;
         for input in heard {
             self.tell_extension(input)?;
@@ -224,7 +233,10 @@ impl World {
         for (delay, outcome) in self.chrome.take_later() {
             match outcome {
                 Outcome::Event(_) => {}
-                Outcome::Done { .. } | Outcome::Remove { .. } | Outcome::Resume { .. } => {
+                Outcome::Done { .. }
+                | Outcome::Remove { .. }
+                | Outcome::Dismissed { .. }
+                | Outcome::Resume { .. } => {
                     self.later(delay, Due::Chrome(outcome));
                 }
             }

@@ -1,5 +1,6 @@
 //! What goes wrong, about twice a second.
 
+use super::restarts::Restart;
 use super::{Due, World};
 use crate::network::Pipe;
 use extension_core::input::{DetachReason, SocketId};
@@ -99,6 +100,11 @@ impl World {
         }
         if self.chance.hits(faults.replace_browser) {
             self.replace_browser()?;
+        }
+        for restart in Restart::ALL {
+            if self.strikes(faults.restart) {
+                self.restart_somehow(restart)?;
+            }
         }
         if self.chance.hits(faults.rotate_secret) {
             self.rotate_secret()?;

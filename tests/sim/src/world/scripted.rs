@@ -19,6 +19,8 @@ const ANSWERED: Duration = Duration::from_secs(200);
 const CLEAN: Duration = Duration::from_secs(30);
 /// How often is looked whether it is so.
 const LOOK: Duration = Duration::from_millis(200);
+/// A person has answered every dialog by then.
+const DISMISSED: Duration = Duration::from_secs(30);
 /// Until Chrome has done what it was asked, and said so.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -117,6 +119,8 @@ impl World {
             self.wait_for_server(server)?;
         }
         self.wait_until_found()?;
+        let orphaned = |world: &Self| world.chrome.tabs.values().any(|tab| tab.orphaned);
+        self.run_until_so(|world| !orphaned(world), DISMISSED)?;
         for agent in 0..self.nodes.len() {
             self.wait_for_answers(agent)?;
             self.ask_own(agent, "browser_tabs", r#"{"action": "list"}"#)?;

@@ -3,7 +3,7 @@
 
 use super::storage::SLOW;
 use super::{Due, World};
-use crate::blow::{Blow, Returns, Step, Wakes};
+use crate::blow::{Blow, Landed, Returns, Step, Wakes};
 use crate::chrome::Outcome;
 use crate::network::Pipe;
 use extension_core::extension::Trace;
@@ -26,6 +26,8 @@ const FULL: Duration = Duration::from_secs(10);
 const HANGS: Duration = Duration::from_secs(30);
 /// Nothing is that late.
 const NEVER: Duration = Duration::from_secs(100_000);
+/// How long an extension is off, or a browser.
+const ENDED: Duration = Duration::from_secs(3);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How much of an effect stands in a step.
 const WHAT_MAX: usize = 100;
@@ -91,7 +93,7 @@ impl World {
                     self.step(false, false, outcome).map(before)
                 }
                 Outcome::Remove { .. } => self.step(false, false, outcome).map(before),
-                Outcome::Resume { .. } => None,
+                Outcome::Resume { .. } | Outcome::Dismissed { .. } => None,
             },
             Due::Extension { life, input } if *life == self.life => match **input {
                 Input::SocketOpened { .. }
@@ -163,7 +165,7 @@ impl World {
                 self.later(Duration::ZERO, Due::Strike(strike));
                 Ok(())
             }
-            Blow::WorkerDies(..) if by.is_some() => {
+            Blow::WorkerDies(..) | Blow::Ends(_) if by.is_some() => {
                 self.later(Duration::ZERO, Due::Strike(strike));
                 Ok(())
             }
@@ -173,6 +175,7 @@ impl World {
                 Ok(())
             }
             Blow::WorkerDies(..)
+            | Blow::Ends(_)
             | Blow::ServerKilled(..)
             | Blow::ConnectionLost(_)
             | Blow::ConnectionCut(_)
@@ -196,6 +199,7 @@ impl World {
                 };
                 self.end_worker(landed, delay, 0)?;
             }
+            Blow::Ends(restart) => self.restart(restart, Landed::Whole, ENDED)?,
             Blow::ConnectionLost(server) => {
                 for socket in self.sockets_of(server) {
                     self.lose(socket);

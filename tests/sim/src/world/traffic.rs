@@ -56,10 +56,8 @@ impl World {
                     return Err(format!("the badge says {}", badge.text));
                 }
             }
-            Effect::EnsureAlarm { .. }
-            | Effect::KeepAwake
-            | Effect::Show(_)
-            | Effect::Log { .. } => {}
+            Effect::EnsureAlarm { .. } => self.alarm = true,
+            Effect::KeepAwake | Effect::Show(_) | Effect::Log { .. } => {}
         }
         Ok(())
     }
@@ -91,6 +89,11 @@ impl World {
                         .count("fault: worker died between unloading and closing a tab");
                 }
                 Ok(())
+            }
+            Outcome::Dismissed { tab } => {
+                self.chrome.dismiss(tab, &mut self.chance);
+                self.take_from_chrome();
+                self.check_acts()
             }
             Outcome::Resume { tab, work } => {
                 self.chrome.resume(tab, work, &mut self.chance);

@@ -1,0 +1,165 @@
+//! What ends more than the worker: the extension is loaded anew, updated or switched off for a while,
+//! the browser is quit or killed. The store stays; debuggers, sockets and the alarm do not, and what
+//! happens meanwhile nobody hears.
+
+use super::{Due, World};
+use crate::blow::Landed;
+use protocol::{SessionId, TabId};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// The extension, which is loaded again.
+    Reload,
+    /// The same, by a version that read what one after it had written.
+    Update,
+    /// The extension, until the person switches it on again.
+    Disable,
+    /// The browser; it opens with one new tab.
+    Browser,
+    /// The browser, which brings its tabs back: under new ids, and none is loaded but those in front.
+    Restore,
+}
+
+impl Restart {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Reload,
+        Self::Update,
+        Self::Disable,
+        Self::Browser,
+        Self::Restore,
+    ];
+
+    /// What it is counted as.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Reload => "fault: extension reloaded",
+            Self::Update => "fault: extension updated",
+            Self::Disable => "fault: extension switched off for a while",
+            Self::Browser => "fault: browser restarted",
+            Self::Restore => "fault: browser restarted, and restores its tabs",
+        }
+    }
+
+    /// How long it takes, at the most.
+    fn lasts(self) -> Duration {
+        match self {
+            Self::Reload | Self::Update => Duration::from_millis(500),
+            Self::Disable => Duration::from_secs(60),
+            Self::Browser | Self::Restore => Duration::from_secs(5),
+        }
+    }
+}
+
+impl World {
+    /// The same; how long it takes, and what lands of a write under way, is chance's.
+    pub(super) fn restart_somehow(&mut self, restart: Restart) -> Result<(), String> {
+        let landed = match self.chance.below(3) {
+            0 => Landed::Whole,
+            1 => Landed::OnlySet,
+            _ => Landed::Nothing,
+        };
+        let millis = u64::try_from(restart.lasts().as_millis()).unwrap_or(u64::MAX);
+        let time = Duration::from_millis(1 + self.chance.below(millis));
+        self.restart(restart, landed, time)
+    }
+
+    /// It ends at this instant, and is there again after `time`.
+    pub(super) fn restart(
+        &mut self,
+        restart: Restart,
+        landed: Landed,
+        time: Duration,
+    ) -> Result<(), String> {
+        if self.asleep.is_some() {
+            return Ok(());
+        }
+        self.remember_fault(restart.kind());
+        self.end_worker(landed, Some(time), 0)?;
+        self.alarm = false;
+        if let Some(asleep) = &mut self.asleep {
+            asleep.deaf = true;
+        }
+        self.take_from_chrome();
+        match restart {
+            Restart::Reload | Restart::Disable => self.chrome.lose_extension(&mut self.chance),
+            Restart::Update => {
+                self.chrome.lose_extension(&mut self.chance);
+                self.write_as_a_later_version();
+            }
+            Restart::Browser | Restart::Restore => {
+                self.agenda.retain(|_, due| !matches!(due, Due::Chrome(_)));
+                self.tickets.clear();
+                self.chrome.restart(restart == Restart::Restore);
+            }
+        }
+        Ok(())
+    }
+
+    /// The person switches the extension on again, if it is off.
+    pub(super) fn switch_on(&mut self) -> Result<(), String> {
+        match &self.asleep {
+            Some(asleep) if asleep.deaf => self.wake_up(self.life),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What is stored says more than this version understands.
+    fn write_as_a_later_version(&mut self) {
+        for entity in self.storage.values_mut() {
+            if let Some(Value::Object(body)) = entity.get_mut("e") {
+                body.insert("ofALaterVersion".into(), json!(1));
+            }
+        }
+        self.storage.insert(LATER.into(), json!(1));
+    }
+
+    /// Which tabs a session has under an id that nobody has told the extension of, and who has what
+    /// nobody should: a tab is known again only where nothing else can be it (invariant 6).
+    pub(super) fn follow_restored(
+        &mut self,
+        kept: &BTreeMap<TabId, SessionId>,
+        owners: &BTreeMap<TabId, SessionId>,
+    ) -> Result<(), String> {
+        let mut former: BTreeMap<TabId, TabId> = BTreeMap::new();
+        for tab in self.storage.keys().filter_map(|key| tab_of(key)) {
+            former.insert(self.chrome.called_now(tab), tab);
+        }
+        for (tab, session) in owners {
+            let old = former.get(tab).copied().unwrap_or(*tab);
+            let record = self.storage.get(&format!("tab/{old}"));
+            let stored = record.and_then(|record| record.pointer("/e/owner/session/0"));
+            if stored.and_then(Value::as_str) != Some(session.as_str()) {
+                return Err(format!(
+                    "invariant 6: {session} has {tab}, which was never its own"
+                ));
+            }
+            if old != *tab && kept.get(&old) == Some(session) {
+                self.report
+                    .count("state: restored tab is its session's again");
+                self.rename_tab(old, *tab);
+            }
+        }
+        // What is in doubt is the person's.
+        let unknown = |tab: &TabId| {
+            !owners.contains_key(tab) && !self.storage.contains_key(&format!("tab/{tab}"))
+        };
+        for (_, state) in self.chrome.tabs.iter_mut().filter(|(tab, _)| unknown(tab)) {
+            state.made = false;
+            state.group = -1;
+        }
+        Ok(())
+    }
+}
+
+/// A key that no version has yet.
+pub(super) const LATER: &str = "later/version";
+
+fn tab_of(key: &str) -> Option<TabId> {
+    key.strip_prefix("tab/")?.parse().ok().map(TabId)
+}
