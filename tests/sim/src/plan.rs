@@ -23,6 +23,8 @@ pub struct Plan {
     pub busy: Duration,
     /// How long after the storm, and after the end, until everything must be over.
     pub quiet: Duration,
+    /// The last port of the range is open for a server that proves nothing, and one sits there.
+    pub unpaired: bool,
     /// What goes wrong.
     pub faults: Faults,
     /// What a broken core would do.
@@ -147,7 +149,7 @@ impl Plan {
     ///
     /// 0–99 calm, 100–199 stormy with four servers, 200–299 the same with worker deaths, 300–399
     /// twelve servers, 400–499 two hundred on a range of 400, 600–699 four servers where more than
-    /// the worker dies; from 1000 on any mixture.
+    /// the worker dies and one more server is not paired; from 1000 on any mixture.
     #[must_use]
     pub fn numbered(seed: u64) -> Self {
         let mortal = |plan: Self| Self {
@@ -159,6 +161,7 @@ impl Plan {
             ..plan
         };
         let shaken = |plan: Self| Self {
+            unpaired: true,
             faults: Faults {
                 hang: 4,
                 restart: 5,
@@ -209,6 +212,7 @@ impl Plan {
             },
             busy: Duration::from_secs(120),
             quiet: QUIET,
+            unpaired: false,
             faults: Faults::default(),
             plant: None,
         }

@@ -12,6 +12,7 @@ mod servers;
 mod storage;
 pub mod strikes;
 mod traffic;
+mod visitor;
 
 use crate::agents::Agent;
 use crate::blow::{Landed, Step};
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use storage::Disk;
 use strikes::Strike;
+use visitor::Visitor;
 
 /// The largest frame that servers here take: as with the real 32 MB, yet soon reached.
 pub const FRAME_MAX: usize = 256 * 1024;
@@ -79,6 +81,8 @@ enum Due {
     Resume,
     /// The person pairs the extension anew.
     Pair,
+    /// The unpaired server looks whether it has something to ask.
+    Visitor,
     /// The alarm.
     Alarm,
     /// The next worker starts, if that life has none yet.
@@ -146,6 +150,7 @@ pub struct World {
     nodes: Vec<Node>,
     pipes: BTreeMap<SocketId, Pipe>,
     strangers: BTreeMap<u16, Stranger>,
+    visitor: Visitor,
     model: Model,
     acts_seen: usize,
     act: u64,
@@ -231,6 +236,7 @@ impl World {
             nodes: Vec::new(),
             pipes: BTreeMap::new(),
             strangers: BTreeMap::new(),
+            visitor: Visitor::new(visitors_port(&plan)),
             model: Model::default(),
             acts_seen: 0,
             act: 0,
@@ -279,10 +285,14 @@ impl World {
             if world.chance.hits(world.plan.faults.strangers) {
                 let kinds = [Stranger::Foreign, Stranger::Silent, Stranger::Mute];
                 let kind = world.chance.pick(&kinds).copied();
+                let kind = kind.filter(|_| world.visitor.port() != Some(port));
                 world.strangers.extend(kind.map(|kind| (port, kind)));
             }
         }
         world.later(Duration::from_millis(500), Due::Fault);
+        if world.visitor.port().is_some() {
+            world.later(Duration::from_millis(700), Due::Visitor);
+        }
         world.later(Duration::from_secs(30), Due::Alarm);
         world
     }
@@ -417,6 +427,10 @@ impl World {
             Due::Start { server } => self.start_server(server),
             Due::Agent { server } => self.step_agent(server),
             Due::Fault => self.step_fault(),
+            Due::Visitor => {
+                self.step_visitor();
+                Ok(())
+            }
             Due::Resume => self.resume_person(),
             Due::Pair => {
                 self.paired = self.secret;
@@ -547,6 +561,7 @@ impl World {
     }
 
     fn end_all(&mut self) -> Result<(), String> {
+        self.end_visitor();
         for server in 0..self.nodes.len() {
             self.tell_server(server, server_core::Input::End)?;
         }
@@ -575,6 +590,11 @@ fn opening(input: &server_core::Input) -> Option<SessionOpened> {
     }
 }
 
+/// Where the unpaired server sits, if there is one.
+fn visitors_port(plan: &Plan) -> Option<u16> {
+    plan.unpaired.then_some(plan.range.last)
+}
+
 /// The secret of a number.
 fn secret(number: u8) -> Secret {
     Secret::new([number; 32])
@@ -593,6 +613,7 @@ fn boot(
         secret: Ok(secret(paired)),
         config: Config {
             ports: plan.range,
+            allow_unpaired: visitors_port(plan).into_iter().collect(),
             ..Config::default()
         },
         stored: stored.clone(),

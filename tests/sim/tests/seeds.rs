@@ -62,6 +62,8 @@ const FAULTS: &[&str] = &[
     "fault: tab unloaded by Chrome",
     "fault: worker killed",
     "fault: worker wakes late",
+    "fault: unpaired server goes",
+    "fault: unpaired server says nonsense",
     "fault: write hangs",
     "fault: write lost with the worker",
     "fault: write never answered",
@@ -80,6 +82,9 @@ const FAULTS: &[&str] = &[
     "chrome: tab unloaded, under another id",
     "agent: asks too much at once",
     "agent: cancelled",
+    "unpaired: connected",
+    "unpaired: done",
+    "unpaired: policy_refused",
     "person: closed a tab",
     "person: drags a tab",
     "person: ends all sessions",
@@ -199,12 +204,12 @@ const ANSWERS: &[&str] = &["answer: ok", "answer: progress"];
 fn told(code: ErrorCode) -> Result<&'static str, &'static str> {
     match code {
         ErrorCode::SessionRequired => Err("only a request over HTTP can name no session"),
-        ErrorCode::PolicyRefused => Err("all servers here are paired, and no other rule exists"),
         ErrorCode::Internal => Err("a fault of ours, which fails the run"),
         // A server of one session says its name in every command; only one that speaks in
         // another's name is told so.
         ErrorCode::SessionUnknown => Ok("told a server"),
-        ErrorCode::BadArguments
+        ErrorCode::PolicyRefused
+        | ErrorCode::BadArguments
         | ErrorCode::SessionEnded
         | ErrorCode::NotConnected
         | ErrorCode::NotPaired

@@ -2,7 +2,9 @@
 
 use super::World;
 use super::restarts::LATER;
+use super::visitor::is_unpaired;
 use crate::agents::never_began;
+use crate::chrome::Act;
 use extension_core::extension::{Census, Trace};
 use extension_core::tabs::{Owner, TabEvent};
 use extension_core::view::InstanceState;
@@ -31,6 +33,9 @@ impl World {
         }
         if let Trace::Tab(TabEvent::OwnerChanged { tab, .. } | TabEvent::Close { tab }) = trace {
             self.clearing.remove(tab);
+        }
+        if let Trace::Tab(event) = trace {
+            self.check_unpaired(event)?;
         }
         self.model.follow(trace)?;
         if let Trace::Tab(TabEvent::OwnerChanged {
@@ -331,6 +336,10 @@ impl World {
                     act.number
                 ));
             }
+            if self.visitor.has_asked(act.number) {
+                self.check_act_of_visitor(act)?;
+                continue;
+            }
             let Some(session) = self.askers.get(&act.number) else {
                 return Err(format!("invariant 3: nobody asked for act {}", act.number));
             };
@@ -359,6 +368,25 @@ impl World {
                     self.model.owner(act.tab)
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// An unpaired server's script ran: in a tab of its own, and its disk knows that it had begun.
+    fn check_act_of_visitor(&self, act: Act) -> Result<(), String> {
+        let owner = self.model.owner(act.tab);
+        let Some(own) = owner.filter(|owner| is_unpaired(owner)) else {
+            return Err(format!(
+                "invariant 1: act {} of the unpaired server ran in {} of {owner:?}",
+                act.number, act.tab
+            ));
+        };
+        let calls = format!("call/{own}/");
+        if !self.storage.keys().any(|key| key.starts_with(&calls)) {
+            return Err(format!(
+                "invariant 3: act {} ran, and no disk knows that it had begun",
+                act.number
+            ));
         }
         Ok(())
     }
@@ -400,6 +428,7 @@ impl World {
                 ));
             }
         }
+        self.visitor.check_answered()?;
         let open = self.model.unanswered();
         if let Some(call) = open.first() {
             return Err(format!(

@@ -206,6 +206,7 @@ impl World {
             // Only the servers hear of it.
             self.hang_up(socket);
         }
+        self.visitor.lose();
         // The next one counts its sockets anew.
         self.stale.clear();
     }

@@ -18,6 +18,7 @@ impl World {
             .filter(|node| node.core.is_some())
             .map(|node| node.port)
             .chain(self.strangers.keys().copied())
+            .chain(self.visitor.port())
             .collect();
         let Some(port) = self.plan.range.ports().find(|port| !taken.contains(port)) else {
             return Ok(());

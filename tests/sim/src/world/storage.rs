@@ -83,6 +83,7 @@ impl World {
             | Due::Start { .. }
             | Due::Agent { .. }
             | Due::Fault
+            | Due::Visitor
             | Due::Resume
             | Due::Pair
             | Due::Alarm

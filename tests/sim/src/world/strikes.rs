@@ -115,6 +115,7 @@ impl World {
             | Due::Start { .. }
             | Due::Agent { .. }
             | Due::Fault
+            | Due::Visitor
             | Due::Resume
             | Due::Pair
             | Due::Alarm

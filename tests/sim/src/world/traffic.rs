@@ -33,7 +33,16 @@ impl World {
                 };
                 self.tell_later(wait, Input::Probed { port, answer });
             }
-            Effect::Dial { socket, port, .. } => self.dial(socket, port),
+            Effect::Dial {
+                socket,
+                port,
+                dialect,
+                ..
+            } => {
+                if !self.dial_visitor(socket, port, dialect) {
+                    self.dial(socket, port);
+                }
+            }
             Effect::Send { socket, text } => self.carry_to_server(socket, text)?,
             Effect::Close { socket, code } => self.close_by_extension(socket, code),
             Effect::Ask { request, call } => {
@@ -62,7 +71,7 @@ impl World {
         Ok(())
     }
 
-    fn tell_later(&mut self, millis: u64, input: Input) {
+    pub(super) fn tell_later(&mut self, millis: u64, input: Input) {
         let due = Due::Extension {
             life: self.life,
             input: Box::new(input),
@@ -109,6 +118,9 @@ impl World {
                 Some(_) => ProbeAnswer::Silent,
                 None => ProbeAnswer::Interlock { daemon: false },
             };
+        }
+        if self.visitor.is_at(port) {
+            return ProbeAnswer::Foreign;
         }
         match self.strangers.get(&port) {
             Some(Stranger::Foreign) => {
@@ -180,6 +192,9 @@ impl World {
     }
 
     fn carry_to_server(&mut self, socket: SocketId, text: String) -> Result<(), String> {
+        if self.carry_to_visitor(socket, &text)? {
+            return Ok(());
+        }
         let socket = self.plant_in_socket(socket, &text);
         let Some(pipe) = self.pipes.get(&socket) else {
             return Ok(());
@@ -312,6 +327,7 @@ impl World {
     }
 
     fn close_by_extension(&mut self, socket: SocketId, code: u16) {
+        self.close_visitor(socket);
         if let Some(pipe) = self.pipes.get(&socket) {
             let conn = pipe.conn;
             self.arrive_at_server(socket, server_core::Input::Closed { conn, code });
@@ -359,6 +375,7 @@ impl World {
             | Due::Start { .. }
             | Due::Agent { .. }
             | Due::Fault
+            | Due::Visitor
             | Due::Resume
             | Due::Pair
             | Due::Alarm
