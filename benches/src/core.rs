@@ -12,7 +12,7 @@ use extension_core::input::{ProbeAnswer, RequestId, SocketId};
 use extension_core::{Boot, Effect, Extension, Input};
 use protocol::pairing::Secret;
 use protocol::ports::PortRange;
-use protocol::{Deadlines, Instant};
+use protocol::{Deadlines, Instant, SortedMap};
 use serde_json::json;
 use server_core::{CallId, CallRequest, ConnId, Server, SessionKey};
 use sim::chance::Chance;
@@ -109,7 +109,7 @@ impl Load {
             },
             stored: BTreeMap::new(),
             tabs: chrome.all(),
-            groups: BTreeMap::new(),
+            groups: SortedMap::new(),
             attached: chrome.debugged(),
             unpacked: true,
         };

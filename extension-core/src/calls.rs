@@ -5,10 +5,10 @@
 
 use crate::input::{AskId, CallId};
 use protocol::frame::{Begun, BegunState, Body, LostTab};
-use protocol::{Command, Envelope, Fault, SessionId, TabId, WireError, WireId, limits};
+use protocol::{Command, Envelope, Fault, SessionId, SortedMap, TabId, WireError, WireId, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Answers kept per session at least, for a caller whose connection was lost (`design/worker.md`) …
@@ -151,10 +151,10 @@ pub enum AnswerBody {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Calls {
-    open: BTreeMap<CallId, Call>,
-    by_wire: BTreeMap<(SessionId, WireId), CallId>,
-    count: BTreeMap<SessionId, usize>,
-    kept: BTreeMap<SessionId, VecDeque<Kept>>,
+    open: SortedMap<CallId, Call>,
+    by_wire: SortedMap<(SessionId, WireId), CallId>,
+    count: SortedMap<SessionId, usize>,
+    kept: SortedMap<SessionId, VecDeque<Kept>>,
     evicted: Vec<(SessionId, WireId)>,
     last: u64,
 }
@@ -543,7 +543,7 @@ mod tests {
             url: Some("u".into()),
             title: Some("t".into()),
         };
-        let states: BTreeMap<String, BegunState> = begun
+        let states: SortedMap<String, BegunState> = begun
             .into_iter()
             .map(|b| (b.wire_id.to_string(), b.state))
             .collect();

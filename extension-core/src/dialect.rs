@@ -16,10 +16,11 @@ use crate::input::TabFacts;
 use plan::{Next, Plan};
 use protocol::dialect::v1::{Outcome, Reply, Request};
 use protocol::frame::{Body, Envelope};
-use protocol::{Command, ErrorCode, Fault, Instant, Retry, SessionId, TabId, WireError, WireId};
+use protocol::{
+    Command, ErrorCode, Fault, Instant, Retry, SessionId, SortedMap, TabId, WireError, WireId,
+};
 use serde_json::Value;
 use shape::Console;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How the server at the other end of a socket is spoken to.
@@ -77,7 +78,7 @@ pub struct V1 {
     epoch: u64,
     asked: u64,
     /// By the command that is under way; one at a time for each request.
-    open: BTreeMap<WireId, Open>,
+    open: SortedMap<WireId, Open>,
     console: Console,
 }
 
@@ -91,7 +92,7 @@ impl V1 {
             session,
             epoch,
             asked: 0,
-            open: BTreeMap::new(),
+            open: SortedMap::new(),
             console: Console::default(),
         }
     }

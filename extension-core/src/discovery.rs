@@ -12,11 +12,11 @@
 
 use crate::dialect::Dialect;
 use crate::input::ProbeAnswer;
-use protocol::Instant;
 use protocol::ports::{PORT_LIST_MAX, PortRange};
+use protocol::{Instant, SortedMap, SortedSet};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// One round of probes. A server that has just come up is connected after half a round on average.
@@ -247,9 +247,9 @@ impl Port {
 pub struct Discovery {
     range: PortRange,
     /// Where whatever answers counts as a server, be it unpaired: the user says so.
-    unpaired: BTreeSet<u16>,
+    unpaired: SortedSet<u16>,
     /// At most the range, its overflow and [`GUESTS_MAX`].
-    ports: BTreeMap<u16, Port>,
+    ports: SortedMap<u16, Port>,
     /// The queued ports, first come first; each at most once.
     queue: VecDeque<u16>,
     /// How many are being dialled.
@@ -273,12 +273,12 @@ impl Discovery {
     /// died: they are probed in it too. `seed` feeds the jitter only. A range that is none (a
     /// mistake in `config.json`) is replaced by the default.
     #[must_use]
-    pub fn new(range: PortRange, known: &BTreeSet<u16>, seed: u64, now: Instant) -> Self {
+    pub fn new(range: PortRange, known: &SortedSet<u16>, seed: u64, now: Instant) -> Self {
         let range = PortRange::new(range.first, range.last).unwrap_or_default();
         let mut discovery = Self {
             range,
-            unpaired: BTreeSet::new(),
-            ports: BTreeMap::new(),
+            unpaired: SortedSet::new(),
+            ports: SortedMap::new(),
             queue: VecDeque::new(),
             dialling: 0,
             jitter: ChaCha8Rng::seed_from_u64(seed),
@@ -300,7 +300,7 @@ impl Discovery {
     /// On these ports of the range, and on no other, a server that is not one of ours is dialled too
     /// (`design/security.md`, *Unpaired peers*). One of ours there is dialled as everywhere, and
     /// proves itself or is refused.
-    pub fn allow_unpaired(&mut self, ports: BTreeSet<u16>) {
+    pub fn allow_unpaired(&mut self, ports: SortedSet<u16>) {
         self.unpaired = ports;
     }
 
@@ -666,8 +666,8 @@ impl Discovery {
     /// The ports of one round: whatever has a history, the lowest free one, the last that was
     /// connected, the one beyond the highest known, and this round's part of the range and of its
     /// overflow.
-    fn round(&self, now: Instant) -> BTreeSet<u16> {
-        let mut ports: BTreeSet<u16> = self.ports.keys().copied().collect();
+    fn round(&self, now: Instant) -> SortedSet<u16> {
+        let mut ports: SortedSet<u16> = self.ports.keys().copied().collect();
         ports.extend(self.lowest_free());
         ports.extend(self.last_up);
         ports.extend(self.beyond());

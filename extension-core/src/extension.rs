@@ -32,8 +32,8 @@ use crate::tabs::{Slot, TabEvent, Tabs};
 use crate::view::View;
 use people::Seen;
 use protocol::frame::Outcome;
-use protocol::{Envelope, Fault, Instant, SessionId, TabId, limits};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use protocol::{Envelope, Fault, Instant, SessionId, SortedMap, SortedSet, TabId, limits};
+use std::collections::VecDeque;
 use std::time::Duration;
 use unpaired::Unpaired;
 
@@ -95,27 +95,27 @@ pub struct Extension {
     calls: Calls,
     house: House,
     /// Every tab of the browser, as Chrome last told of it.
-    facts: BTreeMap<TabId, TabFacts>,
-    held: BTreeMap<WriteId, Vec<Held>>,
+    facts: SortedMap<TabId, TabFacts>,
+    held: SortedMap<WriteId, Vec<Held>>,
     /// Calls among the held: not yet begun in the page.
-    waiting_for_disk: BTreeSet<CallId>,
-    wanted: BTreeMap<Slot, Wanted>,
+    waiting_for_disk: SortedSet<CallId>,
+    wanted: SortedMap<Slot, Wanted>,
     /// Sessions whose server has not been told yet that they are open: it would not understand an
     /// answer before.
-    opening: BTreeSet<SessionId>,
+    opening: SortedSet<SessionId>,
     /// Of those, whoever waits to hear which tabs it lost.
     missing_tabs: Vec<(SessionId, SocketId, Outcome)>,
     /// Sockets that carried a session which ended in this step: its last answers go there.
-    farewells: BTreeMap<SessionId, SocketId>,
+    farewells: SortedMap<SessionId, SocketId>,
     /// Answers of this step to people, to be given once all that it changed is on disk.
     replies: Vec<Reply>,
     /// Sockets to close once all is said.
     closing: Vec<SocketId>,
     /// Ports that rest while another socket carries their session, by that socket.
-    resting: BTreeMap<SocketId, Vec<u16>>,
-    not_paired: BTreeSet<u16>,
+    resting: SortedMap<SocketId, Vec<u16>>,
+    not_paired: SortedSet<u16>,
     /// Servers that prove nothing, where the user lets them in.
-    unpaired: BTreeMap<SocketId, Unpaired>,
+    unpaired: SortedMap<SocketId, Unpaired>,
     /// What their dialect says next.
     steps: VecDeque<(SocketId, Step)>,
     /// Why there is no secret, for people.

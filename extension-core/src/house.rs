@@ -11,11 +11,11 @@ use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
 use crate::tabs::clock::Clock;
 use protocol::error::Peer;
-use protocol::{Deadlines, Fault, Instant, SessionId, TabId};
+use protocol::{Deadlines, Fault, Instant, SessionId, SortedMap, SortedSet, TabId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What stands before the nonce in the URL of a tab being made.
@@ -183,12 +183,12 @@ enum Timer {
 #[derive(Debug)]
 pub struct House {
     rng: ChaCha20Rng,
-    makings: BTreeMap<String, Making>,
-    groups: BTreeMap<SessionId, Group>,
-    requests: BTreeMap<u64, Request>,
+    makings: SortedMap<String, Making>,
+    groups: SortedMap<SessionId, Group>,
+    requests: SortedMap<u64, Request>,
     last: u64,
     /// The active tab of each window, and the one before it.
-    active: BTreeMap<i64, (TabId, Option<TabId>)>,
+    active: SortedMap<i64, (TabId, Option<TabId>)>,
     /// The window that the person last worked in, as far as anyone asked.
     front: Option<i64>,
     /// The window of any kind that the person works in, as far as told.
@@ -196,11 +196,11 @@ pub struct House {
     /// The one before it, until when.
     before: Option<(i64, Instant)>,
     /// Windows in which an agent presses the mouse.
-    pressed: BTreeSet<i64>,
+    pressed: SortedSet<i64>,
     /// Tabs that are on their way out: they keep no window open.
-    closing: BTreeSet<TabId>,
+    closing: SortedSet<TabId>,
     /// Windows that are getting a blank tab in the place of their last one.
-    replacing: BTreeSet<i64>,
+    replacing: SortedSet<i64>,
     /// Windows that Interlock made.
     own_windows: Vec<i64>,
     /// What is timed here happens while the computer is awake, however its clock is put meanwhile.
@@ -220,17 +220,17 @@ impl House {
             .collect();
         Self {
             rng: ChaCha20Rng::from_seed(seed),
-            makings: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            makings: SortedMap::new(),
+            groups: SortedMap::new(),
+            requests: SortedMap::new(),
             last: 0,
             active,
             front: None,
             persons: None,
             before: None,
-            pressed: BTreeSet::new(),
-            closing: BTreeSet::new(),
-            replacing: BTreeSet::new(),
+            pressed: SortedSet::new(),
+            closing: SortedSet::new(),
+            replacing: SortedSet::new(),
             own_windows: Vec::new(),
             clock: Clock::default(),
             timers: Deadlines::default(),

@@ -3,10 +3,10 @@
 
 use crate::files::Config;
 use protocol::pairing::Secret;
-use protocol::{BrowserId, SessionId, TabId};
+use protocol::{BrowserId, SessionId, SortedMap, SortedSet, TabId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One socket that the core dialled; never used again after it closed. The epoch of invariant 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,9 +49,9 @@ pub struct Boot {
     /// `chrome.tabs.query({})`.
     pub tabs: Vec<TabFacts>,
     /// The titles of `chrome.tabGroups.query({})`, by id.
-    pub groups: BTreeMap<i64, String>,
+    pub groups: SortedMap<i64, String>,
     /// The tabs of `chrome.debugger.getTargets()` that have a debugger, ours or somebody else's.
-    pub attached: BTreeSet<TabId>,
+    pub attached: SortedSet<TabId>,
     /// Loaded unpacked: alarms may then be as short as one second.
     pub unpacked: bool,
 }

@@ -31,12 +31,13 @@ use protocol::limits::{
 use protocol::pairing::{Secret, Transcript, from_hex, to_hex};
 use protocol::ports::PORT_LIST_MAX;
 use protocol::{
-    BrowserId, Deadlines, Fault, Instant, SessionId, VERSIONS, WireId, close as close_code,
+    BrowserId, Deadlines, Fault, Instant, SessionId, SortedMap, VERSIONS, WireId,
+    close as close_code,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 const _: () = assert!(
@@ -289,9 +290,9 @@ pub struct Links {
     secret: Option<Secret>,
     nonces: ChaCha20Rng,
     /// At most [`LINKS_MAX`].
-    links: BTreeMap<SocketId, Link>,
+    links: SortedMap<SocketId, Link>,
     /// One entry a link: single flight per port.
-    by_port: BTreeMap<u16, SocketId>,
+    by_port: SortedMap<u16, SocketId>,
     next_socket: u64,
     /// `pairing.json` is being read; one reading serves all who failed meanwhile.
     reading: bool,
@@ -311,8 +312,8 @@ impl Links {
             me,
             secret,
             nonces: ChaCha20Rng::from_seed(seed),
-            links: BTreeMap::new(),
-            by_port: BTreeMap::new(),
+            links: SortedMap::new(),
+            by_port: SortedMap::new(),
             next_socket: 1,
             reading: false,
             observed: Observed::new(now),

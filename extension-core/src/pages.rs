@@ -19,10 +19,10 @@ use crate::input::{CallId, ChromeError, DetachReason};
 use facts::Facts;
 use poller::Front;
 use protocol::command::{Dialog, HandleDialog, PageResult};
-use protocol::{Command, Deadlines, Fault, Instant, TabId};
+use protocol::{Command, Deadlines, Fault, Instant, SortedMap, SortedSet, TabId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 pub use tab::Former;
 use tab::{Tab, Timer};
@@ -106,7 +106,7 @@ pub enum PageEvent {
 struct Out {
     events: VecDeque<PageEvent>,
     requests: u64,
-    homes: BTreeMap<u64, TabId>,
+    homes: SortedMap<u64, TabId>,
     timers: Deadlines<(TabId, Timer)>,
     now: Instant,
     seed: [u8; 32],
@@ -160,9 +160,9 @@ impl Out {
 /// See the module.
 #[derive(Debug)]
 pub struct Pages {
-    tabs: BTreeMap<TabId, Tab>,
+    tabs: SortedMap<TabId, Tab>,
     /// Their past is their owners', and they were never looked at so far.
-    own_pasts: BTreeSet<TabId>,
+    own_pasts: SortedSet<TabId>,
     out: Out,
 }
 
@@ -171,12 +171,12 @@ impl Pages {
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
-            tabs: BTreeMap::new(),
-            own_pasts: BTreeSet::new(),
+            tabs: SortedMap::new(),
+            own_pasts: SortedSet::new(),
             out: Out {
                 events: VecDeque::new(),
                 requests: 0,
-                homes: BTreeMap::new(),
+                homes: SortedMap::new(),
                 timers: Deadlines::default(),
                 now: Instant::default(),
                 seed,

@@ -8,10 +8,10 @@ use crate::input::SocketId;
 use crate::observed::Observed;
 use protocol::error::Peer;
 use protocol::frame::{Goodbye, GoodbyeReason, Outcome, SessionOpen};
-use protocol::{Alias, Deadlines, Instant, SessionId, limits};
+use protocol::{Alias, Deadlines, Instant, SessionId, SortedMap, SortedSet, limits};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How long an older socket has to answer a ping before a newer one takes its session over.
@@ -187,10 +187,10 @@ enum Timer {
 /// See the module.
 #[derive(Debug)]
 pub struct Sessions {
-    known: BTreeMap<SessionId, Session>,
-    by_alias: BTreeMap<Alias, SessionId>,
-    by_socket: BTreeMap<SocketId, BTreeSet<SessionId>>,
-    contests: BTreeMap<SessionId, Contest>,
+    known: SortedMap<SessionId, Session>,
+    by_alias: SortedMap<Alias, SessionId>,
+    by_socket: SortedMap<SocketId, SortedSet<SessionId>>,
+    contests: SortedMap<SessionId, Contest>,
     observed: Observed,
     timers: Deadlines<Timer>,
     events: VecDeque<SessionEvent>,
@@ -202,10 +202,10 @@ impl Sessions {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
-            known: BTreeMap::new(),
-            by_alias: BTreeMap::new(),
-            by_socket: BTreeMap::new(),
-            contests: BTreeMap::new(),
+            known: SortedMap::new(),
+            by_alias: SortedMap::new(),
+            by_socket: SortedMap::new(),
+            contests: SortedMap::new(),
             observed: Observed::new(now),
             timers: Deadlines::default(),
             events: VecDeque::new(),

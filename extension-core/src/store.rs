@@ -6,10 +6,10 @@
 //! store knows keys and JSON; what stands in an entity is its machine's business.
 
 use crate::input::WriteId;
-use protocol::Instant;
+use protocol::{Instant, SortedSet};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Version of every stored entity; one of another version is not restored.
@@ -37,7 +37,7 @@ pub struct Batch {
 #[derive(Debug, Default)]
 pub struct Store {
     set: BTreeMap<String, Value>,
-    remove: BTreeSet<String>,
+    remove: SortedSet<String>,
     flying: Option<Batch>,
     /// When it is overdue.
     due: Option<Instant>,
@@ -164,7 +164,7 @@ fn gone() -> Value {
 #[must_use]
 pub fn living(stored: BTreeMap<String, Value>) -> (BTreeMap<String, Value>, Vec<String>) {
     let gone = gone();
-    let (dead, living): (BTreeMap<_, _>, _) =
+    let (dead, living): (BTreeMap<String, Value>, _) =
         stored.into_iter().partition(|(_, entity)| *entity == gone);
     (living, dead.into_keys().collect())
 }

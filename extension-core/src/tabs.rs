@@ -37,9 +37,9 @@ use clock::{Clock, Timer};
 use meanwhile::Meanwhile;
 use protocol::error::Fault;
 use protocol::frame::Progress;
-use protocol::{Alias, Deadlines, SessionId, TabId};
+use protocol::{Alias, Deadlines, SessionId, SortedMap, SortedSet, TabId};
 use state::{Call, Course, Place, Seat, Tab};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// What the machine asks of its driver, and what it tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,13 +142,13 @@ pub enum TabEvent {
 #[derive(Debug, Default)]
 pub struct Tabs {
     /// Every tab of the browser, the person's too: bounded by Chrome.
-    tabs: BTreeMap<Slot, Tab>,
-    by_id: BTreeMap<TabId, Slot>,
+    tabs: SortedMap<Slot, Tab>,
+    by_id: SortedMap<TabId, Slot>,
     /// Bounded by `limits::SESSIONS_MAX`, which the driver keeps.
-    seats: BTreeMap<SessionId, Seat>,
-    aliases: BTreeMap<Alias, SessionId>,
+    seats: SortedMap<SessionId, Seat>,
+    aliases: SortedMap<Alias, SessionId>,
     /// Bounded by `limits::CALLS_PER_SESSION_MAX` per seat.
-    calls: BTreeMap<CallId, Call>,
+    calls: SortedMap<CallId, Call>,
     slots_made: u64,
     calls_seen: u64,
     paused: bool,
@@ -156,11 +156,11 @@ pub struct Tabs {
     /// In awake time.
     timers: Deadlines<Timer>,
     /// Tabs that something happened to in this step.
-    touched: BTreeSet<Slot>,
+    touched: SortedSet<Slot>,
     /// Of those, the ones whose claims may have news.
-    news: BTreeSet<Slot>,
+    news: SortedSet<Slot>,
     events: VecDeque<TabEvent>,
-    dirty: BTreeSet<Dirty>,
+    dirty: SortedSet<Dirty>,
     meanwhile: Meanwhile,
 }
 

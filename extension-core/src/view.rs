@@ -1,9 +1,8 @@
 //! What people see of the core: the popup's content and the state properties of the façade
 //! `self.MultiInstanceManager`. Computed here, only drawn elsewhere.
 
-use protocol::{Alias, SessionId, TabId};
+use protocol::{Alias, SessionId, SortedMap, TabId};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Everything that the popup draws and the façade shows. JSON field names are camelCase.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -24,7 +23,7 @@ pub struct View {
     /// Ports that answered as servers, by port.
     pub known_ports: Vec<u16>,
     /// Failed dials in a row, by port.
-    pub failures: BTreeMap<u16, u32>,
+    pub failures: SortedMap<u16, u32>,
 }
 
 /// One session.

@@ -32,10 +32,9 @@ use chrome::Shell;
 use clock::Clock;
 use gloo_timers::callback::Timeout;
 use people::People;
-use protocol::Instant;
+use protocol::{Instant, SortedMap};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
 
@@ -47,7 +46,7 @@ thread_local! {
     static ALIVE: Cell<bool> = const { Cell::new(false) };
     static SHELL: RefCell<Option<Shell>> = const { RefCell::new(None) };
     static CORE: RefCell<Option<Core>> = const { RefCell::new(None) };
-    static SOCKETS: RefCell<BTreeMap<SocketId, Socket>> = const { RefCell::new(BTreeMap::new()) };
+    static SOCKETS: RefCell<SortedMap<SocketId, Socket>> = const { RefCell::new(SortedMap::new()) };
     static PEOPLE: RefCell<People> = const { RefCell::new(People::new()) };
 }
 

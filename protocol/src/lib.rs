@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod pairing;
 pub mod ports;
+pub mod sorted;
 pub mod time;
 pub mod url;
 
@@ -20,6 +21,7 @@ pub use command::{Command, Target};
 pub use error::{ErrorCode, Fault, Retry, WireError};
 pub use frame::{Body, Envelope, Frame};
 pub use ids::{Alias, BrowserId, SessionId, TabId, WireId};
+pub use sorted::{SortedMap, SortedSet};
 pub use time::{Deadlines, Instant};
 
 /// The sub-protocol that a paired socket offers (`Sec-WebSocket-Protocol`).

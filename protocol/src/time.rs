@@ -1,7 +1,7 @@
 //! The only clock that the machines know: milliseconds that somebody else counts.
 
+use crate::sorted::{SortedMap, SortedSet};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A moment in milliseconds since a start that the driver chose. It never steps back: drivers
@@ -35,15 +35,15 @@ impl std::ops::Add<Duration> for Instant {
 /// thousand idle connections cost nothing per step.
 #[derive(Clone, Debug)]
 pub struct Deadlines<K> {
-    by_key: BTreeMap<K, Instant>,
-    by_time: BTreeSet<(Instant, K)>,
+    by_key: SortedMap<K, Instant>,
+    by_time: SortedSet<(Instant, K)>,
 }
 
 impl<K> Default for Deadlines<K> {
     fn default() -> Self {
         Self {
-            by_key: BTreeMap::new(),
-            by_time: BTreeSet::new(),
+            by_key: SortedMap::new(),
+            by_time: SortedSet::new(),
         }
     }
 }

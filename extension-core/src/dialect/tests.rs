@@ -2,10 +2,10 @@
 //! becomes, what they bring, and what the server gets.
 
 use super::*;
+use protocol::SortedSet;
 use protocol::dialect::v1::{FromExtension, FromServer};
 use protocol::limits::FRAME_MAX;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 const INSTANCE: &str = "27262-a3338dbf494c7892-1795230983135";
@@ -83,7 +83,7 @@ fn replies(name: &str, steps: &mut Vec<Step>, expected: &Value) {
 #[test]
 fn every_transcript_of_a_server_comes_out_to_the_letter() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/golden/v1/server");
-    let mut types = BTreeSet::new();
+    let mut types = SortedSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();

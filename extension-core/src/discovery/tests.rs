@@ -26,9 +26,9 @@ enum Later {
 struct World {
     discovery: Discovery,
     now: Instant,
-    peers: BTreeMap<u16, Peer>,
-    connected: BTreeMap<u16, Instant>,
-    later: BTreeMap<(Instant, u64), Later>,
+    peers: SortedMap<u16, Peer>,
+    connected: SortedMap<u16, Instant>,
+    later: SortedMap<(Instant, u64), Later>,
     order: u64,
     probes: Vec<(Instant, u16)>,
     dials: Vec<(Instant, u16)>,
@@ -38,16 +38,16 @@ struct World {
 
 impl World {
     fn new(range: PortRange) -> Self {
-        Self::knowing(range, &BTreeSet::new())
+        Self::knowing(range, &SortedSet::new())
     }
 
-    fn knowing(range: PortRange, known: &BTreeSet<u16>) -> Self {
+    fn knowing(range: PortRange, known: &SortedSet<u16>) -> Self {
         Self {
             discovery: Discovery::new(range, known, 7, Instant(0)),
             now: Instant(0),
-            peers: BTreeMap::new(),
-            connected: BTreeMap::new(),
-            later: BTreeMap::new(),
+            peers: SortedMap::new(),
+            connected: SortedMap::new(),
+            later: SortedMap::new(),
             order: 0,
             probes: Vec::new(),
             dials: Vec::new(),
@@ -435,11 +435,11 @@ fn failed_handshakes_back_off_by_three_six_twelve_and_so_on_with_a_little_jitter
 #[test]
 fn ports_that_failed_together_do_not_come_back_together() {
     let now = Instant(0);
-    let mut discovery = Discovery::new(PortRange::default(), &BTreeSet::new(), 3, now);
+    let mut discovery = Discovery::new(PortRange::default(), &SortedSet::new(), 3, now);
     for port in 8765..=8775 {
         discovery.track_failure(port, now);
     }
-    let moments: BTreeSet<Instant> = discovery.ports.values().map(|p| p.not_before).collect();
+    let moments: SortedSet<Instant> = discovery.ports.values().map(|p| p.not_before).collect();
     assert!(moments.len() > 5, "{moments:?}");
 }
 
@@ -710,7 +710,7 @@ fn a_resting_port_that_falls_to_another_server_is_found() {
 
 #[test]
 fn ports_of_the_last_life_are_probed_at_once() {
-    let known = BTreeSet::from([8850, 8765, 99]);
+    let known = SortedSet::from([8850, 8765, 99]);
     let mut world = World::knowing(PortRange::default(), &known);
     world.start(8850);
     world.run_until(Instant(20));
@@ -720,7 +720,7 @@ fn ports_of_the_last_life_are_probed_at_once() {
 
 #[test]
 fn a_lost_probe_is_asked_again() {
-    let mut discovery = Discovery::new(PortRange::default(), &BTreeSet::new(), 1, Instant(0));
+    let mut discovery = Discovery::new(PortRange::default(), &SortedSet::new(), 1, Instant(0));
     let mut asked = 0;
     for second in 0..10 {
         discovery.handle_timeout(Instant(second * 1000));
@@ -740,7 +740,7 @@ fn a_person_who_scans_has_every_port_probed_at_once() {
     world.probes.clear();
     world.discovery.scan_now(world.now);
     world.drain();
-    let probed: BTreeSet<u16> = world.probes.iter().map(|(_, port)| *port).collect();
+    let probed: SortedSet<u16> = world.probes.iter().map(|(_, port)| *port).collect();
     assert_eq!(probed, (8765..=8864).collect());
 }
 
@@ -759,14 +759,14 @@ fn chrome_is_never_asked_for_many_sockets_at_once() {
 fn a_range_of_all_ports_is_swept_in_bounded_rounds() {
     let mut world = World::new(PortRange::new(1024, 65_535).unwrap());
     world.run_until(Instant(3000));
-    let mut per_moment: BTreeMap<Instant, usize> = BTreeMap::new();
+    let mut per_moment: SortedMap<Instant, usize> = SortedMap::new();
     for (at, _) in &world.probes {
         *per_moment.entry(*at).or_default() += 1;
     }
     let most = RANGE_SLICE_MAX + 2;
     assert!(per_moment.values().all(|probes| *probes <= most));
     let nonsense = PortRange { first: 9, last: 3 };
-    let fixed = Discovery::new(nonsense, &BTreeSet::new(), 0, Instant(0));
+    let fixed = Discovery::new(nonsense, &SortedSet::new(), 0, Instant(0));
     assert_eq!(fixed.range, PortRange::default());
 }
 
@@ -787,7 +787,7 @@ fn two_hundred_servers_come_and_go_for_an_hour_and_each_is_found_in_time() {
     let range = PortRange::new(20_000, 20_399).unwrap();
     let mut chance = ChaCha8Rng::seed_from_u64(11);
     let mut world = World::new(range);
-    let mut born: BTreeMap<u16, Instant> = BTreeMap::new();
+    let mut born: SortedMap<u16, Instant> = SortedMap::new();
     let (mut found, mut slowest) = (0_u32, Duration::ZERO);
     for _ in 0..7200 {
         world.run_until(world.now + Duration::from_millis(500));

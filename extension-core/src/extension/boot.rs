@@ -14,11 +14,11 @@ use crate::sessions::{SessionRecord, Sessions};
 use crate::store::{self, Store};
 use crate::tabs::{Duty, SeatRecord, TabRecord, TabRecordOwner, Tabs};
 use protocol::pairing::to_hex;
-use protocol::{BrowserId, Instant, SessionId, TabId, limits};
+use protocol::{BrowserId, Instant, SessionId, SortedMap, SortedSet, TabId, limits};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The browser's id once more: sessions are bound to it, and without it every one of them is lost.
 pub(super) const SPARE_ID: &str = "browserId";
@@ -47,7 +47,7 @@ impl Extension {
             store.delete(key);
         }
         let browser = browser_facts(&stored, &mut rng, &mut store);
-        let known: BTreeSet<u16> = entity::<Vec<u16>>(&stored, "ports")
+        let known: SortedSet<u16> = entity::<Vec<u16>>(&stored, "ports")
             .into_iter()
             .flatten()
             .filter(|port| config.ports.contains(*port))
@@ -78,17 +78,17 @@ impl Extension {
             browser,
             config,
             store,
-            held: BTreeMap::new(),
-            waiting_for_disk: BTreeSet::new(),
-            wanted: BTreeMap::new(),
-            opening: BTreeSet::new(),
+            held: SortedMap::new(),
+            waiting_for_disk: SortedSet::new(),
+            wanted: SortedMap::new(),
+            opening: SortedSet::new(),
             missing_tabs: Vec::new(),
-            farewells: BTreeMap::new(),
+            farewells: SortedMap::new(),
             replies: Vec::new(),
             closing: Vec::new(),
-            resting: BTreeMap::new(),
-            not_paired: BTreeSet::new(),
-            unpaired: BTreeMap::new(),
+            resting: SortedMap::new(),
+            not_paired: SortedSet::new(),
+            unpaired: SortedMap::new(),
             steps: VecDeque::new(),
             no_secret,
             popups: 0,
@@ -124,14 +124,14 @@ impl Extension {
         &mut self,
         stored: &BTreeMap<String, Value>,
         tabs: &[TabFacts],
-        groups: &BTreeMap<i64, String>,
+        groups: &SortedMap<i64, String>,
         now: Instant,
-    ) -> BTreeSet<TabId> {
-        let mut tab_records: BTreeMap<TabId, TabRecord> = BTreeMap::new();
-        let mut seats: BTreeMap<SessionId, SeatRecord> = BTreeMap::new();
+    ) -> SortedSet<TabId> {
+        let mut tab_records: SortedMap<TabId, TabRecord> = SortedMap::new();
+        let mut seats: SortedMap<SessionId, SeatRecord> = SortedMap::new();
         let mut calls = Vec::new();
         let mut makings = Vec::new();
-        let mut unread: BTreeSet<TabId> = BTreeSet::new();
+        let mut unread: SortedSet<TabId> = SortedSet::new();
         let mut sessions: Vec<(SessionId, SessionRecord)> = Vec::new();
         for (key, value) in stored {
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
@@ -166,7 +166,7 @@ impl Extension {
         let strays = strays::find(&tab_records, &sessions, tabs, groups);
         strays::rename(&strays, &mut tab_records, &mut seats);
         // Who has an alias for the second time gets one that is free when all others have theirs.
-        let mut aliases = BTreeSet::new();
+        let mut aliases = SortedSet::new();
         let (named, doubled): (Vec<_>, Vec<_>) = sessions
             .into_iter()
             .partition(|(_, record)| aliases.insert(record.alias().clone()));
@@ -186,8 +186,8 @@ impl Extension {
         for nonce in makings {
             ownerless.extend(self.drop_half_made(nonce, tabs, &tab_records));
         }
-        let existing: BTreeSet<TabId> = self.facts.keys().copied().collect();
-        let mut adopted = BTreeSet::new();
+        let existing: SortedSet<TabId> = self.facts.keys().copied().collect();
+        let mut adopted = SortedSet::new();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
             if self.adopt(*tab, record, &tab_records, &ownerless, now) {
                 adopted.insert(*tab);
@@ -268,8 +268,8 @@ impl Extension {
         &mut self,
         tab: TabId,
         record: &TabRecord,
-        records: &BTreeMap<TabId, TabRecord>,
-        ownerless: &BTreeSet<TabId>,
+        records: &SortedMap<TabId, TabRecord>,
+        ownerless: &SortedSet<TabId>,
         now: Instant,
     ) -> bool {
         match (&record.owner, &record.leaving) {
@@ -318,7 +318,7 @@ impl Extension {
         &mut self,
         nonce: &str,
         tabs: &[TabFacts],
-        owned: &BTreeMap<TabId, TabRecord>,
+        owned: &SortedMap<TabId, TabRecord>,
     ) -> Vec<TabId> {
         let mut closed = Vec::new();
         let mark = format!("{MARK}{nonce}");
@@ -425,8 +425,8 @@ mod tests {
                     facts
                 })
                 .to_vec(),
-            groups: BTreeMap::new(),
-            attached: BTreeSet::new(),
+            groups: SortedMap::new(),
+            attached: SortedSet::new(),
             unpacked: true,
         };
         Extension::new(boot, Instant(0))
@@ -539,8 +539,8 @@ mod tests {
             config: Config::default(),
             stored: serde_json::from_value(stored).unwrap(),
             tabs: Vec::new(),
-            groups: BTreeMap::new(),
-            attached: BTreeSet::new(),
+            groups: SortedMap::new(),
+            attached: SortedSet::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));
@@ -660,8 +660,8 @@ mod tests {
                 group_id: 5,
                 ..TabFacts::default()
             }],
-            groups: BTreeMap::from([(5, "x".to_owned())]),
-            attached: BTreeSet::new(),
+            groups: SortedMap::from([(5, "x".to_owned())]),
+            attached: SortedSet::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));

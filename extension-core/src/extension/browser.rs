@@ -255,8 +255,9 @@ mod tests {
     use crate::files::Config;
     use crate::input::{Boot, Input};
     use crate::store;
+    use protocol::{SortedMap, SortedSet};
     use serde_json::json;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     #[test]
     fn the_store_knows_what_an_owned_tab_last_showed() {
@@ -282,8 +283,8 @@ mod tests {
                 id: 7,
                 ..TabFacts::default()
             }],
-            groups: BTreeMap::new(),
-            attached: BTreeSet::new(),
+            groups: SortedMap::new(),
+            attached: SortedSet::new(),
             unpacked: true,
         };
         let mut extension = Extension::new(boot, Instant(0));

@@ -5,7 +5,7 @@ use super::boot::SPARE_ID;
 use crate::store;
 use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner};
 use protocol::frame::LostTab;
-use protocol::{SessionId, TabId};
+use protocol::{SessionId, SortedMap, TabId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const KEPT: [&str; 4] = ["browser", SPARE_ID, "paused", "ports"];
 /// any gets `tabs_lost` with their last URLs. What cannot be read is left out.
 #[must_use]
 pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-    let mut lost: BTreeMap<SessionId, Vec<LostTab>> = BTreeMap::new();
+    let mut lost: SortedMap<SessionId, Vec<LostTab>> = SortedMap::new();
     for (key, value) in stored {
         if let Some((tab, record)) = recorded_tab(key, value) {
             match record.owner {
@@ -58,8 +58,8 @@ mod tests {
     use crate::Extension;
     use crate::files::Config;
     use crate::input::{Boot, TabFacts};
-    use protocol::Instant;
-    use std::collections::BTreeSet;
+    use protocol::{Instant, SortedSet};
+    use std::collections::BTreeMap;
 
     #[test]
     fn after_too_many_falls_each_session_learns_which_tabs_it_lost() {
@@ -93,8 +93,8 @@ mod tests {
             config: Config::default(),
             stored,
             tabs: vec![tab],
-            groups: BTreeMap::new(),
-            attached: BTreeSet::new(),
+            groups: SortedMap::new(),
+            attached: SortedSet::new(),
             unpacked: true,
         };
         let extension = Extension::new(boot, Instant(0));

@@ -5,22 +5,21 @@
 use crate::input::TabFacts;
 use crate::sessions::SessionRecord;
 use crate::tabs::{CurrentRecord, Duty, Next, SeatRecord, TabRecord, TabRecordOwner};
-use protocol::{SessionId, TabId};
-use std::collections::{BTreeMap, BTreeSet};
+use protocol::{SessionId, SortedMap, SortedSet, TabId};
 
 /// The new ids, by the recorded ones. Only a made tab is found, and only one that nothing else can
 /// be: any doubt leaves a tab open as the person's.
 pub(super) fn find(
-    records: &BTreeMap<TabId, TabRecord>,
+    records: &SortedMap<TabId, TabRecord>,
     sessions: &[(SessionId, SessionRecord)],
     tabs: &[TabFacts],
-    groups: &BTreeMap<i64, String>,
-) -> BTreeMap<TabId, TabId> {
-    let labels: BTreeMap<&SessionId, &str> = sessions
+    groups: &SortedMap<i64, String>,
+) -> SortedMap<TabId, TabId> {
+    let labels: SortedMap<&SessionId, &str> = sessions
         .iter()
         .map(|(id, record)| (id, record.label()))
         .collect();
-    let there: BTreeSet<TabId> = tabs.iter().filter_map(TabFacts::tab).collect();
+    let there: SortedSet<TabId> = tabs.iter().filter_map(TabFacts::tab).collect();
     let is_candidate = |record: &TabRecord, facts: &TabFacts| {
         let TabRecordOwner::Session(owner, Duty::Made) = &record.owner else {
             return false;
@@ -39,8 +38,8 @@ pub(super) fn find(
         .filter_map(|facts| Some((facts.tab()?, facts)))
         .filter(|(tab, _)| !records.contains_key(tab))
         .collect();
-    let mut found: BTreeMap<TabId, Vec<TabId>> = BTreeMap::new();
-    let mut wanted: BTreeMap<TabId, usize> = BTreeMap::new();
+    let mut found: SortedMap<TabId, Vec<TabId>> = SortedMap::new();
+    let mut wanted: SortedMap<TabId, usize> = SortedMap::new();
     for (old, record) in missing {
         for (new, _) in strange
             .iter()
@@ -61,9 +60,9 @@ pub(super) fn find(
 
 /// Gives the records the new ids.
 pub(super) fn rename(
-    found: &BTreeMap<TabId, TabId>,
-    records: &mut BTreeMap<TabId, TabRecord>,
-    seats: &mut BTreeMap<SessionId, SeatRecord>,
+    found: &SortedMap<TabId, TabId>,
+    records: &mut SortedMap<TabId, TabRecord>,
+    seats: &mut SortedMap<SessionId, SeatRecord>,
 ) {
     for (old, new) in found {
         if let Some(record) = records.remove(old) {
@@ -113,17 +112,17 @@ mod tests {
     /// What becomes of tab 1, on which `record` was written, in a browser with these `tabs`. Group 5
     /// is called as session x is, group 6 otherwise.
     fn found(record: TabRecord, tabs: &[TabFacts]) -> Option<TabId> {
-        let records = BTreeMap::from([(TabId(1), record)]);
+        let records = SortedMap::from([(TabId(1), record)]);
         all_found(&records, tabs).remove(&TabId(1))
     }
 
     fn all_found(
-        records: &BTreeMap<TabId, TabRecord>,
+        records: &SortedMap<TabId, TabRecord>,
         tabs: &[TabFacts],
-    ) -> BTreeMap<TabId, TabId> {
+    ) -> SortedMap<TabId, TabId> {
         let known = json!({"alias": "a1", "label": "one", "token": "", "port": null});
         let sessions = [(session("x"), serde_json::from_value(known).unwrap())];
-        let groups = BTreeMap::from([(5, "one".to_owned()), (6, "two".to_owned())]);
+        let groups = SortedMap::from([(5, "one".to_owned()), (6, "two".to_owned())]);
         find(records, &sessions, tabs, &groups)
     }
 
@@ -152,7 +151,7 @@ mod tests {
         assert_eq!(found(record("", Duty::Made), &[tab(9, "", 5)]), None);
         let two = [tab(9, X, 5), tab(8, X, 5)];
         assert_eq!(found(record(X, Duty::Made), &two), None, "which of them?");
-        let twins = BTreeMap::from([
+        let twins = SortedMap::from([
             (TabId(1), record(X, Duty::Made)),
             (TabId(2), record(X, Duty::Made)),
         ]);
@@ -163,14 +162,14 @@ mod tests {
 
     #[test]
     fn what_was_current_is_current_under_its_new_id() {
-        let mut records = BTreeMap::from([(TabId(1), record(X, Duty::Made))]);
+        let mut records = SortedMap::from([(TabId(1), record(X, Duty::Made))]);
         let seat = |tab| SeatRecord {
             current: CurrentRecord::Tab(tab),
             had: true,
             lost: Vec::new(),
         };
-        let mut seats = BTreeMap::from([(session("x"), seat(TabId(1)))]);
-        let found = BTreeMap::from([(TabId(1), TabId(9))]);
+        let mut seats = SortedMap::from([(session("x"), seat(TabId(1)))]);
+        let found = SortedMap::from([(TabId(1), TabId(9))]);
         rename(&found, &mut records, &mut seats);
         assert_eq!(records.keys().collect::<Vec<_>>(), [&TabId(9)]);
         assert_eq!(seats[&session("x")], seat(TabId(9)));

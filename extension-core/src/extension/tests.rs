@@ -9,10 +9,12 @@ use crate::{Extension, Input};
 use protocol::frame::{BegunState, HelloAck, Limits, LostTab, SessionOpen};
 use protocol::pairing::{Secret, Transcript};
 use protocol::ports::PortRange;
-use protocol::{Body, Envelope, ErrorCode, Frame, Instant, SessionId, TabId, WireId};
+use protocol::{
+    Body, Envelope, ErrorCode, Frame, Instant, SessionId, SortedMap, SortedSet, TabId, WireId,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod dialogs;
@@ -34,14 +36,14 @@ fn stored(entities: &[(&str, Value)]) -> BTreeMap<String, Value> {
 }
 
 fn boot(stored: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Extension {
-    boot_under(stored, tabs, BTreeSet::new())
+    boot_under(stored, tabs, SortedSet::new())
 }
 
 /// As [`boot`], with debuggers on some of the tabs.
 fn boot_under(
     stored: BTreeMap<String, Value>,
     tabs: Vec<TabFacts>,
-    attached: BTreeSet<TabId>,
+    attached: SortedSet<TabId>,
 ) -> Extension {
     let ports = PortRange {
         first: 8765,
@@ -57,7 +59,7 @@ fn boot_under(
         },
         stored,
         tabs,
-        groups: BTreeMap::new(),
+        groups: SortedMap::new(),
         attached,
         unpacked: true,
     };
@@ -169,7 +171,7 @@ struct Peer {
     /// What was last written, by key.
     stored: BTreeMap<String, Value>,
     /// Of the writes that are under way: what they set and remove.
-    flying: BTreeMap<WriteId, (BTreeMap<String, Value>, Vec<String>)>,
+    flying: SortedMap<WriteId, (BTreeMap<String, Value>, Vec<String>)>,
     /// What is on disk.
     disk: BTreeMap<String, Value>,
     replies: usize,
@@ -206,7 +208,7 @@ impl Peer {
             heard: Vec::new(),
             writes: Vec::new(),
             stored: BTreeMap::new(),
-            flying: BTreeMap::new(),
+            flying: SortedMap::new(),
             disk: BTreeMap::new(),
             replies: 0,
             probes: Vec::new(),

@@ -7,10 +7,10 @@ use super::facts::Facts;
 use super::facts::frames::Session;
 use crate::effect::ChromeCall;
 use crate::input::ChromeError;
-use protocol::{Fault, Instant, TabId};
+use protocol::{Fault, Instant, SortedMap, TabId};
 use serde_json::Value;
 use std::cell::{Ref, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -72,8 +72,8 @@ struct Desk {
     deadline: Instant,
     next: EffectId,
     wanted: VecDeque<Wanted>,
-    answers: BTreeMap<EffectId, Result<Value, ChromeError>>,
-    timers: BTreeMap<EffectId, Instant>,
+    answers: SortedMap<EffectId, Result<Value, ChromeError>>,
+    timers: SortedMap<EffectId, Instant>,
     waiting_for: String,
     held: Held,
 }
@@ -335,8 +335,8 @@ impl<T> Procedure<T> {
             deadline,
             next: 0,
             wanted: VecDeque::new(),
-            answers: BTreeMap::new(),
-            timers: BTreeMap::new(),
+            answers: SortedMap::new(),
+            timers: SortedMap::new(),
             waiting_for: "the page".to_owned(),
             held: Held::default(),
         };

@@ -19,10 +19,9 @@ use leftover::Leftover;
 pub use mend::Former;
 use mend::{Mend, Owed};
 use protocol::command::{HandleDialog, Navigate, PageResult};
-use protocol::{Command, Fault, Instant, TabId, url};
+use protocol::{Command, Fault, Instant, SortedMap, TabId, url};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -164,7 +163,7 @@ pub(super) struct Tab {
     leftover: Leftover,
     facts: Rc<RefCell<Facts>>,
     running: Option<Running>,
-    asked: BTreeMap<u64, Purpose>,
+    asked: SortedMap<u64, Purpose>,
     /// Detach as soon as no dialog is open.
     off: bool,
     /// Say `Cleared` when detached.
@@ -191,7 +190,7 @@ impl Tab {
             leftover: Leftover::None,
             facts: Rc::new(RefCell::new(facts)),
             running: None,
-            asked: BTreeMap::new(),
+            asked: SortedMap::new(),
             off: false,
             clearing: false,
             owed: Owed::Nothing,

@@ -5,8 +5,8 @@ use super::Tabs;
 use super::state::{Place, Slot};
 use crate::input::CallId;
 use protocol::error::Fault;
-use protocol::{SessionId, TabId};
-use std::collections::{BTreeMap, VecDeque};
+use protocol::{SessionId, SortedMap, TabId};
+use std::collections::VecDeque;
 
 impl Tabs {
     /// Ends every cycle that runs through `session`: its edges, or those to it, are the new ones.
@@ -38,7 +38,7 @@ impl Tabs {
 
     /// The claims of a shortest cycle from `start` back to it.
     fn cycle_through(&self, start: &SessionId) -> Option<Vec<CallId>> {
-        let mut came_by: BTreeMap<&SessionId, CallId> = BTreeMap::new();
+        let mut came_by: SortedMap<&SessionId, CallId> = SortedMap::new();
         let mut open: VecDeque<&SessionId> = VecDeque::from([start]);
         while let Some(session) = open.pop_front() {
             for (claim, _, holder) in self.edges(session) {

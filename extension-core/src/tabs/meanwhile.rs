@@ -9,8 +9,7 @@ use super::clock::Timer;
 use super::state::{Current, Floor, Holding, Loss, Next, Slot, Tab, Until};
 use super::{TabEvent, Tabs};
 use protocol::error::Fault;
-use protocol::{SessionId, TabId};
-use std::collections::{BTreeMap, BTreeSet};
+use protocol::{SessionId, SortedMap, SortedSet, TabId};
 use std::time::Duration;
 
 /// How long a tab that was leaving to the first claim waits for those who had claimed it: agents
@@ -21,11 +20,11 @@ const CLAIMANTS_MAX: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(super) struct Meanwhile {
     /// Tabs that leave to the first claim once [`Timer::Claimants`] has come.
-    promised: BTreeSet<Slot>,
+    promised: SortedSet<Slot>,
     /// Recorded tabs that were not found, with what they last showed.
-    missing: BTreeMap<Slot, String>,
+    missing: SortedMap<Slot, String>,
     /// Tabs that were found without a record.
-    strange: BTreeSet<TabId>,
+    strange: SortedSet<TabId>,
 }
 
 impl Meanwhile {
@@ -132,12 +131,12 @@ impl Tabs {
         let Some(url) = self.meanwhile.missing.remove(&slot) else {
             return false;
         };
-        self.lose_missing(BTreeMap::from([(slot, url)]));
+        self.lose_missing(SortedMap::from([(slot, url)]));
         true
     }
 
-    fn lose_missing(&mut self, missing: BTreeMap<Slot, String>) {
-        let mut losers = BTreeMap::new();
+    fn lose_missing(&mut self, missing: SortedMap<Slot, String>) {
+        let mut losers = SortedMap::new();
         for (slot, url) in missing {
             let Some(tab) = self.tabs.get(&slot) else {
                 continue;

@@ -5,9 +5,9 @@ use crate::input::CallId;
 use protocol::command::Dialog;
 use protocol::error::{Fault, Peer};
 use protocol::frame::LostTab;
-use protocol::{Instant, SessionId, TabId};
+use protocol::{Instant, SessionId, SortedSet, TabId};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A tab as this machine knows it, from before Chrome gave it an id.
@@ -267,13 +267,13 @@ pub(super) struct Seat {
     /// It has owned a tab: none is made for it automatically any more.
     pub(super) had: bool,
     /// Tabs that it owns, those being made and those leaving included.
-    pub(super) tabs: BTreeSet<Slot>,
+    pub(super) tabs: SortedSet<Slot>,
     /// Tabs that are on their way to it.
-    pub(super) coming: BTreeSet<Slot>,
+    pub(super) coming: SortedSet<Slot>,
     /// Free tabs that it owned last.
-    pub(super) freed: BTreeSet<Slot>,
+    pub(super) freed: SortedSet<Slot>,
     /// Calls without an end. Bounded by `limits::CALLS_PER_SESSION_MAX`.
-    pub(super) calls: BTreeSet<CallId>,
+    pub(super) calls: SortedSet<CallId>,
     /// Tabs lost with a restart, not told yet.
     pub(super) lost: Vec<LostTab>,
 }
@@ -284,10 +284,10 @@ impl Seat {
             peer,
             current: Current::Never,
             had: false,
-            tabs: BTreeSet::new(),
-            coming: BTreeSet::new(),
-            freed: BTreeSet::new(),
-            calls: BTreeSet::new(),
+            tabs: SortedSet::new(),
+            coming: SortedSet::new(),
+            freed: SortedSet::new(),
+            calls: SortedSet::new(),
             lost: Vec::new(),
         }
     }

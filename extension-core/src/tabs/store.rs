@@ -5,9 +5,8 @@ use super::state::{Current, Duty, Floor, Holding, Loss, Next, Slot, Tab, Until};
 use super::{TabEvent, Tabs};
 use protocol::command::Dialog;
 use protocol::frame::LostTab;
-use protocol::{Instant, SessionId, TabId, limits};
+use protocol::{Instant, SessionId, SortedMap, SortedSet, TabId, limits};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Whose record has changed since [`Tabs::take_dirty`] was last asked.
@@ -158,9 +157,9 @@ impl Tabs {
     /// session is unknown is the person's.
     pub fn restore(
         &mut self,
-        tabs: BTreeMap<TabId, TabRecord>,
-        seats: BTreeMap<SessionId, SeatRecord>,
-        existing: &BTreeSet<TabId>,
+        tabs: SortedMap<TabId, TabRecord>,
+        seats: SortedMap<SessionId, SeatRecord>,
+        existing: &SortedSet<TabId>,
         now: Instant,
     ) {
         self.observe(now);
@@ -183,7 +182,7 @@ impl Tabs {
             }
         }
         self.await_news();
-        let read: BTreeSet<&SessionId> = currents.iter().map(|(session, _)| session).collect();
+        let read: SortedSet<&SessionId> = currents.iter().map(|(session, _)| session).collect();
         for (session, seat) in &mut self.seats {
             if !read.contains(session) && !seat.tabs.is_empty() {
                 // Its record could not be read: nobody knows where it was.
@@ -206,7 +205,7 @@ impl Tabs {
         self.dirty.extend(owner.cloned().map(Dirty::Session));
     }
 
-    fn restore_tab(&mut self, id: TabId, record: TabRecord, existing: &BTreeSet<TabId>) {
+    fn restore_tab(&mut self, id: TabId, record: TabRecord, existing: &SortedSet<TabId>) {
         let (session, holding) = match record.owner {
             TabRecordOwner::Session(id, duty) => (id.clone(), Holding::Session { id, duty }),
             TabRecordOwner::Free(last, duty) => (last.clone(), Holding::Free { last, duty }),

@@ -6,9 +6,9 @@ use crate::extension::emptied;
 use crate::files::{Config, read_secret};
 use crate::input::Boot;
 use js_sys::{Array, Promise};
-use protocol::TabId;
 use protocol::pairing::Secret;
-use std::collections::{BTreeMap, BTreeSet};
+use protocol::{SortedSet, TabId};
+use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -53,7 +53,7 @@ pub(super) async fn secret() -> Result<Secret, String> {
 }
 
 /// A browser that does not tell has none to tell of.
-async fn attached(targets: Result<Promise, JsValue>) -> BTreeSet<TabId> {
+async fn attached(targets: Result<Promise, JsValue>) -> SortedSet<TabId> {
     let told = match targets {
         Ok(targets) => JsFuture::from(targets).await.ok(),
         Err(_) => None,

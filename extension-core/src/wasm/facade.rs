@@ -70,7 +70,7 @@ fn instances(view: &View) -> Vec<(Value, Value)> {
 
 /// A socket's address → the session ids that it carries: one, or on a hub many.
 fn socket_to_instance(view: &View) -> Vec<(Value, Value)> {
-    let mut sockets = std::collections::BTreeMap::<u16, Vec<Value>>::new();
+    let mut sockets = protocol::SortedMap::<u16, Vec<Value>>::new();
     for instance in &view.instances {
         if let Some(port) = connected_port(instance) {
             let carried = sockets.entry(port).or_default();

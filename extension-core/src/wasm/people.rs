@@ -5,10 +5,9 @@ use super::chrome::{Port, Settle};
 use super::{PEOPLE, convert, drive, view};
 use crate::input::{AskId, Input, PersonAction};
 use crate::view::View;
-use protocol::WireError;
+use protocol::{SortedMap, WireError};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 
 /// Open questions of people. Beyond it the oldest is told that it goes unanswered.
@@ -17,7 +16,7 @@ const ASKS_MAX: usize = 64;
 /// Who has a popup open, and who waits for an answer.
 pub(super) struct People {
     popups: Vec<Port>,
-    asks: BTreeMap<AskId, Asker>,
+    asks: SortedMap<AskId, Asker>,
     next: u64,
 }
 
@@ -39,7 +38,7 @@ impl People {
     pub(super) const fn new() -> Self {
         Self {
             popups: Vec::new(),
-            asks: BTreeMap::new(),
+            asks: SortedMap::new(),
             next: 0,
         }
     }

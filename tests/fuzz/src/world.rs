@@ -9,7 +9,7 @@ use extension_core::input::{BrowserEvent, ChromeError, ProbeAnswer, RequestId, S
 use extension_core::{Boot, Config, Effect, Extension, Input};
 use protocol::pairing::Secret;
 use protocol::ports::PortRange;
-use protocol::{Deadlines, Instant};
+use protocol::{Deadlines, Instant, SortedMap};
 use serde_json::{Value, json};
 use server_core::{CallId, CallRequest, ConnId, Server, SessionKey};
 use sim::chance::Chance;
@@ -498,7 +498,7 @@ fn wake(
         },
         stored: storage.clone(),
         tabs: chrome.all(),
-        groups: BTreeMap::new(),
+        groups: SortedMap::new(),
         attached: chrome.debugged(),
         unpacked: true,
     };

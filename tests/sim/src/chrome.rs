@@ -14,7 +14,7 @@ mod tabs;
 use crate::chance::Chance;
 use extension_core::effect::ChromeCall;
 use extension_core::input::{BrowserEvent, ChromeError, TabFacts};
-use protocol::TabId;
+use protocol::{SortedMap, SortedSet, TabId};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -191,7 +191,7 @@ impl Chrome {
 
     /// What `chrome.tabGroups.query({})` gives: the titles, by id.
     #[must_use]
-    pub fn groups(&self) -> BTreeMap<i64, String> {
+    pub fn groups(&self) -> SortedMap<i64, String> {
         let stands = |group: &i64| self.tabs.values().any(|tab| tab.group == *group);
         let titles = self.titles.iter().filter(|(group, _)| stands(group));
         titles
@@ -201,7 +201,7 @@ impl Chrome {
 
     /// The tabs that `chrome.debugger.getTargets()` calls attached.
     #[must_use]
-    pub fn debugged(&self) -> BTreeSet<TabId> {
+    pub fn debugged(&self) -> SortedSet<TabId> {
         let attached = self.tabs.iter().filter(|(_, tab)| tab.attached);
         attached.map(|(id, _)| *id).collect()
     }

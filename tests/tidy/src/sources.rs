@@ -77,6 +77,28 @@ fn only_the_glue_depends_on_the_compilation_target() {
 }
 
 #[test]
+fn the_core_in_the_browser_keeps_no_trees_but_json() {
+    let trees = ["BTreeMap<", "BTreeMap::<", "BTreeSet"];
+    // A JSON object is a tree already, and a page's ids are too many for a row.
+    let kept = ["BTreeMap<String, ", "BTreeMap<&'a str, "];
+    let core = sources().filter(|file| {
+        (file.path.starts_with("extension-core/src/") || file.path == "protocol/src/time.rs")
+            && !file.path.contains("/tests")
+    });
+    let found = core.flat_map(|file| {
+        file.lines()
+            .filter(|(_, line)| trees.iter().any(|tree| line.contains(tree)))
+            .filter(|(_, line)| !kept.iter().any(|kept| line.contains(kept)))
+            .map(|(place, line)| format!("{place}: {}", line.trim()))
+            .collect::<Vec<_>>()
+    });
+    expect_none(
+        "Take protocol::SortedMap or SortedSet: each kind of tree is kilobytes of the extension's module.",
+        found,
+    );
+}
+
+#[test]
 fn only_the_glue_names_a_browser_type() {
     let names = ["web_sys", "js_sys", "wasm_bindgen"];
     let found = sources()

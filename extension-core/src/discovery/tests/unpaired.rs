@@ -15,7 +15,7 @@ fn dialled(discovery: &mut Discovery) -> Vec<(u16, Dialect)> {
 
 fn discovery(allowed: &[u16]) -> Discovery {
     let range = PortRange::default();
-    let mut discovery = Discovery::new(range, &BTreeSet::new(), 7, Instant(0));
+    let mut discovery = Discovery::new(range, &SortedSet::new(), 7, Instant(0));
     discovery.allow_unpaired(allowed.iter().copied().collect());
     discovery.handle_timeout(Instant(0));
     discovery

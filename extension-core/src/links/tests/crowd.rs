@@ -3,8 +3,8 @@
 use super::*;
 use crate::discovery::{Discovery, DiscoveryEvent};
 use crate::input::ProbeAnswer;
+use protocol::SortedSet;
 use protocol::ports::PortRange;
-use std::collections::BTreeSet;
 
 #[test]
 fn a_thousand_idle_links_cost_a_few_frames_a_second_and_every_one_lives() {
@@ -28,10 +28,10 @@ fn two_hundred_servers_come_and_go_for_a_quarter_of_an_hour_over_real_handshakes
     let range = PortRange::new(20_000, 20_399).unwrap();
     let mut chance = ChaCha20Rng::from_seed([5; 32]);
     let mut links = links();
-    let mut discovery = Discovery::new(range, &BTreeSet::new(), 1, Instant(0));
+    let mut discovery = Discovery::new(range, &SortedSet::new(), 1, Instant(0));
     // Per port: since when it lives, and its sockets' handshakes.
-    let mut alive: BTreeMap<u16, Instant> = BTreeMap::new();
-    let mut shaking: BTreeMap<SocketId, Server> = BTreeMap::new();
+    let mut alive: SortedMap<u16, Instant> = SortedMap::new();
+    let mut shaking: SortedMap<SocketId, Server> = SortedMap::new();
     let (mut ups, mut downs) = (0, 0);
     for step in 0..3_600_u64 {
         let now = Instant(step * 250);
@@ -113,7 +113,7 @@ fn two_hundred_servers_come_and_go_for_a_quarter_of_an_hour_over_real_handshakes
         if step % 4 != 0 {
             continue;
         }
-        let open: BTreeSet<u16> = links.open().map(|link| link.port).collect();
+        let open: SortedSet<u16> = links.open().map(|link| link.port).collect();
         for (port, since) in &alive {
             let bound = if *port <= range.last { 2_000 } else { 10_000 };
             assert!(

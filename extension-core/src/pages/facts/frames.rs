@@ -3,9 +3,8 @@
 
 use super::console::Past;
 use super::text;
-use protocol::url;
+use protocol::{SortedMap, url};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Child sessions followed in one tab. More frames of other sites than these are advertisements.
@@ -72,8 +71,8 @@ pub(in crate::pages) struct World {
 pub(in crate::pages) struct Frames {
     /// Of the tab's own session.
     past: Past,
-    children: BTreeMap<Rc<str>, Child>,
-    worlds: BTreeMap<(Session, i64), World>,
+    children: SortedMap<Rc<str>, Child>,
+    worlds: SortedMap<(Session, i64), World>,
 }
 
 /// What an event means beyond the facts.

@@ -2,7 +2,7 @@
 //! comes when the browser has settled the last of its commands.
 
 use super::*;
-use std::collections::BTreeSet;
+use protocol::SortedSet;
 
 impl Tab {
     pub(super) fn start(&mut self, out: &mut Out) {
@@ -196,7 +196,7 @@ impl Tab {
                 | Purpose::Lost => None,
             })
             .collect();
-        let sessions: BTreeSet<&Session> = scripts.iter().map(|(session, _)| session).collect();
+        let sessions: SortedSet<&Session> = scripts.iter().map(|(session, _)| session).collect();
         for session in sessions {
             let call = ChromeCall::Command {
                 tab: self.id,

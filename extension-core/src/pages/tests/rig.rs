@@ -1,7 +1,7 @@
 //! The scripted Chrome: it answers when told, and what has a plain answer by itself.
 
 use super::*;
-use std::collections::BTreeSet;
+use protocol::SortedSet;
 
 pub(super) const TAB: TabId = TabId(7);
 pub(super) const CALL: CallId = CallId(1);
@@ -11,11 +11,11 @@ pub(super) const PAGE: &str = "http://a.test/";
 pub(super) struct Chrome {
     pub(super) pages: Pages,
     pub(super) now: Instant,
-    pub(super) asks: BTreeMap<u64, ChromeCall>,
+    pub(super) asks: SortedMap<u64, ChromeCall>,
     pub(super) told: Vec<PageEvent>,
     pub(super) tab: Value,
     /// Commands that are never answered by themselves.
-    pub(super) deaf: BTreeSet<&'static str>,
+    pub(super) deaf: SortedSet<&'static str>,
 }
 
 impl Chrome {
@@ -23,10 +23,10 @@ impl Chrome {
         Self {
             pages: Pages::new([1; 32]),
             now: Instant(1_000),
-            asks: BTreeMap::new(),
+            asks: SortedMap::new(),
             told: Vec::new(),
             tab: json!({"url": PAGE, "title": "A"}),
-            deaf: BTreeSet::new(),
+            deaf: SortedSet::new(),
         }
     }
 

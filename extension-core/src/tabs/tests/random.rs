@@ -34,29 +34,29 @@ struct Chaos {
     awake: u64,
     calls: u64,
     next_tab: u32,
-    open: BTreeMap<CallId, Open>,
+    open: SortedMap<CallId, Open>,
     /// Claims by tab, first come first.
-    claims: BTreeMap<TabId, Vec<CallId>>,
-    told: BTreeMap<CallId, usize>,
-    owners: BTreeMap<TabId, Owner>,
-    alive: BTreeSet<SessionId>,
+    claims: SortedMap<TabId, Vec<CallId>>,
+    told: SortedMap<CallId, usize>,
+    owners: SortedMap<TabId, Owner>,
+    alive: SortedSet<SessionId>,
     /// Tabs that were directed to somebody: order of arrival does not bind there.
-    directed: BTreeSet<TabId>,
+    directed: SortedSet<TabId>,
     /// Tabs that the person has had a hand in.
-    borrowed: BTreeSet<TabId>,
-    dialogs: BTreeSet<TabId>,
+    borrowed: SortedSet<TabId>,
+    dialogs: SortedSet<TabId>,
     /// Calls that acted in their turn.
-    acting: BTreeSet<CallId>,
-    clearing: BTreeSet<TabId>,
+    acting: SortedSet<CallId>,
+    clearing: SortedSet<TabId>,
     /// Cleared since the last turn on it.
-    cleaned: BTreeSet<TabId>,
-    existing: BTreeSet<TabId>,
-    mending: BTreeSet<TabId>,
+    cleaned: SortedSet<TabId>,
+    existing: SortedSet<TabId>,
+    mending: SortedSet<TabId>,
     paused: bool,
     /// What Chrome has not answered yet.
     late: Vec<TabEvent>,
     log: Vec<TabEvent>,
-    counts: BTreeMap<String, u32>,
+    counts: SortedMap<String, u32>,
 }
 
 impl Chaos {
@@ -68,23 +68,23 @@ impl Chaos {
             awake: 0,
             calls: 0,
             next_tab: 100,
-            open: BTreeMap::new(),
-            claims: BTreeMap::new(),
-            told: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            alive: BTreeSet::new(),
-            directed: BTreeSet::new(),
-            borrowed: BTreeSet::new(),
-            dialogs: BTreeSet::new(),
-            acting: BTreeSet::new(),
-            clearing: BTreeSet::new(),
-            cleaned: BTreeSet::new(),
-            existing: BTreeSet::new(),
-            mending: BTreeSet::new(),
+            open: SortedMap::new(),
+            claims: SortedMap::new(),
+            told: SortedMap::new(),
+            owners: SortedMap::new(),
+            alive: SortedSet::new(),
+            directed: SortedSet::new(),
+            borrowed: SortedSet::new(),
+            dialogs: SortedSet::new(),
+            acting: SortedSet::new(),
+            clearing: SortedSet::new(),
+            cleaned: SortedSet::new(),
+            existing: SortedSet::new(),
+            mending: SortedSet::new(),
             paused: false,
             late: Vec::new(),
             log: Vec::new(),
-            counts: BTreeMap::new(),
+            counts: SortedMap::new(),
         };
         chaos.tabs.handle_timeout(Instant(0));
         chaos
@@ -415,8 +415,8 @@ impl Chaos {
     /// The worker dies: what is not in a record is gone.
     fn die(&mut self) {
         self.count("death");
-        let mut tabs = BTreeMap::new();
-        let mut seats = BTreeMap::new();
+        let mut tabs = SortedMap::new();
+        let mut seats = SortedMap::new();
         for dirty in self.tabs.take_dirty() {
             match dirty {
                 Dirty::Tab(tab) => {
@@ -432,7 +432,7 @@ impl Chaos {
                 }
             }
         }
-        let mut stay = BTreeMap::new();
+        let mut stay = SortedMap::new();
         for tab in &self.existing {
             if let Some(record) = self.tabs.tab_record(*tab) {
                 if record.leaving.is_none() {
@@ -677,7 +677,7 @@ impl Chaos {
 
     /// What must hold between steps.
     fn check(&mut self) {
-        let mut per_session: BTreeMap<&SessionId, usize> = BTreeMap::new();
+        let mut per_session: SortedMap<&SessionId, usize> = SortedMap::new();
         for (call, open) in &self.open {
             *per_session.entry(&open.session).or_default() += 1;
             if let State::Claims(tab) = &open.state {
@@ -700,7 +700,7 @@ impl Chaos {
             }
         }
         for name in NAMES {
-            let (id, mut seen) = (sid(name), BTreeSet::new());
+            let (id, mut seen) = (sid(name), SortedSet::new());
             let mut open = vec![id.clone()];
             while let Some(at) = open.pop() {
                 for next in self.waits_for(&at) {
@@ -774,7 +774,7 @@ fn run(seed: u64, steps: u32) -> Chaos {
 
 #[test]
 fn through_any_bad_day_a_tab_has_one_owner_and_one_turn_and_every_call_ends_once() {
-    let mut met: BTreeMap<String, u32> = BTreeMap::new();
+    let mut met: SortedMap<String, u32> = SortedMap::new();
     for seed in 0..SEEDS {
         for (what, count) in run(seed, 2_500).counts {
             *met.entry(what).or_default() += count;

@@ -6,14 +6,14 @@ use super::*;
 fn reborn(world: &World, names: &[&str], existing: &[u32]) -> World {
     let mut next = World::new();
     next.made = world.made;
-    let mut tabs = BTreeMap::new();
+    let mut tabs = SortedMap::new();
     for id in world.tabs.by_id.keys() {
         if let Some(mut record) = world.tabs.tab_record(*id) {
             record.url = format!("http://{id}/");
             tabs.insert(*id, stored(&record));
         }
     }
-    let mut seats = BTreeMap::new();
+    let mut seats = SortedMap::new();
     for name in names {
         let record = world.tabs.session_record(&sid(name)).unwrap();
         seats.insert(sid(name), stored(&record));
@@ -234,10 +234,10 @@ fn a_session_whose_record_cannot_be_read_is_not_sent_to_another_page() {
     let world = World::with(&["x"]);
     let mut next = World::new();
     next.open("x");
-    let records = BTreeMap::from([(TabId(101), world.tabs.tab_record(TabId(101)).unwrap())]);
-    let tabs = BTreeSet::from([TabId(101)]);
+    let records = SortedMap::from([(TabId(101), world.tabs.tab_record(TabId(101)).unwrap())]);
+    let tabs = SortedSet::from([TabId(101)]);
     let now = next.now;
-    next.tabs.restore(records, BTreeMap::new(), &tabs, now);
+    next.tabs.restore(records, SortedMap::new(), &tabs, now);
     next.drain();
     assert!(next.owned_by(101, "x"));
     assert_eq!(next.unnamed("x"), ErrorCode::TabsLost);

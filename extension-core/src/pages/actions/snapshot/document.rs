@@ -3,8 +3,9 @@
 
 use super::TEXT_MAX;
 use crate::pages::facts::clip;
+use protocol::{SortedMap, SortedSet};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The computed styles that are asked for, in this order.
 pub(super) const STYLES: [&str; 3] = ["visibility", "display", "cursor"];
@@ -59,12 +60,13 @@ pub(super) struct Document<'a> {
     attributes: &'a [Value],
     parents: &'a [Value],
     children: Vec<Vec<usize>>,
-    layout: BTreeMap<usize, Layout<'a>>,
-    clickable: BTreeSet<usize>,
-    checked: BTreeSet<usize>,
-    selected: BTreeSet<usize>,
-    inputs: BTreeMap<usize, &'a str>,
-    contents: BTreeMap<usize, usize>,
+    layout: SortedMap<usize, Layout<'a>>,
+    clickable: SortedSet<usize>,
+    checked: SortedSet<usize>,
+    selected: SortedSet<usize>,
+    inputs: SortedMap<usize, &'a str>,
+    contents: SortedMap<usize, usize>,
+    /// A tree, as `labels` is: a page has as many ids as it likes, in no order.
     ids: BTreeMap<&'a str, usize>,
     /// `label for=` by the id that they name.
     labels: BTreeMap<&'a str, usize>,
@@ -275,7 +277,7 @@ pub(super) fn plain(words: &str) -> String {
     clip(&out, TEXT_MAX)
 }
 
-fn layouts<'a>(layout: &'a Value, strings: &'a [Value]) -> BTreeMap<usize, Layout<'a>> {
+fn layouts<'a>(layout: &'a Value, strings: &'a [Value]) -> SortedMap<usize, Layout<'a>> {
     let nodes = list(&layout["nodeIndex"]).iter();
     let styles = list(&layout["styles"]);
     nodes
@@ -292,7 +294,7 @@ fn layouts<'a>(layout: &'a Value, strings: &'a [Value]) -> BTreeMap<usize, Layou
         .collect()
 }
 
-fn pairs<'a>(column: &'a Value, strings: &'a [Value]) -> BTreeMap<usize, &'a str> {
+fn pairs<'a>(column: &'a Value, strings: &'a [Value]) -> SortedMap<usize, &'a str> {
     let nodes = list(&column["index"]).iter();
     nodes
         .zip(list(&column["value"]))
@@ -300,7 +302,7 @@ fn pairs<'a>(column: &'a Value, strings: &'a [Value]) -> BTreeMap<usize, &'a str
         .collect()
 }
 
-fn set(column: &Value) -> BTreeSet<usize> {
+fn set(column: &Value) -> SortedSet<usize> {
     list(&column["index"]).iter().filter_map(index).collect()
 }
 

@@ -6,9 +6,8 @@ use crate::input::ChromeError;
 use crate::pages::facts::frames::{Child, Session, may_be_read};
 use crate::pages::frames::{self, ANSWER_MAX, Frame};
 use crate::pages::poller::{Answer, Page};
-use protocol::Fault;
+use protocol::{Fault, SortedMap};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The answers of one session.
@@ -120,7 +119,7 @@ pub(super) struct Picture<'a> {
     /// Of each document the mark of its refs; none for one that may not be read.
     marks: Vec<Option<String>>,
     /// Other pictures, by the element that holds them here.
-    hung: BTreeMap<i64, usize>,
+    hung: SortedMap<i64, usize>,
 }
 
 impl<'a> Picture<'a> {
@@ -157,7 +156,7 @@ impl<'a> Picture<'a> {
         Self {
             marks: documents.iter().map(mark).collect(),
             documents,
-            hung: BTreeMap::new(),
+            hung: SortedMap::new(),
         }
     }
 
@@ -185,7 +184,7 @@ impl<'a> Picture<'a> {
         vec![Self {
             marks: vec![Some(mark.to_owned())],
             documents,
-            hung: BTreeMap::new(),
+            hung: SortedMap::new(),
         }]
     }
 }
