@@ -1,6 +1,10 @@
 use super::*;
 
+mod hour;
 mod unpaired;
+
+/// How long a dial to a peer takes that accepts and stalls: until our deadlines.
+const STALLED_MS: u64 = 10_000;
 
 /// What sits on a port of the simulated machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +19,14 @@ enum Peer {
     Foreign,
     /// Accepts and says nothing.
     Mute,
+    /// Answers the probe as ours, and stalls in the handshake.
+    Stalling,
 }
 
 enum Later {
     Answer(u16, ProbeAnswer),
-    Handshake(u16),
+    /// With whoever was there when it was dialled.
+    Handshake(u16, Option<Peer>),
 }
 
 /// A machine with servers, a clock and a driver that keeps the law.
@@ -74,7 +81,7 @@ impl World {
                     assert!(!self.connected.contains_key(&port), "{port} is connected");
                     self.probes.push((self.now, port));
                     let (ms, answer) = match self.peers.get(&port) {
-                        Some(Peer::Ours | Peer::Unpaired) => {
+                        Some(Peer::Ours | Peer::Unpaired | Peer::Stalling) => {
                             (3, ProbeAnswer::Interlock { daemon: false })
                         }
                         Some(Peer::Daemon) => (3, ProbeAnswer::Interlock { daemon: true }),
@@ -88,7 +95,10 @@ impl World {
                     self.dialling += 1;
                     self.most_dialling = self.most_dialling.max(self.dialling);
                     self.dials.push((self.now, port));
-                    self.after(5, Later::Handshake(port));
+                    let peer = self.peers.get(&port).copied();
+                    let stalls = peer == Some(Peer::Stalling);
+                    let ms = if stalls { STALLED_MS } else { 5 };
+                    self.after(ms, Later::Handshake(port, peer));
                 }
             }
         }
@@ -114,7 +124,7 @@ impl World {
                     Later::Answer(port, answer) => {
                         self.discovery.handle_probed(port, answer, self.now);
                     }
-                    Later::Handshake(port) => self.handshake(port),
+                    Later::Handshake(port, peer) => self.handshake(port, peer),
                 }
             } else {
                 self.discovery.handle_timeout(self.now);
@@ -124,9 +134,10 @@ impl World {
         self.now = end;
     }
 
-    fn handshake(&mut self, port: u16) {
+    fn handshake(&mut self, port: u16, peer: Option<Peer>) {
         self.dialling -= 1;
-        if matches!(self.peers.get(&port), Some(Peer::Ours | Peer::Daemon)) {
+        let stays = self.peers.get(&port).copied() == peer;
+        if stays && matches!(peer, Some(Peer::Ours | Peer::Daemon)) {
             self.connected.insert(port, self.now);
             self.discovery.handle_up(port, self.now);
         } else {
