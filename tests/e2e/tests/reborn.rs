@@ -106,6 +106,37 @@ async fn a_dialog_that_somebody_closed_while_no_worker_lived_stops_nobody() -> R
 }
 
 #[tokio::test]
+async fn a_dialog_whose_end_the_worker_could_not_write_any_more_stops_nobody() -> Result<()> {
+    let (world, one, tab, _page) = on_the_dialogs_page().await?;
+    let panel = world.browser().extension_page("manifest.json").await?;
+    asked(&one, tab).await?;
+    let key = format!("tab/{tab}");
+    let remember = format!(
+        "chrome.storage.local.get('{key}').then(all => {{
+           globalThis.before = all; return all['{key}'].e.dialog.message }})"
+    );
+    assert_eq!(panel.evaluate(&remember).await?, "are you sure");
+    answers(&one, tab, true).await?;
+    e2e::until("the record without the dialog", async || {
+        let now = format!("chrome.storage.local.get('{key}').then(all => !all['{key}'].e.dialog)");
+        Ok((panel.evaluate(&now).await? == true).then_some(()))
+    })
+    .await?;
+    panel
+        .evaluate("chrome.storage.local.set(before).then(() => 1)")
+        .await?;
+    world.browser().kill_worker().await?;
+    e2e::until("the dialog to be known as closed", async || {
+        let seen = one.call("browser_snapshot", json!({"tabId": tab})).await?;
+        assert!(seen.is_ok() || seen.failed_with("dialog_open"), "{seen}");
+        Ok(seen.is_ok().then_some(()))
+    })
+    .await?;
+    assert_eq!(one.read(tab, SAID).await?, "confirmed true");
+    world.close().await
+}
+
+#[tokio::test]
 async fn of_a_dialog_that_nobody_heard_of_the_agent_is_told_what_may_be_and_answers_it()
 -> Result<()> {
     let (world, one, tab, _page) = on_the_dialogs_page().await?;
