@@ -33,7 +33,8 @@ async fn acts(world: &World, agent: &Agent, tab: i64, name: &str) -> Result<()> 
     assert!(typed.is_ok(), "{typed}");
     assert_eq!(agent.read(tab, "note.title").await?, name);
     assert_eq!(agent.look(tab).await?.at(3, 3), Some(COLOR));
-    assert_eq!(agent.read(tab, "document.hasFocus()").await?, "true");
+    let seen = "document.visibilityState + ' ' + document.hasFocus()";
+    assert_eq!(agent.read(tab, seen).await?, "visible true");
     assert_eq!(world.site.hits(name), before + 1);
     Ok(())
 }
