@@ -166,8 +166,8 @@ pub(super) struct Tab {
     asked: SortedMap<u64, Purpose>,
     /// Detach as soon as no dialog is open.
     off: bool,
-    /// Say `Cleared` when detached.
-    clearing: bool,
+    /// Say `Cleared` when detached; since when.
+    clearing: Option<Instant>,
     owed: Owed,
     /// The number of the dialog that a former life recorded, until the page answers.
     restored: Option<u64>,
@@ -192,7 +192,7 @@ impl Tab {
             running: None,
             asked: SortedMap::new(),
             off: false,
-            clearing: false,
+            clearing: None,
             owed: Owed::Nothing,
             restored: None,
             pressed: false,
@@ -208,7 +208,7 @@ impl Tab {
             && self.leftover == Leftover::None
             && self.running.is_none()
             && self.asked.is_empty()
-            && !self.clearing
+            && self.clearing.is_none()
             && !self.pressed
     }
 
@@ -309,7 +309,7 @@ impl Tab {
     }
 
     pub(super) fn clear(&mut self, out: &mut Out) {
-        self.clearing = true;
+        self.clearing.get_or_insert(out.now);
         if let Some(call) = self.running.as_ref().map(|run| run.call) {
             self.stop(out, call);
         }
@@ -352,7 +352,7 @@ impl Tab {
         for timer in [Timer::Attachment, Timer::Leftover] {
             out.timers.clear(&(self.id, timer));
         }
-        if self.clearing {
+        if self.clearing.is_some() {
             out.event(PageEvent::Cleared { tab: self.id });
         }
     }
@@ -613,7 +613,7 @@ impl Tab {
     /// Does what is due now; safe to call at any time.
     fn advance(&mut self, out: &mut Out) {
         self.check_ended(out);
-        if self.clearing && self.running.is_none() {
+        if self.clearing.is_some() && self.running.is_none() {
             self.off = true;
         }
         if self.off {
@@ -643,7 +643,7 @@ impl Tab {
             }
             Attachment::Detached => {
                 self.off = false;
-                if std::mem::take(&mut self.clearing) {
+                if self.clearing.take().is_some() {
                     // No debugger comes here for the former owner's sake any more.
                     self.pressed = false;
                     // What is still owed, or left, would keep what is known here for the next owner.

@@ -165,11 +165,13 @@ impl Tab {
         match mend {
             Mend::Asked if self.is_drained(true) => self.in_order(out),
             Mend::Asked => self.fall_silent(out),
-            Mend::Silent => {
+            Mend::Silent if matches!(self.state(), Some(State::Waiting)) => {
                 self.fail_waiting(out, late(UNKNOWN, ENABLE_MAX));
                 // A navigation of the former life may be what holds the page back.
                 self.command(out, "Page.stopLoading", json!({}), Purpose::End);
             }
+            // Whoever waited has gone.
+            Mend::Silent => {}
             Mend::Dismissing => self.attachment = Attachment::Mending(Mend::Hopeless),
             Mend::Hopeless => {}
         }
@@ -187,7 +189,7 @@ impl Tab {
         let Attachment::Mending(mend) = self.attachment else {
             return;
         };
-        self.off = self.clearing;
+        self.off = self.clearing.is_some();
         if mend == Mend::Silent {
             self.arm_attachment(out, ENABLE_MAX);
         }
@@ -196,6 +198,14 @@ impl Tab {
     /// What was in the way of its answer is gone.
     pub(super) fn ask_again(&mut self, out: &mut Out) {
         if let Attachment::Mending(_) = self.attachment {
+            if self
+                .clearing
+                .is_some_and(|since| out.now >= since + ENDING_MAX)
+            {
+                // It opens one dialog after another, perhaps for ever.
+                self.attachment = Attachment::Mending(Mend::Hopeless);
+                return;
+            }
             self.attachment = Attachment::Mending(Mend::Asked);
             self.arm_attachment(out, ANSWER_MAX);
         }
@@ -217,7 +227,7 @@ impl Tab {
         match mend {
             Mend::Asked | Mend::Dismissing => {}
             // Nobody waits for it.
-            Mend::Silent if !self.clearing => {}
+            Mend::Silent if self.clearing.is_none() => {}
             Mend::Silent => {
                 self.attachment = Attachment::Mending(Mend::Dismissing);
                 let params = json!({"accept": false});

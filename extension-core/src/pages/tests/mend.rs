@@ -266,6 +266,17 @@ fn a_navigation_of_the_former_life_that_holds_the_page_back_is_stopped_after_ten
 }
 
 #[test]
+fn a_call_that_was_cancelled_stops_nothing_that_the_page_still_loads() {
+    let mut chrome = reborn(true, None);
+    wait(&mut chrome, 200);
+    evaluate(&mut chrome);
+    chrome.pass(1);
+    chrome.pages.stop(CALL, TAB, chrome.now);
+    chrome.pass(60);
+    assert!(!chrome.is_asked("Page.stopLoading"));
+}
+
+#[test]
 fn an_owner_that_goes_dismisses_the_recorded_dialog_before_the_debugger_goes() {
     let mut chrome = reborn(true, confirm());
     chrome.pages.clear(TAB, chrome.now);
@@ -339,6 +350,26 @@ fn a_page_that_opens_one_dialog_after_another_has_each_dismissed_before_the_debu
     chrome.answer("Page.handleJavaScriptDialog", json!({}));
     chrome.answer("Runtime.evaluate", number(1));
     assert!(chrome.is_asked("detach"));
+}
+
+#[test]
+fn a_page_that_opens_dialogs_for_ever_keeps_nobody_longer_than_two_seconds() {
+    let mut chrome = reborn(false, confirm());
+    chrome.deaf.insert("attach");
+    chrome.pages.clear(TAB, chrome.now);
+    chrome.drain();
+    let asked = chrome.now;
+    loop {
+        chrome.answer("Page.handleJavaScriptDialog", json!({}));
+        if chrome.is_asked("detach") {
+            break;
+        }
+        assert!(chrome.now < asked + Duration::from_secs(3), "for ever");
+        wait(&mut chrome, 150);
+        chrome.dialog();
+        assert!(!chrome.is_asked("detach"), "under a dialog");
+    }
+    assert!(chrome.now >= asked + Duration::from_secs(2));
 }
 
 #[test]
