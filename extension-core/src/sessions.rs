@@ -17,7 +17,9 @@ use std::time::Duration;
 /// How long an older socket has to answer a ping before a newer one takes its session over.
 const DUPLICATE_PING: Duration = Duration::from_secs(5);
 
-/// How often what is left of a grace is written: a worker's death costs at most so much of it.
+/// How often what is left of a grace is written: a worker's death costs at most so much of it. One
+/// that dies sooner than that costs as much, or half of what was left: else a worker that dies again
+/// and again would end no grace.
 const GRACE_STEP: Duration = Duration::from_secs(10);
 
 /// Who is at the other end of a session.
@@ -55,6 +57,8 @@ pub struct Session {
     /// Its server proves nothing: a port and a name that anybody may use are all that it is known by.
     pub unpaired: bool,
     token: TokenHash,
+    /// As of when, at the earliest, what is left of its grace is written.
+    noted: Instant,
 }
 
 /// SHA-256 of a resume token: the token itself is never kept.
@@ -250,16 +254,18 @@ impl Sessions {
             heard: now,
             unpaired: record.unpaired,
             token: record.token,
+            noted: self.observed.advance(now) + GRACE_STEP.min(grace / 2),
         };
         self.known.insert(id.clone(), session);
-        self.start_grace(id, grace, now);
+        self.start_grace(id.clone(), grace, now);
+        self.tell(SessionEvent::Waned { id });
     }
 
     /// The stored form of a session.
     #[must_use]
     pub fn record(&self, id: &SessionId) -> Option<SessionRecord> {
-        let grace_ms = |due: Instant| {
-            let left = due.since(self.observed.shown()).as_millis();
+        let grace_ms = |due: Instant, noted: Instant| {
+            let left = due.since(self.observed.shown().max(noted)).as_millis();
             u64::try_from(left).unwrap_or(u64::MAX)
         };
         self.known.get(id).map(|session| SessionRecord {
@@ -272,7 +278,7 @@ impl Sessions {
                 .get(&Timer::Grace(id.clone()))
                 .map(|due| LeftRecord {
                     ending: session.presence == Presence::Ending,
-                    grace_ms: grace_ms(due),
+                    grace_ms: grace_ms(due, session.noted),
                 }),
             unpaired: session.unpaired,
         })
@@ -555,6 +561,7 @@ impl Sessions {
             heard: now,
             unpaired,
             token: TokenHash::of(&open.resume_token),
+            noted: self.observed.shown(),
         };
         self.known.insert(id, session);
         self.attach(socket, port, open, Outcome::New, now);
@@ -637,9 +644,11 @@ impl Sessions {
     }
 
     fn leave(&mut self, id: &SessionId, presence: Presence, grace: Duration, now: Instant) {
+        let noted = self.observed.advance(now);
         if let Some(session) = self.known.get_mut(id) {
             session.presence = presence;
             session.since = now;
+            session.noted = noted;
             self.start_grace(id.clone(), grace, now);
             self.tell(SessionEvent::Orphaned { id: id.clone() });
         }

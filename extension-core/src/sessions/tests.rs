@@ -290,7 +290,7 @@ fn a_restored_session_is_an_orphan_that_its_token_resumes() {
         id: id("x"),
         socket: A,
     };
-    assert_eq!(events(&mut sessions), vec![refused, resumed]);
+    assert_eq!(news(&mut sessions), vec![refused, resumed]);
 }
 
 #[test]
@@ -347,13 +347,13 @@ fn a_grace_goes_on_where_the_former_life_left_it() {
     next.restore(id("x"), record, Instant(0));
     assert_eq!(next.get(&id("x")).unwrap().presence, Presence::Ending);
     next.handle_timeout(Instant(9_999));
-    assert_eq!(events(&mut next), vec![]);
+    assert_eq!(news(&mut next), vec![]);
     next.handle_timeout(Instant(10_000));
     let ended = SessionEvent::Ended {
         id: id("x"),
         socket: None,
     };
-    assert_eq!(events(&mut next), vec![ended]);
+    assert_eq!(news(&mut next), vec![ended]);
     assert_eq!(
         next.poll_timeout(),
         None,
@@ -378,4 +378,29 @@ fn who_was_there_at_the_death_has_the_whole_grace_to_come_back() {
         assert_eq!(ended, due == end);
     }
     assert!(next.get(&id("x")).is_none());
+}
+
+#[test]
+fn a_worker_that_dies_again_and_again_ends_a_grace_all_the_same() {
+    let mut record = connected("x").record(&id("x")).unwrap();
+    assert!(record.left.is_none(), "it was connected");
+    let mut lives = 0;
+    loop {
+        lives += 1;
+        let mut sessions = Sessions::new(Instant(0));
+        sessions.restore(id("x"), record.clone(), Instant(0));
+        let waned = SessionEvent::Waned { id: id("x") };
+        let written = events(&mut sessions) == [waned];
+        sessions.handle_timeout(Instant(1));
+        let Some(left) = sessions.record(&id("x")) else {
+            break;
+        };
+        assert!(written, "life {lives}");
+        let before = record.left.map_or(300_000, |left| left.grace_ms);
+        let now = left.left.unwrap().grace_ms;
+        assert!(now >= before.saturating_sub(10_001) && now >= before / 2 - 1);
+        assert!(lives < 100, "{now} ms are left");
+        record = left;
+    }
+    assert!(lives > 30, "{lives}");
 }
