@@ -39,6 +39,11 @@ pub struct Store {
     set: BTreeMap<String, Value>,
     remove: SortedSet<String>,
     flying: Option<Batch>,
+    /// The keys on disk, and those on their way there: of no other is an end to be written, else a
+    /// disk that refuses would leave more to write with everything that begins and ends.
+    kept: BTreeSet<String>,
+    /// Of those that are on their way, the ones that were not there before.
+    fresh: Vec<String>,
     /// When it is overdue.
     due: Option<Instant>,
     /// What a refused write held: it goes with the next one that has news, not at once, since a
@@ -49,6 +54,15 @@ pub struct Store {
 }
 
 impl Store {
+    /// With these keys on disk.
+    #[must_use]
+    pub fn holding(keys: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            kept: keys.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
     /// Stages an entity.
     pub fn put(&mut self, key: String, entity: &impl Serialize) {
         let Ok(body) = serde_json::to_value(entity) else {
@@ -62,7 +76,11 @@ impl Store {
     /// Stages the end of an entity.
     pub fn delete(&mut self, key: String) {
         self.set.remove(&key);
-        self.remove.insert(key);
+        if self.kept.contains(&key) {
+            self.remove.insert(key);
+        } else {
+            self.failed.remove(&key);
+        }
     }
 
     /// The write that everything staged until now is part of; none when all is on disk.
@@ -100,6 +118,9 @@ impl Store {
             set,
             remove,
         };
+        let fresh = |key: &&String| !self.kept.contains(*key);
+        self.fresh = batch.set.keys().filter(fresh).cloned().collect();
+        self.kept.extend(self.fresh.iter().cloned());
         self.flying = Some(batch.clone());
         self.due = Some(now + WRITE_MAX);
         Some(batch)
@@ -139,11 +160,23 @@ impl Store {
         };
         self.due = None;
         self.refused = !ok;
-        if !ok {
-            let set = batch.set.into_iter().map(|(key, value)| (key, Some(value)));
-            self.failed.extend(set);
-            self.failed
-                .extend(batch.remove.into_iter().map(|key| (key, None)));
+        let fresh = std::mem::take(&mut self.fresh);
+        if ok {
+            for key in &batch.remove {
+                self.kept.remove(key);
+            }
+            return;
+        }
+        let set = batch.set.into_iter().map(|(key, value)| (key, Some(value)));
+        self.failed.extend(set);
+        self.failed
+            .extend(batch.remove.into_iter().map(|key| (key, None)));
+        for key in fresh {
+            self.kept.remove(&key);
+            // Ended since: there never was one.
+            if self.remove.remove(&key) {
+                self.failed.remove(&key);
+            }
         }
     }
 
@@ -205,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_is_set_with_a_removal_says_what_is_gone_should_the_worker_die_between_the_two() {
-        let mut store = Store::default();
+        let mut store = Store::holding(["a".into()]);
         store.delete("a".into());
         store.put("b".into(), &3);
         let both = store.poll_batch(Instant(0)).unwrap();
@@ -260,6 +293,40 @@ mod tests {
         assert_eq!((read_back("a"), read_back("b")), (Some(1), Some(2)));
         store.handle_written(second.write, true);
         assert!(!store.refused());
+    }
+
+    #[test]
+    fn what_begins_and_ends_while_the_disk_refuses_leaves_nothing_to_write() {
+        let mut store = Store::holding(["old".into()]);
+        store.delete("old".into());
+        for number in 0..10 {
+            let key = format!("call/{number}");
+            store.put(key.clone(), &1);
+            let batch = store.poll_batch(Instant(0)).unwrap();
+            // Be it before the answer or after it.
+            if number % 2 == 0 {
+                store.delete(key.clone());
+            }
+            store.handle_written(batch.write, false);
+            store.delete(key);
+        }
+        store.put("new".into(), &1);
+        let batch = store.poll_batch(Instant(0)).unwrap();
+        assert_eq!(batch.set.keys().collect::<Vec<_>>(), ["new", "old"]);
+        assert_eq!(batch.remove, ["old"]);
+        store.handle_written(batch.write, true);
+        store.delete("new".into());
+        assert_eq!(store.poll_batch(Instant(0)).unwrap().remove, ["new"]);
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_the_disk_is_removed_behind_it() {
+        let mut store = Store::default();
+        store.put("a".into(), &1);
+        let first = store.poll_batch(Instant(0)).unwrap();
+        store.delete("a".into());
+        store.handle_written(first.write, true);
+        assert_eq!(store.poll_batch(Instant(0)).unwrap().remove, ["a"]);
     }
 
     #[test]

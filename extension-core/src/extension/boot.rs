@@ -41,7 +41,7 @@ impl Extension {
             unpacked,
         } = boot;
         let mut rng = ChaCha20Rng::from_seed(seed);
-        let mut store = Store::default();
+        let mut store = Store::holding(stored.keys().cloned());
         let (stored, dead) = store::living(stored);
         for key in dead {
             store.delete(key);

@@ -1,6 +1,7 @@
-//! `chrome.storage.local`: one `set` and one `remove` a step.
+//! `chrome.storage.local`: one `set` and then one `remove` a step.
 
 use super::{chrome, convert, log};
+use js_sys::{Array, Promise};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
@@ -27,31 +28,43 @@ pub(super) async fn replace_all(kept: &BTreeMap<String, Value>) -> Result<(), Js
     Ok(())
 }
 
-/// Whether both calls were taken; none from a worker that Chrome is stopping, which hears nothing any
-/// more. They are made before this returns its future, in the order of the effects.
+/// Whether the write was taken; none from a worker that Chrome is stopping, which hears nothing any
+/// more. The first call is made before this returns its future, in the order of the effects. What is to
+/// be removed was set first, to what says that it is no more: without that, it may be the only record
+/// of a tab that the other call was to write under its new id.
 pub(super) fn write(
     set: &BTreeMap<String, Value>,
     remove: &[String],
 ) -> impl Future<Output = Option<bool>> + use<> {
-    let set = (!set.is_empty()).then(|| chrome::store(&convert::to_js(set)));
-    let remove = (!remove.is_empty())
-        .then(|| chrome::unstore(&remove.iter().map(|key| JsValue::from_str(key)).collect()));
+    let sets = !set.is_empty();
+    let keys: Array = remove.iter().map(|key| JsValue::from_str(key)).collect();
+    let first = if sets {
+        chrome::store(&convert::to_js(set))
+    } else {
+        chrome::unstore(&keys)
+    };
     async move {
-        let mut ok = true;
-        for call in [set, remove].into_iter().flatten() {
-            let outcome = match call {
-                Ok(promise) => JsFuture::from(promise).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                let why = convert::chrome_error(&error);
-                if why.is_of_a_dying_worker() {
-                    return None;
-                }
-                log::note(&format!("the store refused a write: {why}"));
-                ok = false;
-            }
+        let taken = taken(first).await?;
+        if taken && sets && keys.length() > 0 {
+            // It is gone by what was set; the next life removes it.
+            self::taken(chrome::unstore(&keys)).await?;
         }
-        Some(ok)
+        Some(taken)
     }
+}
+
+async fn taken(call: Result<Promise, JsValue>) -> Option<bool> {
+    let outcome = match call {
+        Ok(promise) => JsFuture::from(promise).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = outcome else {
+        return Some(true);
+    };
+    let why = convert::chrome_error(&error);
+    if why.is_of_a_dying_worker() {
+        return None;
+    }
+    log::note(&format!("the store refused a write: {why}"));
+    Some(false)
 }

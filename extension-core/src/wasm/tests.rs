@@ -61,6 +61,40 @@ fn an_entity_nested_too_deep_is_null_under_its_key_and_hides_no_other() {
     assert!(storage::entities(&JsValue::NULL).is_empty());
 }
 
+/// What is asked of a store that takes, or refuses, each of its two calls, and what becomes of a write
+/// that is both.
+async fn written(set: bool, remove: bool) -> (String, Option<bool>) {
+    let answer = |taken| {
+        if taken {
+            "resolve()"
+        } else {
+            "reject(Error('full'))"
+        }
+    };
+    let call = |name, taken| {
+        let answer = answer(taken);
+        format!("{name}: () => {{ asked.push('{name}'); return Promise.{answer}; }}")
+    };
+    let (set, remove) = (call("set", set), call("remove", remove));
+    let store = format!(
+        "globalThis.asked = []; globalThis.chrome = {{storage: {{local: {{{set}, {remove}}}}}}};"
+    );
+    js_sys::eval(&store).unwrap();
+    let gone = [("new".to_owned(), json!(1)), ("old".to_owned(), json!(0))];
+    let ok = storage::write(&gone.into(), &["old".to_owned()]).await;
+    let asked = js_sys::eval("asked.join()").unwrap();
+    (asked.as_string().unwrap(), ok)
+}
+
+#[wasm_bindgen_test]
+async fn nothing_is_removed_before_the_store_has_taken_what_is_set() {
+    let refused = ("set".to_owned(), Some(false));
+    assert_eq!(written(false, true).await, refused);
+    let both = ("set,remove".to_owned(), Some(true));
+    assert_eq!(written(true, true).await, both);
+    assert_eq!(written(true, false).await, both);
+}
+
 #[wasm_bindgen_test]
 fn an_answer_nested_too_deep_is_an_error_and_no_empty_answer() {
     let error = convert::answer(&deep()).unwrap_err();

@@ -87,8 +87,8 @@ enum Due {
     Alarm,
     /// The next worker starts, if that life has none yet.
     Wake { life: u64 },
-    /// The worker dies, with what it was writing.
-    Kill,
+    /// The worker dies, and of what it was writing only this has landed.
+    Kill { landed: Landed },
     /// What was to strike, once what was under way has been performed.
     Strike(Strike),
 }
@@ -394,7 +394,10 @@ impl World {
                 remove,
                 ok,
             } => {
-                self.land(if ok { set } else { BTreeMap::new() }, &remove);
+                // What is removed is so only once what is set was taken.
+                if ok {
+                    self.land(set, &remove);
+                }
                 if life == self.life {
                     self.tell_extension(Input::Written { write, ok })
                 } else {
@@ -441,7 +444,7 @@ impl World {
                 self.tell_extension(Input::Alarm)
             }
             Due::Wake { life } => self.wake_up(life),
-            Due::Kill => self.end_worker(Landed::Nothing, None, 0),
+            Due::Kill { landed } => self.end_worker(landed, None, 0),
             Due::Strike(strike) => self.strike_now(strike.blow),
         }
     }

@@ -17,11 +17,7 @@ impl World {
     /// The worker dies at this instant; the next one starts from what is on disk. Meanwhile up to
     /// `closed` tabs of sessions close, and nobody hears of it.
     pub(super) fn kill_worker(&mut self, closed: usize) -> Result<(), String> {
-        let landed = match self.chance.below(3) {
-            0 => Landed::Whole,
-            1 => Landed::OnlySet,
-            _ => Landed::Nothing,
-        };
+        let landed = self.landed();
         let late = Duration::from_millis(self.chance.below(1_000));
         let delay = self.chance.hits(self.plan.faults.late).then_some(late);
         self.end_worker(landed, delay, closed)

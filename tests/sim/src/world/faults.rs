@@ -92,7 +92,12 @@ impl World {
         }
         self.step_machine()?;
         if self.chance.hits(faults.kill_worker) {
-            self.kill_worker(0)?;
+            // Most of the time it writes nothing.
+            if self.chance.hits(500) {
+                self.disk.fatal = true;
+            } else {
+                self.kill_worker(0)?;
+            }
         }
         if self.chance.hits(faults.close_while_dead) {
             let tabs = 1 + self.chance.below(3);

@@ -22,6 +22,8 @@ pub(super) struct Disk {
     pub(super) slow_until: Instant,
     /// Until then it answers nothing.
     pub(super) hangs_until: Instant,
+    /// The worker dies with its next write under way.
+    pub(super) fatal: bool,
 }
 
 impl World {
@@ -71,6 +73,19 @@ impl World {
             ok,
         };
         self.later(delay.max(hangs), due);
+        if std::mem::take(&mut self.disk.fatal) {
+            let landed = self.landed();
+            self.later(Duration::ZERO, Due::Kill { landed });
+        }
+    }
+
+    /// What of a write that is under way is on disk when the worker dies at random.
+    pub(super) fn landed(&mut self) -> Landed {
+        match self.chance.below(3) {
+            0 => Landed::Whole,
+            1 => Landed::OnlySet,
+            _ => Landed::Nothing,
+        }
     }
 
     /// Whether a write is on its way to the disk, and whether that is two calls.
@@ -88,7 +103,7 @@ impl World {
             | Due::Pair
             | Due::Alarm
             | Due::Wake { .. }
-            | Due::Kill
+            | Due::Kill { .. }
             | Due::Strike(_) => None,
         };
         let mut writes = self.agenda.values().filter_map(two);
@@ -121,7 +136,9 @@ impl World {
                 set, remove, ok, ..
             } = due
             {
-                let set = if ok { set } else { BTreeMap::new() };
+                if !ok {
+                    continue;
+                }
                 match landed {
                     Landed::Whole => self.land(set, &remove),
                     Landed::OnlySet => {

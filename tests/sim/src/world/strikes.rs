@@ -235,7 +235,8 @@ impl World {
             Blow::NeverWritten => {
                 self.disk.hangs_until = self.now + HANGS;
                 self.change_writes(|_, delay| *delay = NEVER);
-                self.later(HANGS, Due::Kill);
+                let landed = Landed::Nothing;
+                self.later(HANGS, Due::Kill { landed });
             }
             Blow::Stall => {
                 let sockets: Vec<SocketId> = self.pipes.keys().copied().collect();

@@ -380,7 +380,7 @@ impl World {
             | Due::Pair
             | Due::Alarm
             | Due::Wake { .. }
-            | Due::Kill
+            | Due::Kill { .. }
             | Due::Strike(_) => true,
         });
         if self.agenda.len() < before {
