@@ -49,7 +49,11 @@ enum Held {
     /// A tab to be made, until its intent is.
     Intent { nonce: String },
     /// The handling of a dialog, until its *begun* is.
-    Dialog { call: CallId, tab: TabId },
+    Dialog {
+        call: CallId,
+        /// The number of the one that was open when it was asked.
+        open: Option<u64>,
+    },
     /// The word that a session is open, until all that it says is.
     Open {
         id: SessionId,
@@ -400,7 +404,7 @@ impl Extension {
         match held {
             Held::Begin { call } => self.begin_in_page(call, now),
             Held::Intent { nonce } => self.house.handle_intent_written(&nonce),
-            Held::Dialog { call, tab } => self.handle_dialog_now(call, tab, now),
+            Held::Dialog { call, open } => self.handle_dialog_now(call, open, now),
             Held::Open {
                 id,
                 socket,

@@ -238,9 +238,26 @@ impl Pages {
         self.on(tab, now, Tab::clear);
     }
 
-    /// Handles the tab's dialog, without a turn; answered by `Answer`, no `Settled`.
-    pub fn handle_dialog(&mut self, call: CallId, tab: TabId, handle: &HandleDialog, now: Instant) {
-        self.on(tab, now, |tab, out| tab.handle_dialog(out, call, handle));
+    /// Handles the tab's dialog, without a turn; answered by `Answer`, no `Settled`. Only the one that
+    /// was `open` when this was asked, as [`Pages::open_dialog`] said: of another its caller knows
+    /// nothing.
+    pub fn handle_dialog(
+        &mut self,
+        call: CallId,
+        tab: TabId,
+        handle: &HandleDialog,
+        open: Option<u64>,
+        now: Instant,
+    ) {
+        self.on(tab, now, |tab, out| {
+            tab.handle_dialog(out, call, handle, open);
+        });
+    }
+
+    /// The number of the dialog that is known to be open in the tab.
+    #[must_use]
+    pub fn open_dialog(&self, tab: TabId) -> Option<u64> {
+        self.tabs.get(&tab)?.open_dialog()
     }
 
     /// The tab is gone: its call answers `tab_gone` and settles.

@@ -137,17 +137,26 @@ impl Extension {
             };
             self.store.put(call_key(&call.session, wire_id), &record);
         }
-        self.hold(Held::Dialog { call: id, tab }, now);
+        let open = self.pages.open_dialog(tab);
+        self.hold(Held::Dialog { call: id, open }, now);
     }
 
-    /// Its *begun* is on disk.
-    pub(super) fn handle_dialog_now(&mut self, id: CallId, tab: TabId, now: Instant) {
-        let Some(Command::HandleDialog(dialog)) = self.calls.get(id).map(|call| &call.command)
+    /// Its *begun* is on disk. Meanwhile the tab may have changed hands, or the dialog.
+    pub(super) fn handle_dialog_now(&mut self, id: CallId, open: Option<u64>, now: Instant) {
+        let Some(Call {
+            session,
+            command: Command::HandleDialog(dialog),
+            tab: Some(tab),
+            ..
+        }) = self.calls.get(id)
         else {
             return;
         };
-        let dialog = dialog.clone();
-        self.pages.handle_dialog(id, tab, &dialog, now);
+        let (tab, dialog) = (*tab, dialog.clone());
+        match self.tabs.dialog_tab(session, Some(tab)) {
+            Ok(tab) => self.pages.handle_dialog(id, tab, &dialog, open, now),
+            Err(fault) => self.answer(id, Err(fault.into())),
+        }
     }
 
     /// Its connection was lost before it began: a server asks again, a person is told.

@@ -201,6 +201,11 @@ impl Peer {
 
     /// The server takes frames within `limits`.
     fn connected_with(limits: Limits, extension: Extension) -> Self {
+        Self::reborn(limits, extension, BTreeMap::new())
+    }
+
+    /// As [`Peer::connected_with`], of a machine that has read this disk.
+    fn reborn(limits: Limits, extension: Extension, disk: BTreeMap<String, Value>) -> Self {
         let mut peer = Self {
             extension,
             socket: SocketId(0),
@@ -209,7 +214,7 @@ impl Peer {
             writes: Vec::new(),
             stored: BTreeMap::new(),
             flying: SortedMap::new(),
-            disk: BTreeMap::new(),
+            disk,
             replies: 0,
             probes: Vec::new(),
             asked: Vec::new(),

@@ -317,10 +317,31 @@ impl Tab {
         self.advance(out);
     }
 
-    pub(super) fn handle_dialog(&mut self, out: &mut Out, call: CallId, handle: &HandleDialog) {
-        let open = self.facts.borrow().dialog.as_ref().map(|open| open.0);
+    pub(super) fn open_dialog(&self) -> Option<u64> {
+        self.facts.borrow().dialog.as_ref().map(|open| open.0)
+    }
+
+    pub(super) fn handle_dialog(
+        &mut self,
+        out: &mut Out,
+        call: CallId,
+        handle: &HandleDialog,
+        meant: Option<u64>,
+    ) {
+        let other = match &self.facts.borrow().dialog {
+            Some((open, dialog)) if meant != Some(*open) => Some(Fault::DialogOpen {
+                kind: dialog.kind.clone(),
+                message: dialog.message.clone(),
+            }),
+            None if meant.is_some() => Some(no_dialog()),
+            Some(_) | None => None,
+        };
+        if let Some(fault) = other {
+            out.answer(call, Err(fault));
+            return;
+        }
         let hidden = self.may_hide_a_dialog().then_some(NO_DIALOG);
-        let Some(dialog) = open.or(hidden) else {
+        let Some(dialog) = meant.or(hidden) else {
             out.answer(call, Err(no_dialog()));
             return;
         };

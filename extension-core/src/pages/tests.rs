@@ -352,9 +352,10 @@ fn a_dialog_answers_its_call_at_once_and_keeps_the_turn_until_it_is_closed() {
         accept: true,
         prompt_text: None,
     };
+    let (call, open) = (CallId(2), chrome.pages.open_dialog(TAB));
     chrome
         .pages
-        .handle_dialog(CallId(2), TAB, &handle, chrome.now);
+        .handle_dialog(call, TAB, &handle, open, chrome.now);
     chrome.drain();
     assert_eq!(chrome.params("Page.handleJavaScriptDialog")["accept"], true);
     chrome.answer("Page.handleJavaScriptDialog", json!({}));
@@ -389,9 +390,10 @@ fn a_dialog_that_opens_while_another_is_being_closed_stays_open() {
         accept: true,
         prompt_text: None,
     };
+    let (call, open) = (CallId(2), chrome.pages.open_dialog(TAB));
     chrome
         .pages
-        .handle_dialog(CallId(2), TAB, &handle, chrome.now);
+        .handle_dialog(call, TAB, &handle, open, chrome.now);
     chrome.drain();
     chrome.event("Page.javascriptDialogClosed", json!({}));
     chrome.dialog();

@@ -149,9 +149,7 @@ impl Life {
             vec![facts(7)],
             attached.into_iter().collect(),
         );
-        let disk = peer.disk;
-        let mut peer = Peer::connected_with(Limits::default(), extension);
-        peer.disk.extend(disk);
+        let mut peer = Peer::reborn(Limits::default(), extension, peer.disk);
         peer.write();
         Self {
             peer,
@@ -289,4 +287,53 @@ fn a_tab_that_is_let_go_after_the_worker_died_around_its_dialog_is_whole() {
             "death {left}"
         );
     }
+}
+
+/// Session s was shown a dialog, and its yes to it is on its way to the disk.
+fn with_a_yes_under_way() -> Life {
+    let mut life = Life::first(usize::MAX);
+    life.asks(
+        "asks",
+        "browser_evaluate",
+        json!({"function": "() => confirm()"}),
+    );
+    assert!(life.page.dialog);
+    let yes = json!({"accept": true});
+    life.peer.command("accepts", "browser_handle_dialog", yes);
+    life
+}
+
+#[test]
+fn a_yes_is_said_to_no_dialog_but_the_one_that_it_was_meant_for() {
+    let mut life = with_a_yes_under_way();
+    // The person was faster, and the page has another question.
+    life.peer
+        .tell(event("Page.javascriptDialogClosed", json!({})));
+    let opening = json!({"type": "confirm", "message": "Pay?", "defaultPrompt": ""});
+    life.peer
+        .tell(event("Page.javascriptDialogOpening", opening));
+    life.goes_on();
+    assert_eq!(life.page.handled, [] as [bool; 0]);
+    assert_eq!(life.peer.code("accepts"), Some(ErrorCode::DialogOpen));
+}
+
+#[test]
+fn a_yes_is_not_said_to_a_dialog_that_closed_while_it_was_written() {
+    let mut life = with_a_yes_under_way();
+    life.peer
+        .tell(event("Page.javascriptDialogClosed", json!({})));
+    life.goes_on();
+    assert_eq!(life.page.handled, [] as [bool; 0]);
+    assert_eq!(life.peer.code("accepts"), Some(ErrorCode::BadArguments));
+}
+
+#[test]
+fn who_lost_the_tab_while_its_yes_was_written_says_it_no_more() {
+    let mut life = with_a_yes_under_way();
+    let tab_id = TabId(7);
+    life.peer.person(crate::PersonAction::TakeBack { tab_id });
+    life.peer.write();
+    assert_eq!(life.peer.code("accepts"), Some(ErrorCode::TabTaken));
+    life.goes_on();
+    assert_eq!(life.page.handled, [false], "dismissed");
 }

@@ -43,8 +43,8 @@ fn handle(chrome: &mut Chrome, accept: bool) {
         accept,
         prompt_text: None,
     };
-    let (call, now) = (CallId(2), chrome.now);
-    chrome.pages.handle_dialog(call, TAB, &handle, now);
+    let (call, open, now) = (CallId(2), chrome.pages.open_dialog(TAB), chrome.now);
+    chrome.pages.handle_dialog(call, TAB, &handle, open, now);
     chrome.drain();
 }
 
