@@ -257,6 +257,19 @@ impl Calls {
         })
     }
 
+    /// A tab goes on under another id.
+    pub fn rename_tab(&mut self, old: TabId, new: TabId) {
+        let open = self.open.values_mut().map(|call| &mut call.tab);
+        let kept = self.kept.values_mut().flatten();
+        let kept = kept.filter_map(|kept| match &mut kept.state {
+            KeptState::Ended(_) => None,
+            KeptState::TooLarge { tab } | KeptState::Lost { tab } => Some(tab),
+        });
+        for tab in open.chain(kept).filter(|tab| **tab == Some(old)) {
+            *tab = Some(new);
+        }
+    }
+
     /// Drops a call whose caller is gone before its turn began: nobody is answered.
     pub fn drop_unbegun(&mut self, id: CallId) {
         self.remove(id);

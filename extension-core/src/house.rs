@@ -81,6 +81,8 @@ struct Making {
     /// The session's window, if it has one.
     window: Option<i64>,
     tries: u32,
+    /// The id that its tab got since Chrome announced it.
+    goes_on: Option<TabId>,
 }
 
 /// The group of a session.
@@ -247,6 +249,7 @@ impl House {
                 slot,
                 window,
                 tries: 0,
+                goes_on: None,
             },
         );
         self.events.push_back(HouseEvent::WriteIntent { nonce });
@@ -270,11 +273,17 @@ impl House {
     /// Whether a tab that Chrome announces is one that is being made here.
     #[must_use]
     pub fn is_making(&self, facts: &TabFacts) -> bool {
-        let nonce = |url: &str| {
-            url.strip_prefix(MARK)
-                .is_some_and(|n| self.makings.contains_key(n))
-        };
-        nonce(&facts.url) || nonce(&facts.pending_url)
+        nonces(facts).any(|nonce| self.makings.contains_key(nonce))
+    }
+
+    /// A tab goes on under another id, and nobody has said yet that it is made: what Chrome will say
+    /// names the former one.
+    pub fn handle_making_replaced(&mut self, facts: &TabFacts, added: TabId) {
+        for nonce in nonces(facts) {
+            if let Some(making) = self.makings.get_mut(nonce) {
+                making.goes_on = Some(added);
+            }
+        }
     }
 
     /// Closes a tab; the last one of a window is replaced by a blank one first.
@@ -761,10 +770,11 @@ impl House {
             },
             Err(_) => None,
         };
-        if let Some(facts) = facts
+        if let Some(mut facts) = facts
             && facts.tab().is_some()
         {
             let slot = making.slot;
+            facts.id = making.goes_on.map_or(facts.id, |tab| tab.0.into());
             self.makings.remove(nonce);
             self.events.push_back(HouseEvent::Made {
                 slot,
@@ -840,6 +850,12 @@ impl House {
         }
         self.join_waiting(&session, now);
     }
+}
+
+/// What the marks of a tab say that it was made for.
+fn nonces(facts: &TabFacts) -> impl Iterator<Item = &str> {
+    let marks = [&facts.url, &facts.pending_url].into_iter();
+    marks.filter_map(|url| url.strip_prefix(MARK))
 }
 
 fn window_id(answer: Result<Value, ChromeError>) -> Option<i64> {

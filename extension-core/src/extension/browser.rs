@@ -14,6 +14,7 @@ impl Extension {
             BrowserEvent::TabRemoved { tab } => self.handle_removed(tab, now),
             BrowserEvent::TabReplaced { added, removed } => {
                 if let Some(facts) = self.facts.remove(&removed) {
+                    self.house.handle_making_replaced(&facts, added);
                     self.facts.insert(
                         added,
                         TabFacts {
@@ -22,11 +23,9 @@ impl Extension {
                         },
                     );
                 }
-                self.tabs.handle_replaced(removed, added, now);
-                self.take_over_group(added, now);
+                self.go_on(removed, added, now);
                 self.pages.handle_closed(removed, now);
-                // What was open or being cleared in the page that went is over.
-                self.tabs.handle_dialog_closed(added, now);
+                // And so is what was being cleared there.
                 self.tabs.handle_cleared(added, now);
                 self.house.handle_replaced(removed, added);
             }
@@ -90,6 +89,18 @@ impl Extension {
                 self.pages.handle_detached(tab, reason, now);
             }
         }
+    }
+
+    /// A tab goes on under another id, and so does what is known of it.
+    pub(super) fn go_on(&mut self, removed: TabId, added: TabId, now: Instant) {
+        self.tabs.handle_replaced(removed, added, now);
+        // What was open in the page that went is over.
+        self.tabs.handle_dialog_closed(added, now);
+        self.calls.rename_tab(removed, added);
+        if let Some(Owner::Session(_)) = self.tabs.owner(added) {
+            self.house.set_discardable(added, false);
+        }
+        self.take_over_group(added, now);
     }
 
     /// A tab that turns up under another id after a restart of the worker may be the last that
