@@ -104,6 +104,8 @@ pub struct Extension {
     /// Calls among the held: not yet begun in the page.
     waiting_for_disk: SortedSet<CallId>,
     wanted: SortedMap<Slot, Wanted>,
+    /// Tabs that a former life has half made, and that are being closed, with their intents.
+    half_made: SortedMap<TabId, String>,
     /// Sessions whose server has not been told yet that they are open: it would not understand an
     /// answer before.
     opening: SortedSet<SessionId>,

@@ -81,6 +81,7 @@ impl Extension {
             held: SortedMap::new(),
             waiting_for_disk: SortedSet::new(),
             wanted: SortedMap::new(),
+            half_made: SortedMap::new(),
             opening: SortedSet::new(),
             missing_tabs: Vec::new(),
             farewells: SortedMap::new(),
@@ -149,7 +150,6 @@ impl Extension {
                 }),
                 "making" => {
                     makings.push(rest);
-                    self.store.delete(key.clone());
                     Some(())
                 }
                 "paused" => store::read::<bool>(value).map(drop),
@@ -181,11 +181,12 @@ impl Extension {
             }
             self.calls.restore(session, wire_id, record);
         }
+        for nonce in makings {
+            self.drop_half_made(nonce, tabs, &tab_records);
+        }
         unread.retain(|tab| !tab_records.contains_key(tab));
         let mut ownerless = unread.clone();
-        for nonce in makings {
-            ownerless.extend(self.drop_half_made(nonce, tabs, &tab_records));
-        }
+        ownerless.extend(self.half_made.keys());
         let existing: SortedSet<TabId> = self.facts.keys().copied().collect();
         let mut adopted = SortedSet::new();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
@@ -312,15 +313,15 @@ impl Extension {
     }
 
     /// A tab whose making the worker's death cut short: its caller asks again, so it is closed. One
-    /// that has an owner was made; only the end of its intent was not written any more. Gives the
-    /// tabs that are closed.
+    /// that has an owner was made; only the end of its intent was not written any more. An intent
+    /// stays as long as its tab, lest another death leave that for good.
     fn drop_half_made(
         &mut self,
         nonce: &str,
         tabs: &[TabFacts],
         owned: &SortedMap<TabId, TabRecord>,
-    ) -> Vec<TabId> {
-        let mut closed = Vec::new();
+    ) {
+        let mut closes = false;
         let mark = format!("{MARK}{nonce}");
         for facts in tabs
             .iter()
@@ -328,10 +329,13 @@ impl Extension {
         {
             if let Some(tab) = facts.tab().filter(|tab| !owned.contains_key(tab)) {
                 self.house.close(tab, Some(facts.window_id));
-                closed.push(tab);
+                self.half_made.insert(tab, nonce.to_owned());
+                closes = true;
             }
         }
-        closed
+        if !closes {
+            self.store.delete(format!("making/{nonce}"));
+        }
     }
 }
 

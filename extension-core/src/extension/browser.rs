@@ -93,6 +93,9 @@ impl Extension {
 
     /// A tab goes on under another id, and so does what is known of it.
     pub(super) fn go_on(&mut self, removed: TabId, added: TabId, now: Instant) {
+        if let Some(nonce) = self.half_made.remove(&removed) {
+            self.half_made.insert(added, nonce);
+        }
         self.tabs.handle_replaced(removed, added, now);
         // What was open in the page that went is over.
         self.tabs.handle_dialog_closed(added, now);
@@ -176,6 +179,9 @@ impl Extension {
             .remove(&tab)
             .map(|facts| facts.url)
             .unwrap_or_default();
+        if let Some(nonce) = self.half_made.remove(&tab) {
+            self.store.delete(format!("making/{nonce}"));
+        }
         self.tabs.handle_closed(tab, &url, now);
         self.pages.handle_closed(tab, now);
         self.house.handle_closed(tab);

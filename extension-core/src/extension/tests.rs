@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod dialogs;
+mod reborn;
 mod replaced;
 
 const START: Instant = Instant(1_000);
