@@ -35,6 +35,7 @@ use protocol::frame::Outcome;
 use protocol::{Envelope, Fault, Instant, SessionId, SortedMap, SortedSet, TabId, limits};
 use std::collections::VecDeque;
 use std::time::Duration;
+use strays::Signs;
 use unpaired::Unpaired;
 
 /// The alarm that brings a dead worker back: as short as Chrome allows (`design/worker.md`).
@@ -98,6 +99,8 @@ pub struct Extension {
     pages: Pages,
     calls: Calls,
     house: House,
+    /// While restored tabs are missing.
+    signs: Signs,
     /// Every tab of the browser, as Chrome last told of it.
     facts: SortedMap<TabId, TabFacts>,
     held: SortedMap<WriteId, Vec<Held>>,
@@ -315,6 +318,7 @@ impl Extension {
                 let window = self.facts.get(&tab).map(|facts| facts.window_id);
                 self.house.close(tab, window);
             }
+            TabEvent::Seek => self.seek(now),
             TabEvent::NoneMissing => self.tell_all_opened(),
             TabEvent::Show { tab } => self.house.show(tab),
         }

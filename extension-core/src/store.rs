@@ -41,7 +41,7 @@ pub struct Store {
     flying: Option<Batch>,
     /// The keys on disk, and those on their way there: of no other is an end to be written, else a
     /// disk that refuses would leave more to write with everything that begins and ends.
-    kept: BTreeSet<String>,
+    kept: SortedSet<String>,
     /// Of those that are on their way, the ones that were not there before.
     fresh: Vec<String>,
     /// When it is overdue.

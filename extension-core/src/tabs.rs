@@ -129,6 +129,10 @@ pub enum TabEvent {
         /// Which tab.
         tab: TabId,
     },
+    /// All that happened before the restore has been told, and of the restored tabs some were not
+    /// found: see [`Tabs::missing`]. Answered by [`Tabs::handle_replaced`] for those that go on under
+    /// another id all the same, then by [`Tabs::handle_sought`].
+    Seek,
     /// Of the tabs that were restored, each is found by now, or lost.
     NoneMissing,
     /// Show the tab to the person: its session asked for it by name (`activate: true`).

@@ -1,7 +1,7 @@
 //! A new life: what the store kept becomes sessions, tabs and calls again.
 
 use super::commands::parse_call_key;
-use super::strays;
+use super::strays::Signs;
 use super::{ALARM_PACKED, ALARM_UNPACKED, Extension};
 use crate::calls::{CallRecord, Calls};
 use crate::discovery::Discovery;
@@ -82,6 +82,7 @@ impl Extension {
             waiting_for_disk: SortedSet::new(),
             wanted: SortedMap::new(),
             half_made: SortedMap::new(),
+            signs: Signs::default(),
             opening: SortedSet::new(),
             missing_tabs: Vec::new(),
             farewells: SortedMap::new(),
@@ -163,8 +164,7 @@ impl Extension {
                 self.drop_unreadable(key);
             }
         }
-        let strays = strays::find(&tab_records, &sessions, tabs, groups);
-        strays::rename(&strays, &mut tab_records, &mut seats);
+        let signs = Signs::new(&sessions, groups);
         // Who has an alias for the second time gets one that is free when all others have theirs.
         let mut aliases = SortedSet::new();
         let (named, doubled): (Vec<_>, Vec<_>) = sessions
@@ -173,8 +173,7 @@ impl Extension {
         for (id, record) in named.into_iter().chain(doubled) {
             self.sessions.restore(id, record, now);
         }
-        for (key, session, wire_id, mut record) in calls {
-            record.tab = record.tab.map(|tab| *strays.get(&tab).unwrap_or(&tab));
+        for (key, session, wire_id, record) in calls {
             if self.sessions.get(&session).is_none() {
                 self.store.delete(key.clone());
                 continue;
@@ -205,8 +204,8 @@ impl Extension {
             self.tabs.open_session(id, session.peer.clone(), now);
         }
         self.tabs.restore(tab_records, seats, &existing, now);
-        for (old, new) in &strays {
-            self.tabs.handle_renamed(*old, *new);
+        if !self.tabs.missing().is_empty() {
+            self.signs = signs;
         }
         // A pause is a person's word: one that cannot be read holds.
         let paused = stored.get("paused");
@@ -670,16 +669,26 @@ mod tests {
         };
         let mut extension = Extension::new(boot, Instant(0));
         let x = SessionId::new("x").unwrap();
+        let (mut set, mut remove) = (BTreeMap::new(), Vec::new());
+        for now in [499, 500] {
+            extension.handle_input(Input::Tick, Instant(now));
+            while let Some(effect) = extension.poll_effect() {
+                if let Effect::Write {
+                    write,
+                    set: one,
+                    remove: gone,
+                } = effect
+                {
+                    let ok = true;
+                    set.extend(one);
+                    remove.extend(gone);
+                    extension.handle_input(Input::Written { write, ok }, Instant(now));
+                }
+            }
+        }
         assert_eq!(extension.tabs.owned_by(&x), [TabId(9)]);
         assert_eq!(extension.tabs.current(&x), Some(TabId(9)));
         assert!(extension.tabs.take_lost(&x).is_empty());
-        let mut written = None;
-        while let Some(effect) = extension.poll_effect() {
-            if let Effect::Write { set, remove, .. } = effect {
-                written = Some((set, remove));
-            }
-        }
-        let (set, remove) = written.unwrap();
         assert_eq!(set["tab/9"]["e"]["url"], "http://x/");
         assert_eq!(set["seat/x"]["e"]["current"]["tab"], 9);
         assert!(remove.contains(&"tab/7".to_owned()));

@@ -1,80 +1,91 @@
 //! Tabs that the browser restored by itself (`design/worker.md`, *Coming back*, step 3), and such as
 //! were unloaded when the worker died. They have new ids; what tells them are their page, and their
 //! group with its session's name.
+//!
+//! They are sought last, when Chrome has told all that happened meanwhile: a duplicate of an agent's
+//! tab looks the same, and only the news that the tab itself was closed, or has a new id, tells them
+//! apart.
 
+use super::{Extension, Trace};
 use crate::input::TabFacts;
 use crate::sessions::SessionRecord;
-use crate::tabs::{CurrentRecord, Duty, Next, SeatRecord, TabRecord, TabRecordOwner};
-use protocol::{SessionId, SortedMap, SortedSet, TabId};
+use crate::tabs::{Duty, Next, TabRecord, TabRecordOwner};
+use protocol::{Instant, SessionId, SortedMap, TabId};
 
-/// The new ids, by the recorded ones. Only a made tab is found, and only one that nothing else can
-/// be: any doubt leaves a tab open as the person's.
-pub(super) fn find(
-    records: &SortedMap<TabId, TabRecord>,
-    sessions: &[(SessionId, SessionRecord)],
-    tabs: &[TabFacts],
-    groups: &SortedMap<i64, String>,
-) -> SortedMap<TabId, TabId> {
-    let labels: SortedMap<&SessionId, &str> = sessions
-        .iter()
-        .map(|(id, record)| (id, record.label()))
-        .collect();
-    let there: SortedSet<TabId> = tabs.iter().filter_map(TabFacts::tab).collect();
-    let is_candidate = |record: &TabRecord, facts: &TabFacts| {
+/// The names by which tabs are told, as they were at boot: sessions that come back may have others.
+#[derive(Debug, Default)]
+pub(super) struct Signs {
+    labels: SortedMap<SessionId, String>,
+    /// The titles of the groups.
+    groups: SortedMap<i64, String>,
+}
+
+impl Signs {
+    pub(super) fn new(
+        sessions: &[(SessionId, SessionRecord)],
+        groups: &SortedMap<i64, String>,
+    ) -> Self {
+        let label = |(id, record): &(SessionId, SessionRecord)| (id.clone(), record.label().into());
+        Self {
+            labels: sessions.iter().map(label).collect(),
+            groups: groups.clone(),
+        }
+    }
+
+    /// The new ids of missing tabs, by the recorded ones, among those that have no record. Only a made
+    /// tab is found, and only one that nothing else can be: any doubt leaves a tab open as the person's.
+    fn find(
+        &self,
+        missing: &SortedMap<TabId, TabRecord>,
+        strange: &[(TabId, &TabFacts)],
+    ) -> SortedMap<TabId, TabId> {
+        let mut found: SortedMap<TabId, Vec<TabId>> = SortedMap::new();
+        let mut wanted: SortedMap<TabId, usize> = SortedMap::new();
+        for (old, record) in missing {
+            let fits = strange.iter().filter(|(_, facts)| self.fits(record, facts));
+            for (new, _) in fits {
+                found.entry(*old).or_default().push(*new);
+                *wanted.entry(*new).or_default() += 1;
+            }
+        }
+        found
+            .into_iter()
+            .filter_map(|(old, candidates)| match candidates.as_slice() {
+                [only] if wanted.get(only) == Some(&1) => Some((old, *only)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn fits(&self, record: &TabRecord, facts: &TabFacts) -> bool {
         let TabRecordOwner::Session(owner, Duty::Made) = &record.owner else {
             return false;
         };
-        let title = facts.group().and_then(|group| groups.get(&group));
+        let title = facts.group().and_then(|group| self.groups.get(&group));
         let shows =
             !record.url.is_empty() && (facts.url == record.url || facts.pending_url == record.url);
         shows
             && matches!(record.leaving, None | Some(Next::Close))
             && title.is_some()
-            && title.map(String::as_str) == labels.get(owner).copied()
-    };
-    let missing = records.iter().filter(|(tab, _)| !there.contains(tab));
-    let strange: Vec<(TabId, &TabFacts)> = tabs
-        .iter()
-        .filter_map(|facts| Some((facts.tab()?, facts)))
-        .filter(|(tab, _)| !records.contains_key(tab))
-        .collect();
-    let mut found: SortedMap<TabId, Vec<TabId>> = SortedMap::new();
-    let mut wanted: SortedMap<TabId, usize> = SortedMap::new();
-    for (old, record) in missing {
-        for (new, _) in strange
-            .iter()
-            .filter(|(_, facts)| is_candidate(record, facts))
-        {
-            found.entry(*old).or_default().push(*new);
-            *wanted.entry(*new).or_default() += 1;
-        }
+            && title == self.labels.get(owner)
     }
-    found
-        .into_iter()
-        .filter_map(|(old, candidates)| match candidates.as_slice() {
-            [only] if wanted.get(only) == Some(&1) => Some((old, *only)),
-            _ => None,
-        })
-        .collect()
 }
 
-/// Gives the records the new ids.
-pub(super) fn rename(
-    found: &SortedMap<TabId, TabId>,
-    records: &mut SortedMap<TabId, TabRecord>,
-    seats: &mut SortedMap<SessionId, SeatRecord>,
-) {
-    for (old, new) in found {
-        if let Some(record) = records.remove(old) {
-            records.insert(*new, record);
+impl Extension {
+    /// Restored tabs are missing, and no event will say what became of them.
+    pub(super) fn seek(&mut self, now: Instant) {
+        let signs = std::mem::take(&mut self.signs);
+        let strange: Vec<(TabId, &TabFacts)> = self
+            .facts
+            .iter()
+            .filter(|(tab, _)| self.tabs.is_person_tab(**tab))
+            .map(|(tab, facts)| (*tab, facts))
+            .collect();
+        for (old, new) in signs.find(&self.tabs.missing(), &strange) {
+            self.note(|| Trace::Found { old, new });
+            self.go_on(old, new, now);
         }
-    }
-    for seat in seats.values_mut() {
-        if let CurrentRecord::Tab(tab) = &mut seat.current
-            && let Some(new) = found.get(tab)
-        {
-            *tab = *new;
-        }
+        self.tabs.handle_sought(now);
     }
 }
 
@@ -123,7 +134,11 @@ mod tests {
         let known = json!({"alias": "a1", "label": "one", "token": "", "port": null});
         let sessions = [(session("x"), serde_json::from_value(known).unwrap())];
         let groups = SortedMap::from([(5, "one".to_owned()), (6, "two".to_owned())]);
-        find(records, &sessions, tabs, &groups)
+        let strange: Vec<_> = tabs
+            .iter()
+            .map(|facts| (facts.tab().unwrap(), facts))
+            .collect();
+        Signs::new(&sessions, &groups).find(records, &strange)
     }
 
     #[test]
@@ -156,22 +171,5 @@ mod tests {
             (TabId(2), record(X, Duty::Made)),
         ]);
         assert!(all_found(&twins, &one).is_empty(), "whose of them?");
-        let there = [tab(1, X, 5), tab(9, X, 5)];
-        assert_eq!(found(record(X, Duty::Made), &there), None, "none is lost");
-    }
-
-    #[test]
-    fn what_was_current_is_current_under_its_new_id() {
-        let mut records = SortedMap::from([(TabId(1), record(X, Duty::Made))]);
-        let seat = |tab| SeatRecord {
-            current: CurrentRecord::Tab(tab),
-            had: true,
-            lost: Vec::new(),
-        };
-        let mut seats = SortedMap::from([(session("x"), seat(TabId(1)))]);
-        let found = SortedMap::from([(TabId(1), TabId(9))]);
-        rename(&found, &mut records, &mut seats);
-        assert_eq!(records.keys().collect::<Vec<_>>(), [&TabId(9)]);
-        assert_eq!(seats[&session("x")], seat(TabId(9)));
     }
 }

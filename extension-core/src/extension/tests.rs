@@ -47,6 +47,16 @@ fn boot_under(
     tabs: Vec<TabFacts>,
     attached: SortedSet<TabId>,
 ) -> Extension {
+    boot_in(stored, tabs, attached, SortedMap::new())
+}
+
+/// As [`boot_under`], with these groups.
+fn boot_in(
+    stored: BTreeMap<String, Value>,
+    tabs: Vec<TabFacts>,
+    attached: SortedSet<TabId>,
+    groups: SortedMap<i64, String>,
+) -> Extension {
     let ports = PortRange {
         first: 8765,
         last: 8775,
@@ -61,7 +71,7 @@ fn boot_under(
         },
         stored,
         tabs,
-        groups: SortedMap::new(),
+        groups,
         attached,
         unpacked: true,
     };

@@ -50,6 +50,13 @@ pub enum Trace {
         /// To whom.
         to: SessionId,
     },
+    /// A tab that was restored goes on under another id: no event of Chrome's said so.
+    Found {
+        /// Its id until now.
+        old: TabId,
+        /// Its id from now on.
+        new: TabId,
+    },
     /// A session is over.
     Ended {
         /// Which one.

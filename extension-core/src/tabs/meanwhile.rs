@@ -7,9 +7,9 @@
 use super::browser::OPENER_MAX;
 use super::clock::Timer;
 use super::state::{Current, Floor, Holding, Loss, Next, Slot, Tab, Until};
-use super::{TabEvent, Tabs};
+use super::{TabEvent, TabRecord, Tabs};
 use protocol::error::Fault;
-use protocol::{SessionId, SortedMap, SortedSet, TabId};
+use protocol::{Instant, SessionId, SortedMap, SortedSet, TabId};
 use std::time::Duration;
 
 /// How long a tab that was leaving to the first claim waits for those who had claimed it: agents
@@ -119,11 +119,34 @@ impl Tabs {
         }
     }
 
-    /// All that happened meanwhile has been told: what is missing still is lost.
+    /// All that happened meanwhile has been told.
     pub(super) fn handle_meanwhile_over(&mut self) {
         self.meanwhile.strange.clear();
+        if self.meanwhile.missing.is_empty() {
+            self.tell(TabEvent::NoneMissing);
+        } else {
+            self.tell(TabEvent::Seek);
+        }
+    }
+
+    /// The restored tabs that are not there, with what they last showed.
+    #[must_use]
+    pub fn missing(&self) -> SortedMap<TabId, TabRecord> {
+        let record = |(slot, url): (&Slot, &String)| {
+            let id = self.tabs.get(slot)?.id?;
+            let url = url.clone();
+            let record = self.tab_record(id)?;
+            Some((id, TabRecord { url, ..record }))
+        };
+        self.meanwhile.missing.iter().filter_map(record).collect()
+    }
+
+    /// What was missing has been sought: what is missing still is lost.
+    pub fn handle_sought(&mut self, now: Instant) {
+        self.observe(now);
         let missing = std::mem::take(&mut self.meanwhile.missing);
         self.lose_missing(missing);
+        self.settle();
     }
 
     /// A missing tab was closed while no worker lived. Whether this is one.

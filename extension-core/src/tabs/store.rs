@@ -152,7 +152,7 @@ impl Tabs {
     /// [`Tabs::open_session`] for every session that is still known.
     ///
     /// `existing` are the tabs of the browser. A recorded tab that is not among them, and does not
-    /// turn up under another id (`meanwhile`), is lost, and its session learns it once. On one where a
+    /// turn up or is sought out under another id (`meanwhile`), is lost, and its session learns it once. On one where a
     /// call acted, or a dialog was open, nothing happens before [`Tabs::handle_mended`]. A tab whose
     /// session is unknown is the person's.
     pub fn restore(
@@ -195,14 +195,6 @@ impl Tabs {
             self.restore_current(&session, current);
         }
         self.settle();
-    }
-
-    /// A record was restored under another id than it was written for.
-    pub fn handle_renamed(&mut self, old: TabId, new: TabId) {
-        self.dirty.extend([Dirty::Tab(old), Dirty::Tab(new)]);
-        let slot = self.by_id.get(&new);
-        let owner = slot.and_then(|slot| self.tabs.get(slot)?.owning_session());
-        self.dirty.extend(owner.cloned().map(Dirty::Session));
     }
 
     fn restore_tab(&mut self, id: TabId, record: TabRecord, existing: &SortedSet<TabId>) {

@@ -204,6 +204,7 @@ impl World {
                 | TabEvent::Finished { .. }
                 | TabEvent::Progress { .. }
                 | TabEvent::OwnerChanged { .. }
+                | TabEvent::Seek
                 | TabEvent::NoneMissing
                 | TabEvent::Show { .. } => false,
             };
@@ -224,6 +225,7 @@ impl World {
                 | TabEvent::Mend { .. }
                 | TabEvent::OwnerChanged { .. }
                 | TabEvent::Close { .. }
+                | TabEvent::Seek
                 | TabEvent::NoneMissing
                 | TabEvent::Show { .. } => {}
             }
@@ -258,6 +260,7 @@ impl World {
             TabEvent::Clear { tab } => self.tabs.handle_cleared(tab, self.now),
             TabEvent::Mend { tab } => self.tabs.handle_mended(tab, true, self.now),
             TabEvent::Close { tab } => self.tabs.handle_closed(tab, "http://last/", self.now),
+            TabEvent::Seek => self.tabs.handle_sought(self.now),
             TabEvent::Begin { .. }
             | TabEvent::Refuse { .. }
             | TabEvent::Dropped { .. }

@@ -120,7 +120,7 @@ impl Model {
                 self.given.entry(*tab).or_default().insert(to.clone());
                 Ok(())
             }
-            Trace::Ended { session: _ } => Ok(()),
+            Trace::Found { .. } | Trace::Ended { session: _ } => Ok(()),
         }
     }
 
@@ -204,6 +204,7 @@ impl Model {
             | TabEvent::Clear { .. }
             | TabEvent::Mend { .. }
             | TabEvent::Close { .. }
+            | TabEvent::Seek
             | TabEvent::NoneMissing
             | TabEvent::Show { .. } => Ok(()),
         }

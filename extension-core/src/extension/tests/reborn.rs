@@ -59,3 +59,75 @@ fn calls_that_a_full_disk_refused_leave_nothing_to_write() {
     }
     assert_eq!(sizes[1..7], sizes[2..8], "{sizes:?}");
 }
+
+/// Session s had made tab 7, and something like it is there: in the group of its name, on its page.
+fn with_a_lookalike(label: &str) -> Peer {
+    let mut session = stored_session();
+    session["label"] = json!(label);
+    let disk = stored(&[
+        ("session/s", session),
+        ("seat/s", json!({"current": {"tab": 7}, "had": true})),
+        (
+            "tab/7",
+            json!({"owner": {"session": ["s", "made"]}, "url": facts(7).url}),
+        ),
+    ]);
+    let alike = TabFacts {
+        group_id: 5,
+        ..facts(8)
+    };
+    let groups = SortedMap::from([(5, label.to_owned())]);
+    let extension = boot_in(disk.clone(), vec![alike], SortedSet::new(), groups);
+    let mut peer = Peer::reborn(Limits::default(), extension, disk);
+    peer.write();
+    peer
+}
+
+fn after_a_while(peer: &mut Peer) {
+    peer.now = START + MEANWHILE;
+    peer.tell(Input::Tick);
+    peer.write();
+}
+
+#[test]
+fn a_duplicate_of_an_agents_tab_is_the_persons_though_that_was_closed_meanwhile() {
+    let mut peer = with_a_lookalike("one");
+    let tab = TabId(7);
+    peer.tell(Input::Browser(BrowserEvent::TabRemoved { tab }));
+    after_a_while(&mut peer);
+    assert_eq!(peer.extension.tabs.owned_by(&id()), []);
+    assert!(peer.extension.tabs.is_person_tab(TabId(8)));
+    peer.command("w", "browser_snapshot", json!({}));
+    assert_eq!(peer.code("w"), Some(ErrorCode::TabsLost));
+}
+
+#[test]
+fn a_duplicate_of_an_agents_tab_is_the_persons_though_that_was_unloaded_meanwhile() {
+    let mut peer = with_a_lookalike("one");
+    let (removed, added) = (TabId(7), TabId(9));
+    peer.tell(Input::Browser(BrowserEvent::TabReplaced { added, removed }));
+    after_a_while(&mut peer);
+    assert_eq!(peer.extension.tabs.owned_by(&id()), [added]);
+    assert!(peer.extension.tabs.is_person_tab(TabId(8)));
+}
+
+#[test]
+fn a_tab_of_which_no_news_comes_is_known_by_its_looks_and_not_unloaded_again() {
+    // Its session is back before that, and is called otherwise now.
+    for label in ["one", "another"] {
+        let mut peer = with_a_lookalike(label);
+        assert_eq!(peer.extension.tabs.owned_by(&id()), [TabId(7)], "in doubt");
+        assert!(!peer.opened());
+        peer.asked.clear();
+        after_a_while(&mut peer);
+        assert!(peer.opened());
+        assert_eq!(peer.extension.tabs.owned_by(&id()), [TabId(8)]);
+        assert_eq!(peer.extension.tabs.current(&id()), Some(TabId(8)));
+        let (tab, allowed) = (TabId(8), false);
+        let kept = ChromeCall::AutoDiscardable { tab, allowed };
+        assert!(peer.asked.iter().any(|(_, call)| *call == kept));
+        assert!(peer.disk.contains_key("tab/8") && !peer.disk.contains_key("tab/7"));
+        let lost = peer.extension.tabs.lost(&id());
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+}

@@ -300,6 +300,7 @@ impl Chaos {
             | TabEvent::Finished { .. }
             | TabEvent::Progress { .. }
             | TabEvent::OwnerChanged { .. }
+            | TabEvent::Seek
             | TabEvent::NoneMissing
             | TabEvent::Show { .. } => unreachable!("nobody answers {event:?}"),
         }
@@ -544,6 +545,7 @@ impl Chaos {
                     self.count("close");
                     self.late.push(event);
                 }
+                TabEvent::Seek => self.tabs.handle_sought(self.now),
                 TabEvent::NoneMissing | TabEvent::Show { .. } => {}
             }
         }

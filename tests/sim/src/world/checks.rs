@@ -34,6 +34,9 @@ impl World {
         if let Trace::Tab(TabEvent::OwnerChanged { tab, .. } | TabEvent::Close { tab }) = trace {
             self.clearing.remove(tab);
         }
+        if let Trace::Found { old, new } = trace {
+            self.rename_tab(*old, *new);
+        }
         if let Trace::Tab(event) = trace {
             self.check_unpaired(event)?;
         }
@@ -64,7 +67,8 @@ impl World {
             | Trace::TurnEnded { .. }
             | Trace::Answered { .. }
             | Trace::Dropped { .. }
-            | Trace::Given { .. } => Ok(()),
+            | Trace::Given { .. }
+            | Trace::Found { .. } => Ok(()),
         }
     }
 

@@ -289,10 +289,12 @@ fn about(trace: &Trace) -> Option<CallId> {
             | TabEvent::Mend { .. }
             | TabEvent::OwnerChanged { .. }
             | TabEvent::Close { .. }
+            | TabEvent::Seek
             | TabEvent::NoneMissing
             | TabEvent::Show { .. },
         )
         | Trace::Given { .. }
+        | Trace::Found { .. }
         | Trace::Ended { .. } => None,
     }
 }

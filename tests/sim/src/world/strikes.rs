@@ -120,7 +120,7 @@ impl World {
             | Due::Pair
             | Due::Alarm
             | Due::Wake { .. }
-            | Due::Kill
+            | Due::Kill { .. }
             | Due::Strike(_) => None,
         }
     }
@@ -301,6 +301,7 @@ impl World {
                 | TabEvent::Mend { .. }
                 | TabEvent::Close { .. }
                 | TabEvent::OwnerChanged { .. }
+                | TabEvent::Seek
                 | TabEvent::NoneMissing
                 | TabEvent::Show { .. },
             )
@@ -308,7 +309,8 @@ impl World {
             | Trace::TurnEnded { .. }
             | Trace::Answered { .. }
             | Trace::Dropped { .. }
-            | Trace::Given { .. } => Ok(()),
+            | Trace::Given { .. }
+            | Trace::Found { .. } => Ok(()),
         }
     }
 

@@ -416,12 +416,14 @@ impl World {
             Trace::Tab(TabEvent::Close { .. }) => "core: tab closed",
             Trace::Tab(TabEvent::OwnerChanged { .. }) => "core: owner changed",
             Trace::Tab(TabEvent::Finished { .. }) => "core: tabs command",
+            Trace::Tab(TabEvent::Seek) => "core: missing tabs sought",
             Trace::Tab(TabEvent::NoneMissing) => "core: none missing",
             Trace::Tab(TabEvent::Show { .. }) => "core: shown",
             Trace::Tab(TabEvent::Dropped { .. }) | Trace::Dropped { .. } => "core: dropped",
             Trace::TurnEnded { .. } => "core: turn ended",
             Trace::Answered { .. } => "core: answered",
             Trace::Given { .. } => "core: given",
+            Trace::Found { .. } => "core: missing tab found",
             Trace::Ended { .. } => "core: session ended",
         };
         self.report.count(what);
