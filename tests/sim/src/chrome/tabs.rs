@@ -188,6 +188,7 @@ impl Chrome {
         }
         state.dialog = None;
         state.orphaned = false;
+        state.cast = false;
         state.held.clear();
     }
 
