@@ -152,6 +152,24 @@ fn every_id_is_answered_and_what_has_none_is_done_and_not_answered() {
 }
 
 #[test]
+fn a_tab_is_not_closed_by_an_index_that_is_none() {
+    for (index, refused) in [
+        (json!(null), false),
+        (json!(1), false),
+        (json!(-1), true),
+        (json!("1"), true),
+        (json!(1.5), true),
+    ] {
+        let mut v1 = peer();
+        let ask = json!({"id": "r", "type": "tabs.close", "payload": {"index": index}});
+        let mut steps = v1.ask(request(&ask), NOW);
+        assert_eq!(steps.len(), 1, "{index}");
+        let said = format!("{:?}", steps.remove(0));
+        assert_eq!(said.contains("valid tabId or index"), refused, "{said}");
+    }
+}
+
+#[test]
 fn a_ping_with_an_id_is_answered_with_the_time() {
     let mut steps = peer().ask(request(&json!({"id": 0, "type": "ping"})), NOW);
     let pong = json!({"id": 0, "type": "pong", "timestamp": NOW.0});
