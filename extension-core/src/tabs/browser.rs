@@ -333,6 +333,10 @@ impl Tabs {
             self.by_id.insert(added, slot);
             self.dirty.insert(Dirty::Tab(removed));
             self.soil_tab(slot);
+            // It may be the one that its seat names as current.
+            if let Some(holder) = self.tabs.get(&slot).and_then(Tab::holder).cloned() {
+                self.soil_seat(&holder);
+            }
             self.find(slot);
         }
         self.settle();

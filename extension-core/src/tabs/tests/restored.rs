@@ -274,6 +274,7 @@ fn a_tab_that_was_unloaded_while_no_worker_lived_goes_on_under_its_new_id() {
     assert!(next.tabs.take_lost(&sid("x")).is_empty());
     let dirty = next.tabs.take_dirty();
     assert!(dirty.contains(&Dirty::Tab(TabId(102))) && dirty.contains(&Dirty::Tab(TabId(900))));
+    assert!(dirty.contains(&Dirty::Session(sid("x"))), "its current tab");
 }
 
 #[test]
