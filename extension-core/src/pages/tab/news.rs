@@ -118,6 +118,12 @@ impl Tab {
     }
 
     pub(super) fn crashed(&mut self, out: &mut Out) {
+        if let Some(State::Acting(procedure)) = self.state()
+            && procedure.held().cast
+        {
+            // The browser would cast the next page too.
+            self.command(out, "Page.stopScreencast", json!({}), Purpose::End);
+        }
         // Its commands are never answered.
         self.forget(out, |purpose| {
             matches!(

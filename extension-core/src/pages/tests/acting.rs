@@ -145,6 +145,16 @@ fn a_hover_that_is_cancelled_stops_its_screencast() {
 }
 
 #[test]
+fn a_page_that_crashes_under_a_hover_leaves_no_screencast_to_the_next() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Page.stopScreencast");
+    begin_on_element(&mut chrome, "browser_hover", json!({}));
+    chrome.event("Inspector.targetCrashed", json!({}));
+    assert!(chrome.is_asked("Page.stopScreencast"));
+    assert_eq!(chrome.fault(), (Fault::PageCrashed { tab: TAB }, true));
+}
+
+#[test]
 fn the_wheel_is_turned_in_the_middle_of_the_view_while_the_tab_paints() {
     let mut chrome = Chrome::attached();
     chrome.deaf.insert("Page.getLayoutMetrics");

@@ -16,6 +16,7 @@ impl Chrome {
         };
         state.crashed = true;
         state.dialog = None;
+        state.held.clear();
         if state.attached {
             self.debugger(tab, "Inspector.targetCrashed", json!({}));
         }
@@ -115,7 +116,8 @@ impl Chrome {
             return;
         }
         if state.crashed && method != "Page.reload" && method != "Page.navigate" {
-            // A crashed page never answers.
+            // A crashed page never answers. The browser has done its part.
+            state.cast &= method != "Page.stopScreencast";
             return;
         }
         note_input(state, method, &params);
