@@ -185,7 +185,7 @@ impl Extension {
         }
         unread.retain(|tab| !tab_records.contains_key(tab));
         let mut ownerless = unread.clone();
-        ownerless.extend(self.half_made.keys());
+        ownerless.extend(self.half_made.keys().copied());
         let existing: SortedSet<TabId> = self.facts.keys().copied().collect();
         let mut adopted = SortedSet::new();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {

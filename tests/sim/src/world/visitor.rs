@@ -278,6 +278,7 @@ impl World {
             | TabEvent::Clear { .. }
             | TabEvent::Mend { .. }
             | TabEvent::Close { .. }
+            | TabEvent::Seek
             | TabEvent::NoneMissing
             | TabEvent::Show { .. } => Ok(()),
         }
