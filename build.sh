@@ -143,8 +143,10 @@ has_wasm_pack() { [ "$(wasm-pack --version 2>/dev/null)" = "wasm-pack $wasm_pack
 
 # --- the build, in this order: core, bundle, binary, folder ---------------------------------------
 
+# The libraries are made as small as the core itself (Cargo.toml); in the server they are made fast.
 build_core() {
-  wasm-pack --log-level warn build extension-core --mode no-install --release --target web --no-typescript --no-pack \
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=z \
+    wasm-pack --log-level warn build extension-core --mode no-install --release --target web --no-typescript --no-pack \
     --out-dir "$package" -- --locked
 }
 
@@ -159,7 +161,8 @@ shrink_core() {
   if [ ! -f "$shrunk" ]; then
     rm -rf "$tools/shrunk" && mkdir -p "$tools/shrunk"
     # No feature flags: wasm-opt reads those the module declares. --all-features makes invalid modules.
-    "$tools/binaryen/node_modules/.bin/wasm-opt" -Oz "$module" -o "$shrunk.part"
+    # Not -Oz: what it makes is a little shorter, but compresses worse, so that it is longer gzipped.
+    "$tools/binaryen/node_modules/.bin/wasm-opt" -O1 "$module" -o "$shrunk.part"
     mv "$shrunk.part" "$shrunk"
   fi
   cp "$shrunk" "$module"
