@@ -15,15 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The worker script of the extension; other extensions that Chromium brings have other names.
-const WORKER: &str = "/sw.js";
-
 /// A running Chromium; dropping it kills the whole process group.
 pub struct Browser {
     cdp: Cdp,
     group: Group,
     profile: PathBuf,
     extension_id: String,
+    worker_script: String,
 }
 
 /// A tab as `chrome.tabs.query` tells it.
@@ -87,6 +85,7 @@ impl Browser {
             trusted,
         } = start;
         let mark = format!("{mark}browser.");
+        let worker_script = worker_script_of(extension)?;
         let scratch = profile.join("scratch");
         fs::create_dir_all(&scratch).context("making the profile")?;
         let endpoint = profile.join("DevToolsActivePort");
@@ -166,11 +165,12 @@ impl Browser {
         .await?;
         let cdp = Cdp::connect(&address).await?;
         let extension_id = crate::until("the extension's worker", async || {
-            Ok(worker_of(&cdp).await?.and_then(|worker| {
+            let worker = worker_of(&cdp, &worker_script).await?;
+            Ok(worker.and_then(|worker| {
                 let url = worker["url"].as_str()?;
                 Some(
                     url.strip_prefix("chrome-extension://")?
-                        .strip_suffix(WORKER)?
+                        .strip_suffix(worker_script.as_str())?
                         .to_owned(),
                 )
             }))
@@ -181,6 +181,7 @@ impl Browser {
             group,
             profile: profile.to_owned(),
             extension_id,
+            worker_script,
         })
     }
 
@@ -233,13 +234,16 @@ impl Browser {
 
     /// The target id of the extension's worker while it runs; each start has another.
     pub async fn worker(&self) -> Result<Option<String>> {
-        let worker = worker_of(&self.cdp).await?;
+        let worker = worker_of(&self.cdp, &self.worker_script).await?;
         Ok(worker.and_then(|worker| worker["targetId"].as_str().map(str::to_owned)))
     }
 
     /// Attaches to the worker (which then never idles) and collects its console from now on.
     pub async fn watch_worker(&self) -> Result<ConsoleLog> {
-        let worker = crate::until("a running worker", async || worker_of(&self.cdp).await).await?;
+        let worker = crate::until("a running worker", async || {
+            worker_of(&self.cdp, &self.worker_script).await
+        })
+        .await?;
         let id = worker["targetId"].as_str().context("no targetId")?;
         ConsoleLog::of(&self.cdp, self.cdp.attach(id).await?).await
     }
@@ -278,12 +282,26 @@ impl Browser {
     }
 }
 
-async fn worker_of(cdp: &Cdp) -> Result<Option<Value>> {
+/// The path of the worker script that an extension's manifest names, as `/sw.js`. Other extensions
+/// that Chromium brings have others.
+fn worker_script_of(extension: &Path) -> Result<String> {
+    let manifest = extension.join("manifest.json");
+    let text =
+        fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
+    let manifest: Value = serde_json::from_str(&text).context("reading the manifest")?;
+    let script = manifest["background"]["service_worker"].as_str();
+    Ok(format!(
+        "/{}",
+        script.context("the extension has no worker")?
+    ))
+}
+
+async fn worker_of(cdp: &Cdp, script: &str) -> Result<Option<Value>> {
     Ok(cdp.targets().await?.into_iter().find(|target| {
         let url = target["url"].as_str().unwrap_or("");
         target["type"] == "service_worker"
             && url.starts_with("chrome-extension://")
-            && url.ends_with(WORKER)
+            && url.ends_with(script)
     }))
 }
 

@@ -1,6 +1,6 @@
 //! What a person does to the extension in `chrome://extensions`: reload it, turn it off and on.
 
-use super::{Browser, WORKER};
+use super::Browser;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl Browser {
         let done: Value = page.evaluate(&turn).await?;
         ensure!(done == "done", "the extension was not turned: {done}");
         self.cdp.close_target(id).await?;
-        let what = format!("{WORKER} to be there: {on}");
+        let what = format!("{} to be there: {on}", self.worker_script);
         crate::until(what, async || {
             Ok((self.worker().await?.is_some() == on).then_some(()))
         })
