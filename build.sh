@@ -19,6 +19,8 @@ usage() {
     --quick                  a tenth of the samples, written nowhere
 ./build.sh torture [PART [TIMES]]
                              kill worker, server, extension or browser under four agents, hundreds of times
+./build.sh side-by-side [--playwright-extension FOLDER] [--times N]
+                             the worker dies under Interlock and under @playwright/mcp --extension; see benches/DEATHS.md
 ./build.sh soak [MINUTES]    new seeds of the simulation, for ten minutes unless said otherwise
 ./build.sh fuzz [SECONDS [BODY…]]
                              grow the corpus of bad input, a minute for each body unless said otherwise
@@ -235,13 +237,23 @@ bench() {
   [ "${1:-}" != --quick ] || words=(--quick)
   run_steps "${build_steps[@]}" "Chromium|bring_chromium" "peers|bring_peers"
   [ ! -d "$tools/peers/node_modules" ] || words+=(--peers "$tools/peers")
-  INTERLOCK_BIN=$interlock cargo run --quiet --locked --release -p interlock-benches -- "${words[@]}"
+  INTERLOCK_BIN=$interlock cargo run --quiet --locked --release -p interlock-benches --bin bench -- "${words[@]}"
 }
 
 # torture [PART [TIMES]]: prints what deaths cost.
 torture() { run_steps "${build_steps[@]}" "Chromium|bring_chromium"; run_torture "$@"; }
 
 run_torture() { INTERLOCK_BIN=$interlock cargo run --quiet --locked -p interlock-e2e --bin torture -- "$@"; }
+
+# side_by_side [--playwright-extension FOLDER] [--times N]: what agents read after the worker's death.
+side_by_side() {
+  local word words=("$@")
+  run_steps "${build_steps[@]}" "Chromium|bring_chromium" "a screen|bring_screen" "peers|bring_peers"
+  for word; do
+    [ "$word" != --playwright-extension ] || words+=(--playwright-mcp "$tools/peers")
+  done
+  INTERLOCK_BIN=$interlock cargo run --quiet --locked -p interlock-benches --bin side_by_side -- ${words[@]+"${words[@]}"}
+}
 
 bring_peers() {
   if ! has npm; then
@@ -370,6 +382,7 @@ case ${1:-build} in
   test) shift; run_tests "$@" ;;
   bench) shift; bench "$@" ;;
   torture) shift; torture "$@" ;;
+  side-by-side) shift; side_by_side "$@" ;;
   soak) shift; soak "$@" ;;
   fuzz) shift; fuzz "$@" ;;
   -h | --help | help) usage ;;
