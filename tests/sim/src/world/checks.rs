@@ -35,6 +35,10 @@ impl World {
             self.clearing.remove(tab);
         }
         if let Trace::Found { old, new } = trace {
+            // It was missing, and is not lost.
+            for tabs in self.untold.values_mut() {
+                tabs.remove(old);
+            }
             self.rename_tab(*old, *new);
         }
         if let Trace::Tab(event) = trace {
