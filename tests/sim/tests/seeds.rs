@@ -9,7 +9,8 @@ use sim::plan::Plan;
 use sim::report::Report;
 use sim::world::World;
 
-/// Every fault of the world.
+/// Every fault of the world, but one: a write whose removals alone were lost is of two calls, which
+/// few are, and is struck on purpose in the scripts (`systematic.rs`), which demand it.
 const FAULTS: &[&str] = &[
     "fault: browser replaced",
     "fault: browser restarted",
@@ -51,7 +52,6 @@ const FAULTS: &[&str] = &[
     "fault: server moved before it was missed",
     "fault: server stopped, and goes on",
     "fault: server that stops reading",
-    "fault: set landed and remove did not",
     "fault: slow disk",
     "fault: slow write",
     "fault: stale socket speaks",
