@@ -39,6 +39,8 @@ impl World {
             for tabs in self.untold.values_mut() {
                 tabs.remove(old);
             }
+            self.report
+                .count("state: restored tab is its session's again");
             self.rename_tab(*old, *new);
         }
         if let Trace::Tab(event) = trace {
