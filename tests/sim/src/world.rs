@@ -163,6 +163,8 @@ pub struct World {
     stale: VecDeque<(Instant, SocketId, String)>,
     /// Tabs that a session must be told it lost, since the last death of the worker.
     untold: BTreeMap<SessionId, BTreeSet<TabId>>,
+    /// Tabs that nobody's records know under these ids, while the extension may know them again.
+    doubtful: BTreeSet<TabId>,
     /// What sessions were told so far.
     told: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// What a server hears in this step was said by the worker that lives, after it was told of
@@ -245,6 +247,7 @@ impl World {
             wires: BTreeMap::new(),
             stale: VecDeque::new(),
             untold: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
             told: BTreeMap::new(),
             news: false,
             held: BTreeMap::new(),

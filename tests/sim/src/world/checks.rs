@@ -35,13 +35,10 @@ impl World {
             self.clearing.remove(tab);
         }
         if let Trace::Found { old, new } = trace {
-            // It was missing, and is not lost.
-            for tabs in self.untold.values_mut() {
-                tabs.remove(old);
-            }
-            self.report
-                .count("state: restored tab is its session's again");
-            self.rename_tab(*old, *new);
+            self.follow_found(*old, *new)?;
+        }
+        if let Trace::Tab(TabEvent::NoneMissing) = trace {
+            self.give_up_doubtful();
         }
         if let Trace::Tab(event) = trace {
             self.check_unpaired(event)?;
@@ -172,16 +169,18 @@ impl World {
             owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
         }
         if deaf {
-            self.follow_restored(kept, &owners)?;
+            self.check_recorded(&owners)?;
+            let strange = |tab: &TabId| {
+                !owners.contains_key(tab) && !self.storage.contains_key(&format!("tab/{tab}"))
+            };
+            self.doubtful = self.chrome.tabs.keys().copied().filter(strange).collect();
         }
         for (tab, session) in kept {
             let now = self.chrome.called_now(*tab);
             if deaf && now != *tab {
-                // Nobody will tell of its new id: it was known again, or is lost.
-                if owners.get(&now) != Some(session) {
-                    self.report.count("state: tab lost with the browser");
-                    self.untold.entry(session.clone()).or_default().insert(*tab);
-                }
+                // Nobody will tell of its new id: it is known again, or lost.
+                self.report.count("state: tab lost with the browser");
+                self.untold.entry(session.clone()).or_default().insert(*tab);
             } else if self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab) {
                 // It goes on under another id, and the extension is yet to hear of that.
                 owners.insert(*tab, session.clone());

@@ -119,47 +119,51 @@ impl World {
         self.storage.insert(LATER.into(), json!(1));
     }
 
-    /// Which tabs a session has under an id that nobody has told the extension of, and who has what
-    /// nobody should: a tab is known again only where nothing else can be it (invariant 6).
-    pub(super) fn follow_restored(
-        &mut self,
-        kept: &BTreeMap<TabId, SessionId>,
-        owners: &BTreeMap<TabId, SessionId>,
-    ) -> Result<(), String> {
-        let mut former: BTreeMap<TabId, TabId> = BTreeMap::new();
-        for tab in self.storage.keys().filter_map(|key| tab_of(key)) {
-            former.insert(self.chrome.called_now(tab), tab);
-        }
+    /// A session has what its records say and nothing else (invariant 6), as yet under the ids by which
+    /// they know it.
+    pub(super) fn check_recorded(&self, owners: &BTreeMap<TabId, SessionId>) -> Result<(), String> {
         for (tab, session) in owners {
-            let old = former.get(tab).copied().unwrap_or(*tab);
-            let record = self.storage.get(&format!("tab/{old}"));
+            let record = self.storage.get(&format!("tab/{tab}"));
             let stored = record.and_then(|record| record.pointer("/e/owner/session/0"));
             if stored.and_then(Value::as_str) != Some(session.as_str()) {
                 return Err(format!(
                     "invariant 6: {session} has {tab}, which was never its own"
                 ));
             }
-            if old != *tab && kept.get(&old) == Some(session) {
-                self.report
-                    .count("state: restored tab is its session's again");
-                self.rename_tab(old, *tab);
-            }
-        }
-        // What is in doubt is the person's.
-        let unknown = |tab: &TabId| {
-            !owners.contains_key(tab) && !self.storage.contains_key(&format!("tab/{tab}"))
-        };
-        for (_, state) in self.chrome.tabs.iter_mut().filter(|(tab, _)| unknown(tab)) {
-            state.made = false;
-            state.group = -1;
         }
         Ok(())
+    }
+
+    /// A tab is known again, under an id that nobody has told the extension: it must be that tab
+    /// (invariant 6), and then it is not lost.
+    pub(super) fn follow_found(&mut self, old: TabId, new: TabId) -> Result<(), String> {
+        let now = self.chrome.called_now(old);
+        if now != new {
+            return Err(format!(
+                "invariant 6: {new} is taken for {old}, which is {now}"
+            ));
+        }
+        self.report
+            .count("state: restored tab is its session's again");
+        for tabs in self.untold.values_mut() {
+            tabs.remove(&old);
+        }
+        self.rename_tab(old, new);
+        Ok(())
+    }
+
+    /// Nobody is sought any more: what is in doubt still is the person's.
+    pub(super) fn give_up_doubtful(&mut self) {
+        for tab in std::mem::take(&mut self.doubtful) {
+            if self.model.owner(tab).is_none()
+                && let Some(state) = self.chrome.tabs.get_mut(&tab)
+            {
+                state.made = false;
+                state.group = -1;
+            }
+        }
     }
 }
 
 /// A key that no version has yet.
 pub(super) const LATER: &str = "later/version";
-
-fn tab_of(key: &str) -> Option<TabId> {
-    key.strip_prefix("tab/")?.parse().ok().map(TabId)
-}
