@@ -9,8 +9,7 @@ use sim::plan::Plan;
 use sim::report::Report;
 use sim::world::World;
 
-/// Every fault of the world, but one: a write whose removals alone were lost is of two calls, which
-/// few are, and is struck on purpose in the scripts (`systematic.rs`), which demand it.
+/// Every fault of the world.
 const FAULTS: &[&str] = &[
     "fault: browser replaced",
     "fault: browser restarted",
@@ -52,6 +51,7 @@ const FAULTS: &[&str] = &[
     "fault: server moved before it was missed",
     "fault: server stopped, and goes on",
     "fault: server that stops reading",
+    "fault: set landed and remove did not",
     "fault: slow disk",
     "fault: slow write",
     "fault: stale socket speaks",
