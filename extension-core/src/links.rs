@@ -233,7 +233,7 @@ struct Open {
     frame_max: usize,
     /// Somebody waits for [`LinkEvent::Alive`].
     asked: bool,
-    /// It was asked for its siblings and has not named them.
+    /// An unpaired server was asked for its siblings and has not named them.
     owes_list: bool,
     /// Malformed frames since `bad_since` (observed).
     bad: u32,
@@ -727,7 +727,7 @@ impl Links {
 
     fn ask_for_list(&mut self, socket: SocketId) {
         if let Some(Link {
-            state: State::Open(open) | State::Unpaired(open),
+            state: State::Unpaired(open),
             ..
         }) = self.links.get_mut(&socket)
         {

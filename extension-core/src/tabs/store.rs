@@ -151,10 +151,10 @@ impl Tabs {
     /// Takes up what an earlier life of the worker left; call it once, after
     /// [`Tabs::open_session`] for every session that is still known.
     ///
-    /// `existing` are the tabs of the browser. A recorded tab that is not among them, and does not
-    /// turn up or is sought out under another id (`meanwhile`), is lost, and its session learns it once. On one where a
-    /// call acted, or a dialog was open, nothing happens before [`Tabs::handle_mended`]. A tab whose
-    /// session is unknown is the person's.
+    /// `existing` are the tabs of the browser. A recorded tab that is not among them, and neither turns
+    /// up nor is sought out under another id (`meanwhile`), is lost, and its session learns it once.
+    /// On one where a call acted, or a dialog was open, nothing happens before [`Tabs::handle_mended`].
+    /// A tab whose session is unknown is the person's.
     pub fn restore(
         &mut self,
         tabs: SortedMap<TabId, TabRecord>,

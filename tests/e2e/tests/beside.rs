@@ -343,16 +343,22 @@ async fn frame(world: &World, url: &str, there: bool) -> Result<()> {
     page.detach().await
 }
 
+/// Its tabs show the pages `closed`, on which it has acted, and `free`.
+async fn an_agent_with_two_tabs(world: &World) -> Result<(Agent, [i64; 2])> {
+    let one = world.agent("one").await?;
+    let closed = one.open(&paint(world, "closed")).await?;
+    let free = one.open_tab(&paint(world, "free")).await?;
+    acts(world, &one, closed, "closed").await?;
+    Ok((one, [closed, free]))
+}
+
 #[tokio::test]
 async fn a_page_that_another_extension_frames_is_blocked_until_the_frame_is_gone() -> Result<()> {
     let framing = Other::framing("blocked")?;
     let world = a_world_with_a_person(framing.folder()).await?;
     let person = world.person().await?;
-    let one = world.agent("one").await?;
-    let (url, other) = (paint(&world, "closed"), paint(&world, "free"));
-    let tab = one.open(&url).await?;
-    let free = one.open_tab(&other).await?;
-    acts(&world, &one, tab, "closed").await?;
+    let (one, [tab, free]) = an_agent_with_two_tabs(&world).await?;
+    let url = paint(&world, "closed");
     for _ in 0..2 {
         frame(&world, &url, true).await?;
         for tool in ["browser_snapshot", "browser_take_screenshot"] {
@@ -482,11 +488,8 @@ async fn a_worker_that_is_born_while_another_extension_keeps_it_out_says_so_and_
     let framing = Other::framing("reborn")?;
     let world = a_world_with_a_person(framing.folder()).await?;
     let person = world.person().await?;
-    let one = world.agent("one").await?;
-    let (url, other) = (paint(&world, "closed"), paint(&world, "free"));
-    let tab = one.open(&url).await?;
-    let free = one.open_tab(&other).await?;
-    acts(&world, &one, tab, "closed").await?;
+    let (one, [tab, free]) = an_agent_with_two_tabs(&world).await?;
+    let url = paint(&world, "closed");
     let told = "(hit('acts'), new Promise(() => {}))";
     let running = json!({"tabId": tab, "function": told});
     let running = one.begin("browser_evaluate", running).await?;

@@ -21,13 +21,19 @@ async fn counts(world: &World, agent: &Agent, name: &str) -> Result<Call> {
     Ok(call)
 }
 
-#[tokio::test]
-async fn a_stopped_server_goes_on_in_its_tab_though_its_client_has_started_another() -> Result<()> {
-    let world = World::start().await?;
+/// Two agents, each on a counter of its own; the first page knows that it is the same.
+async fn two_counters(world: &World) -> Result<([Agent; 2], [i64; 2])> {
     let (one, two) = (world.agent("one").await?, world.agent("two").await?);
     let kept = one.open(&world.site.url("/counter?name=a")).await?;
     one.read(kept, "globalThis.since = 'before'").await?;
     let tab = two.open(&world.site.url("/counter?name=b")).await?;
+    Ok(([one, two], [kept, tab]))
+}
+
+#[tokio::test]
+async fn a_stopped_server_goes_on_in_its_tab_though_its_client_has_started_another() -> Result<()> {
+    let world = World::start().await?;
+    let ([one, two], [kept, tab]) = two_counters(&world).await?;
     let running = counts(&world, &one, "runs").await?;
     let paused = Paused::all(&[&one], None)?;
     // Its client does not know, and asks for more.
@@ -66,10 +72,7 @@ async fn a_stopped_server_goes_on_in_its_tab_though_its_client_has_started_anoth
 async fn a_server_that_was_stopped_while_the_worker_died_is_found_again_with_its_tab() -> Result<()>
 {
     let world = World::start().await?;
-    let (one, two) = (world.agent("one").await?, world.agent("two").await?);
-    let kept = one.open(&world.site.url("/counter?name=a")).await?;
-    one.read(kept, "globalThis.since = 'before'").await?;
-    let tab = two.open(&world.site.url("/counter?name=b")).await?;
+    let ([one, two], [kept, tab]) = two_counters(&world).await?;
     let running = counts(&world, &one, "runs").await?;
     let paused = Paused::all(&[&one], None)?;
     world.browser().kill_worker().await?;

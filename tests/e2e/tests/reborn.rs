@@ -4,6 +4,7 @@
 use anyhow::Result;
 use e2e::{Agent, Target, World};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 const SAID: &str = "document.querySelector('output').textContent";
 
@@ -207,32 +208,28 @@ async fn a_picture_or_a_hover_that_the_worker_died_in_is_taken_again() -> Result
     let url = world.site.url("/counter?name=seen");
     let tab = one.open(&url).await?;
     let aimed = one.aim(tab, &["button", "Count"]).await?;
-    // Never still: a hover waits for it while the tab paints.
-    let restless = "(globalThis.button = document.querySelector('button'), button.animate(\
-        [{transform: 'none'}, {transform: 'translate(90px)'}], {duration: 300, iterations: 1e6}), \
-        button.onmouseover = () => { globalThis.over = true }, globalThis.over = false, 1)";
-    one.read(tab, restless).await?;
-    // On a busy machine the tab may not paint for a while, and then the hover does not wait for it.
-    let mut caught = false;
-    for _ in 0..5 {
-        let hover = one.begin("browser_hover", aimed.clone()).await?;
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        world.browser().kill_worker().await?;
-        let answer = hover.answer().await?;
-        caught = answer.failed_with("outcome_unknown");
-        if caught {
-            break;
-        }
-        assert!(answer.is_ok(), "{answer}");
-    }
-    assert!(caught, "each hover was done, or taken again without a word");
-    one.read(
-        tab,
-        "button.getAnimations().forEach(one => one.cancel()), 1",
-    )
+    // The first move over the button is not over before somebody hangs up on the page.
+    let stuck = TcpListener::bind("127.0.0.1:0").await?;
+    let holds = format!(
+        "(globalThis.moves = 0, document.querySelector('button').onmousemove = () => {{ \
+            if (moves++) return; \
+            const held = new XMLHttpRequest(); held.open('GET', 'http://{}', false); \
+            try {{ held.send() }} catch {{}} }}, 1)",
+        stuck.local_addr()?
+    );
+    one.read(tab, &holds).await?;
+    let hover = one.begin("browser_hover", aimed.clone()).await?;
+    let held = e2e::within("the button to be hovered", async {
+        Ok(stuck.accept().await?)
+    })
     .await?;
+    world.browser().kill_worker().await?;
+    let answer = hover.answer().await?;
+    assert!(answer.failed_with("outcome_unknown"), "{answer}");
+    drop(held);
+    assert_eq!(one.read(tab, "moves").await?, "1");
     one.ok("browser_hover", aimed).await?;
-    assert_eq!(one.read(tab, "over").await?, "true");
+    assert_eq!(one.read(tab, "moves").await?, "2");
     // Only looking: it is asked again by itself.
     let arguments = json!({"tabId": tab});
     for _ in 0..3 {

@@ -264,7 +264,11 @@ fn a_tab_that_was_unloaded_while_no_worker_lived_goes_on_under_its_new_id() {
     let unnamed = next.call("x", None);
     let named = next.call("x", Some(102));
     assert_eq!(next.is(unnamed), Fate::Waits, "nobody knows yet");
+    next.tabs.take_dirty();
     next.tell(|tabs, now| tabs.handle_replaced(TabId(102), TabId(900), now));
+    let dirty = next.tabs.take_dirty();
+    assert!(dirty.contains(&Dirty::Tab(TabId(102))) && dirty.contains(&Dirty::Tab(TabId(900))));
+    assert!(dirty.contains(&Dirty::Session(sid("x"))), "its current tab");
     assert!(next.seen.contains(&TabEvent::Mend { tab: TabId(900) }));
     assert_eq!(next.runs(unnamed), 900);
     next.end(unnamed);
@@ -272,9 +276,6 @@ fn a_tab_that_was_unloaded_while_no_worker_lived_goes_on_under_its_new_id() {
     next.pass(browser::OPENER_MAX);
     assert!(next.owned_by(900, "x"));
     assert!(next.tabs.take_lost(&sid("x")).is_empty());
-    let dirty = next.tabs.take_dirty();
-    assert!(dirty.contains(&Dirty::Tab(TabId(102))) && dirty.contains(&Dirty::Tab(TabId(900))));
-    assert!(dirty.contains(&Dirty::Session(sid("x"))), "its current tab");
 }
 
 #[test]

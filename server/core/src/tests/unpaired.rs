@@ -183,18 +183,19 @@ fn there_is_one_at_a_time_and_a_silent_one_is_lost() {
     assert_eq!(scene.last()["type"], "helloAck");
 }
 
+fn a_stranger_comes(rig: &mut Rig) -> ConnId {
+    let conn = ConnId(900);
+    rig.unpaired = Some(conn);
+    rig.input(Input::AcceptedUnpaired { conn, port: 8765 });
+    let text = r#"{"type":"hello","wants":"instanceId"}"#.to_owned();
+    rig.input(Input::Frame { conn, text });
+    conn
+}
+
 #[test]
 fn a_browser_that_proves_itself_takes_its_place_and_lets_none_beside_it() {
     let mut rig = Rig::new();
-    let stranger = ConnId(900);
-    rig.unpaired = Some(stranger);
-    rig.input(Input::AcceptedUnpaired {
-        conn: stranger,
-        port: 8765,
-    });
-    let text = r#"{"type":"hello","wants":"instanceId"}"#.to_owned();
-    let conn = stranger;
-    rig.input(Input::Frame { conn, text });
+    let stranger = a_stranger_comes(&mut rig);
     let click = rig.click(1);
     let conn = rig.pair("b1");
     assert!(rig.closed.contains(&(stranger, close::REPLACED)));
@@ -223,15 +224,7 @@ fn a_session_that_belongs_to_a_proven_browser_waits_for_it_and_is_no_strangers()
     let mut rig = Rig::new();
     let conn = rig.connect("b1");
     rig.input(lost(conn));
-    let stranger = ConnId(900);
-    rig.unpaired = Some(stranger);
-    rig.input(Input::AcceptedUnpaired {
-        conn: stranger,
-        port: 8765,
-    });
-    let text = r#"{"type":"hello","wants":"instanceId"}"#.to_owned();
-    let conn = stranger;
-    rig.input(Input::Frame { conn, text });
+    let stranger = a_stranger_comes(&mut rig);
     let click = rig.click(1);
     rig.pass(Duration::from_secs(60));
     assert_eq!(rig.code(click), Some("browser_gone"));
