@@ -9,6 +9,8 @@ use crate::observed::Observed;
 use protocol::error::Peer;
 use protocol::frame::{Goodbye, GoodbyeReason, Outcome, SessionOpen};
 use protocol::{Alias, Deadlines, Instant, SessionId, SortedMap, SortedSet, limits};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -56,6 +58,11 @@ pub struct Session {
     pub heard: Instant,
     /// Its server proves nothing: a port and a name that anybody may use are all that it is known by.
     pub unpaired: bool,
+    /// Nothing of it has arrived since it was made: the word that it is new may be lost, and is told
+    /// again whenever it comes back.
+    unheard: bool,
+    /// See [`SessionOpened`](protocol::frame::SessionOpened).
+    incarnation: Option<u32>,
     token: TokenHash,
     /// As of when, at the earliest, what is left of its grace is written.
     noted: Instant,
@@ -86,6 +93,12 @@ pub struct SessionRecord {
     left: Option<LeftRecord>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unpaired: bool,
+    /// See [`Session`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unheard: bool,
+    /// See [`Session`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incarnation: Option<u32>,
 }
 
 /// See [`SessionRecord`].
@@ -136,8 +149,8 @@ pub enum SessionEvent {
         /// Which one.
         id: SessionId,
     },
-    /// Less is left of its grace: to be written, nothing else.
-    Waned {
+    /// Its record is to be written, nothing else.
+    Dirty {
         /// Which one.
         id: SessionId,
     },
@@ -199,12 +212,13 @@ pub struct Sessions {
     timers: Deadlines<Timer>,
     events: VecDeque<SessionEvent>,
     told: u64,
+    rng: ChaCha8Rng,
 }
 
 impl Sessions {
-    /// Nobody is here.
+    /// Nobody is here. The seed is fresh in each life of the worker.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub fn new(seed: u64, now: Instant) -> Self {
         Self {
             known: SortedMap::new(),
             by_alias: SortedMap::new(),
@@ -214,6 +228,7 @@ impl Sessions {
             timers: Deadlines::default(),
             events: VecDeque::new(),
             told: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
         }
     }
 
@@ -253,12 +268,14 @@ impl Sessions {
             since: now,
             heard: now,
             unpaired: record.unpaired,
+            unheard: record.unheard,
+            incarnation: record.incarnation,
             token: record.token,
             noted: self.observed.advance(now) + GRACE_STEP.min(grace / 2),
         };
         self.known.insert(id.clone(), session);
         self.start_grace(id.clone(), grace, now);
-        self.tell(SessionEvent::Waned { id });
+        self.tell(SessionEvent::Dirty { id });
     }
 
     /// The stored form of a session.
@@ -281,6 +298,8 @@ impl Sessions {
                     grace_ms: grace_ms(due, session.noted),
                 }),
             unpaired: session.unpaired,
+            unheard: session.unheard,
+            incarnation: session.incarnation,
         })
     }
 
@@ -346,7 +365,7 @@ impl Sessions {
             Presence::Connected { .. }
             | Presence::Orphaned
             | Presence::Ending
-            | Presence::Standby { .. } => self.attach(socket, port, &open, Outcome::Resumed, now),
+            | Presence::Standby { .. } => self.attach(socket, port, &open, now),
         }
     }
 
@@ -375,13 +394,7 @@ impl Sessions {
         for id in self.by_socket.remove(&socket).unwrap_or_default() {
             if let Some(contest) = self.contests.remove(&id) {
                 self.timers.clear(&Timer::Contest(id));
-                self.attach(
-                    contest.newer,
-                    contest.port,
-                    &contest.open,
-                    Outcome::Resumed,
-                    now,
-                );
+                self.attach(contest.newer, contest.port, &contest.open, now);
                 continue;
             }
             let standby = self
@@ -432,10 +445,19 @@ impl Sessions {
         });
     }
 
+    /// What tells this session from an earlier one of its name.
+    #[must_use]
+    pub fn incarnation(&self, id: &SessionId) -> Option<u32> {
+        self.known.get(id)?.incarnation
+    }
+
     /// Something of this session arrived.
     pub fn handle_heard(&mut self, id: &SessionId, now: Instant) {
         if let Some(session) = self.known.get_mut(id) {
             session.heard = now;
+            if std::mem::take(&mut session.unheard) {
+                self.tell(SessionEvent::Dirty { id: id.clone() });
+            }
         }
     }
 
@@ -496,18 +518,12 @@ impl Sessions {
                 Timer::Note(id) => {
                     self.timers
                         .set(Timer::Note(id.clone()), observed + GRACE_STEP);
-                    self.tell(SessionEvent::Waned { id });
+                    self.tell(SessionEvent::Dirty { id });
                 }
                 Timer::Contest(id) => {
                     if let Some(contest) = self.contests.remove(&id) {
                         let older = self.known.get(&id).map(|session| session.presence);
-                        self.attach(
-                            contest.newer,
-                            contest.port,
-                            &contest.open,
-                            Outcome::Resumed,
-                            now,
-                        );
+                        self.attach(contest.newer, contest.port, &contest.open, now);
                         if let Some(Presence::Connected { socket }) = older {
                             self.tell(SessionEvent::Superseded { socket });
                         }
@@ -560,21 +576,16 @@ impl Sessions {
             since: now,
             heard: now,
             unpaired,
+            unheard: !open.standby,
+            incarnation: Some(self.rng.next_u32()),
             token: TokenHash::of(&open.resume_token),
             noted: self.observed.shown(),
         };
         self.known.insert(id, session);
-        self.attach(socket, port, open, Outcome::New, now);
+        self.attach(socket, port, open, now);
     }
 
-    fn attach(
-        &mut self,
-        socket: SocketId,
-        port: u16,
-        open: &SessionOpen,
-        outcome: Outcome,
-        now: Instant,
-    ) {
+    fn attach(&mut self, socket: SocketId, port: u16, open: &SessionOpen, now: Instant) {
         let id = open.session_id.clone();
         self.part_from_carrier(&id);
         self.end_grace(&id);
@@ -592,8 +603,10 @@ impl Sessions {
         self.by_socket.entry(socket).or_default().insert(id.clone());
         let outcome = if open.standby {
             Outcome::Standby
+        } else if session.unheard {
+            Outcome::New
         } else {
-            outcome
+            Outcome::Resumed
         };
         self.tell(SessionEvent::Opened {
             id,

@@ -167,6 +167,9 @@ pub struct SessionOpened {
     pub alias: Alias,
     /// See [`Outcome`].
     pub outcome: Outcome,
+    /// Drawn when the browser made the session: one that ended and was made anew has another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<u32>,
     /// Its tabs.
     #[serde(default)]
     pub tabs: Vec<TabId>,
@@ -183,7 +186,7 @@ pub struct SessionOpened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It did not exist.
+    /// It did not exist, or its server has not shown yet that it knows.
     New,
     /// It existed and the token fits.
     Resumed,

@@ -66,11 +66,11 @@ impl Extension {
         let mut extension = Self {
             discovery,
             links: Links::new(me, secret, child_seed(&mut rng), now),
-            sessions: Sessions::new(now),
             tabs: Tabs::new(),
             pages: Pages::new(child_seed(&mut rng)),
             calls: Calls::default(),
             house: House::new(child_seed(&mut rng), &tabs),
+            sessions: Sessions::new(rng.next_u64(), now),
             facts: tabs
                 .iter()
                 .filter_map(|tab| Some((tab.tab()?, tab.clone())))

@@ -93,6 +93,7 @@ impl Extension {
                     session_id: id,
                     alias: Alias(String::new()),
                     outcome: Outcome::Refused,
+                    incarnation: None,
                     tabs: Vec::new(),
                     lost: Vec::new(),
                     begun: Vec::new(),
@@ -103,7 +104,7 @@ impl Extension {
                 self.introduce(&id, now);
                 self.store_session(&id);
             }
-            SessionEvent::Waned { id } => self.store_session(&id),
+            SessionEvent::Dirty { id } => self.store_session(&id),
             SessionEvent::Orphaned { id } => {
                 self.tabs.orphan_session(&id, now);
                 self.store_session(&id);
@@ -161,6 +162,7 @@ impl Extension {
         let mut opened = SessionOpened {
             alias,
             outcome,
+            incarnation: self.sessions.incarnation(&id),
             tabs: self.tabs.owned_by(&id),
             lost: self.tabs.lost(&id),
             begun: self.calls.begun(&id, page),

@@ -20,23 +20,25 @@ fn events(sessions: &mut Sessions) -> Vec<SessionEvent> {
 /// Without what is only to be written.
 fn news(sessions: &mut Sessions) -> Vec<SessionEvent> {
     let mut all = events(sessions);
-    all.retain(|event| !matches!(event, SessionEvent::Waned { .. }));
+    all.retain(|event| !matches!(event, SessionEvent::Dirty { .. }));
     all
 }
 
 const A: SocketId = SocketId(1);
 const B: SocketId = SocketId(2);
 
+/// Its server knows that it is open, and has said so.
 fn connected(name: &str) -> Sessions {
-    let mut sessions = Sessions::new(Instant(0));
+    let mut sessions = Sessions::new(7, Instant(0));
     sessions.open(A, 8765, open(name, "t"), Instant(0));
+    sessions.handle_heard(&id(name), Instant(0));
     events(&mut sessions);
     sessions
 }
 
 #[test]
 fn a_session_that_nobody_knows_is_new_and_gets_the_lowest_alias() {
-    let mut sessions = Sessions::new(Instant(0));
+    let mut sessions = Sessions::new(7, Instant(0));
     sessions.open(A, 8765, open("x", "t"), Instant(0));
     sessions.open(B, 8766, open("y", "t"), Instant(0));
     let opened = |name: &str, socket| SessionEvent::Opened {
@@ -50,6 +52,40 @@ fn a_session_that_nobody_knows_is_new_and_gets_the_lowest_alias() {
     sessions.open(A, 8765, open("z", "t"), Instant(0));
     assert_eq!(sessions.get(&id("z")).unwrap().peer.alias.0, "a1");
     assert_eq!(sessions.get(&id("y")).unwrap().peer.alias.0, "a2");
+}
+
+#[test]
+fn that_a_session_is_new_is_told_again_until_something_of_it_has_arrived() {
+    let mut sessions = Sessions::new(7, Instant(0));
+    let comes = |sessions: &mut Sessions| {
+        sessions.handle_down(A, None, Instant(0));
+        sessions.open(A, 8765, open("x", "t"), Instant(0));
+        events(sessions)
+    };
+    let opened = |outcome| SessionEvent::Opened {
+        id: id("x"),
+        socket: A,
+        outcome,
+    };
+    assert!(comes(&mut sessions).contains(&opened(Outcome::New)));
+    assert!(comes(&mut sessions).contains(&opened(Outcome::New)));
+    let mut next = Sessions::new(7, Instant(0));
+    next.restore(id("x"), sessions.record(&id("x")).unwrap(), Instant(0));
+    assert!(comes(&mut next).contains(&opened(Outcome::New)));
+    next.handle_heard(&id("x"), Instant(0));
+    let written = SessionEvent::Dirty { id: id("x") };
+    assert_eq!(events(&mut next), [written]);
+    next.handle_heard(&id("x"), Instant(0));
+    assert_eq!(events(&mut next), []);
+    assert!(comes(&mut next).contains(&opened(Outcome::Resumed)));
+    let mut last = Sessions::new(8, Instant(0));
+    last.restore(id("x"), next.record(&id("x")).unwrap(), Instant(0));
+    assert!(comes(&mut last).contains(&opened(Outcome::Resumed)));
+    let incarnation = sessions.incarnation(&id("x"));
+    assert!(incarnation.is_some() && last.incarnation(&id("x")) == incarnation);
+    last.end(&id("x"));
+    assert!(comes(&mut last).contains(&opened(Outcome::New)));
+    assert_ne!(last.incarnation(&id("x")), incarnation);
 }
 
 #[test]
@@ -68,7 +104,7 @@ fn a_wrong_token_is_refused_and_changes_nothing() {
 
 #[test]
 fn a_session_beyond_the_bound_is_refused() {
-    let mut sessions = Sessions::new(Instant(0));
+    let mut sessions = Sessions::new(7, Instant(0));
     for number in 0..limits::SESSIONS_MAX {
         sessions.open(A, 8765, open(&format!("s{number}"), "t"), Instant(0));
     }
@@ -277,7 +313,7 @@ fn a_restored_session_is_an_orphan_that_its_token_resumes() {
         !serde_json::to_string(&record).unwrap().contains("\"t\""),
         "only the hash is kept"
     );
-    let mut sessions = Sessions::new(Instant(0));
+    let mut sessions = Sessions::new(7, Instant(0));
     sessions.restore(id("x"), record, Instant(0));
     sessions.open(A, 8765, open("x", "wrong"), Instant(1));
     sessions.open(A, 8765, open("x", "t"), Instant(2));
@@ -296,7 +332,7 @@ fn a_restored_session_is_an_orphan_that_its_token_resumes() {
 #[test]
 fn of_two_records_with_one_alias_neither_session_is_lost() {
     let record = connected("x").record(&id("x")).unwrap();
-    let mut sessions = Sessions::new(Instant(0));
+    let mut sessions = Sessions::new(7, Instant(0));
     sessions.restore(id("x"), record.clone(), Instant(0));
     sessions.restore(id("y"), record, Instant(0));
     let alias = |name| sessions.get(&id(name)).unwrap().peer.alias.clone();
@@ -339,11 +375,11 @@ fn a_grace_goes_on_where_the_former_life_left_it() {
         let at = Instant(second * 1_000);
         assert_eq!(sessions.poll_timeout(), Some(at), "what is left is written");
         sessions.handle_timeout(at);
-        let waned = SessionEvent::Waned { id: id("x") };
+        let waned = SessionEvent::Dirty { id: id("x") };
         assert_eq!(events(&mut sessions), vec![waned]);
     }
     let record = sessions.record(&id("x")).unwrap();
-    let mut next = Sessions::new(Instant(0));
+    let mut next = Sessions::new(7, Instant(0));
     next.restore(id("x"), record, Instant(0));
     assert_eq!(next.get(&id("x")).unwrap().presence, Presence::Ending);
     next.handle_timeout(Instant(9_999));
@@ -364,7 +400,7 @@ fn a_grace_goes_on_where_the_former_life_left_it() {
 #[test]
 fn who_was_there_at_the_death_has_the_whole_grace_to_come_back() {
     let record = connected("x").record(&id("x")).unwrap();
-    let mut next = Sessions::new(Instant(0));
+    let mut next = Sessions::new(7, Instant(0));
     next.restore(id("x"), record, Instant(0));
     let end = Instant(0) + limits::ORPHAN_GRACE;
     for _ in 0..100 {
@@ -387,9 +423,9 @@ fn a_worker_that_dies_again_and_again_ends_a_grace_all_the_same() {
     let mut lives = 0;
     loop {
         lives += 1;
-        let mut sessions = Sessions::new(Instant(0));
+        let mut sessions = Sessions::new(7, Instant(0));
         sessions.restore(id("x"), record.clone(), Instant(0));
-        let waned = SessionEvent::Waned { id: id("x") };
+        let waned = SessionEvent::Dirty { id: id("x") };
         let written = events(&mut sessions) == [waned];
         sessions.handle_timeout(Instant(1));
         let Some(left) = sessions.record(&id("x")) else {

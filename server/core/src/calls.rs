@@ -415,7 +415,7 @@ impl Server {
     }
 
     /// The session is back: `begun` says what became of the calls whose turn had begun.
-    pub(crate) fn resume_calls(&mut self, session: SessionKey, conn: ConnId, begun: Vec<Begun>) {
+    pub(crate) fn take_begun(&mut self, session: SessionKey, conn: ConnId, begun: Vec<Begun>) {
         for Begun { wire_id, state } in begun {
             let ours = self.by_wire.get(&wire_id).copied().filter(|id| {
                 self.calls.get(id).is_some_and(|call| {
@@ -445,7 +445,10 @@ impl Server {
                 (None, BegunState::Unknown { .. }) => {}
             }
         }
-        // What is not in the list never began.
+    }
+
+    /// What the browser remembers nothing of, although it remembers the session, never began.
+    pub(crate) fn send_lost(&mut self, session: SessionKey, conn: ConnId) {
         let never = self.calls_where(|call| {
             call.session == session && matches!(call.state, State::Lost { .. })
         });

@@ -107,6 +107,7 @@ impl V1 {
                     session_id: open.session_id.clone(),
                     alias: Alias(String::new()),
                     outcome: Opened::New,
+                    incarnation: None,
                     tabs: Vec::new(),
                     lost: Vec::new(),
                     begun: Vec::new(),

@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) link: Link,
     /// How often the browser has refused a name, on this connection.
     refusals: u32,
+    /// Which one of its name the browser said that it is.
+    incarnation: Option<u32>,
     /// Its tabs and what they last showed, as answers told.
     tabs: BTreeMap<TabId, String>,
     /// Told with the next answer.
@@ -101,6 +103,7 @@ impl Session {
             refusals: 0,
             tabs: BTreeMap::new(),
             lost: Vec::new(),
+            incarnation: None,
             must_choose: false,
             forgotten: VecDeque::new(),
         }
@@ -171,15 +174,18 @@ impl Session {
         }
     }
 
-    /// The browser does not know the session: whatever tabs it had are no longer its own.
-    fn lose_tabs(&mut self) {
+    /// The browser remembers nothing of the session: what tabs it had are no longer its own, but for
+    /// those that it has been given since.
+    fn lose_tabs_but(&mut self, given: &[TabId]) {
         let lost: Vec<LostTab> = std::mem::take(&mut self.tabs)
             .into_iter()
+            .filter(|(tab, _)| !given.contains(tab))
             .map(|(tab_id, url)| LostTab { tab_id, url })
             .collect();
         let had = self.identity.as_ref().is_some_and(|one| one.has_tabs);
         self.must_choose |= had || !lost.is_empty();
         self.tell_lost(lost);
+        self.has_only(given);
     }
 
     pub(crate) fn lost_urls(&self) -> Vec<String> {
@@ -371,7 +377,7 @@ impl Server {
         let last = identity.browser.replace(browser).map(|last| last.name);
         let identity = identity.clone();
         let session_id = identity.session_id.clone();
-        entry.lose_tabs();
+        entry.lose_tabs_but(&[]);
         entry.link = Link::Down { since: now, last };
         self.timers.clear(&Timer::Opened(session));
         self.timers.clear(&Timer::Return(session));
@@ -436,19 +442,24 @@ impl Server {
             }
         }
         self.timers.clear(&Timer::Opened(session));
+        let incarnation = std::mem::replace(&mut entry.incarnation, opened.incarnation);
+        let is_known = incarnation.is_some() && incarnation == opened.incarnation;
         match opened.outcome {
-            Outcome::New => {
+            Outcome::New if !is_known => {
                 entry.link = Link::Open { conn };
-                entry.lose_tabs();
+                entry.lose_tabs_but(&opened.tabs);
                 self.keep_tabs(session);
+                self.take_begun(session, conn, opened.begun);
                 self.settle_lost(session);
                 self.is_open(session, conn);
             }
-            Outcome::Resumed => {
+            // That it is new was read, and is told again only because nothing sent since arrived.
+            Outcome::New | Outcome::Resumed => {
                 entry.link = Link::Open { conn };
                 entry.has_only(&opened.tabs);
                 self.keep_tabs(session);
-                self.resume_calls(session, conn, opened.begun);
+                self.take_begun(session, conn, opened.begun);
+                self.send_lost(session, conn);
                 self.is_open(session, conn);
             }
             Outcome::Refused => self.handle_refused(session, conn),
@@ -514,7 +525,7 @@ impl Server {
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
-        entry.lose_tabs();
+        entry.lose_tabs_but(&[]);
         entry.refusals += 1;
         if entry.refusals > 1 {
             self.handle_full(session, conn);

@@ -205,6 +205,7 @@ impl Browser {
             session_id: open.session_id.clone(),
             alias: Alias("a1".into()),
             outcome,
+            incarnation: None,
             tabs: vec![],
             lost: vec![],
             begun,

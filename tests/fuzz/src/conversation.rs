@@ -308,6 +308,7 @@ impl Talk {
             session_id: session_id.clone(),
             alias: Alias("a1".into()),
             outcome: Outcome::Resumed,
+            incarnation: None,
             tabs: Vec::new(),
             lost: Vec::new(),
             begun: Vec::new(),

@@ -4,8 +4,10 @@ use super::rig::{Rig, lost};
 use crate::calls::{ANSWER_SLACK, CANCEL_MAX};
 use crate::{CallId, CallProgress, CallRequest, ConnId, Input, SessionKey};
 use protocol::error::{Fault, Peer};
-use protocol::frame::{Begun, BegunState, Envelope, Frame, LostTab, Outcome, Progress};
-use protocol::{Alias, SessionId, TabId, WireId, limits};
+use protocol::frame::{
+    Begun, BegunState, Envelope, Frame, LostTab, Outcome, Progress, SessionOpened,
+};
+use protocol::{Alias, ErrorCode, SessionId, TabId, WireId, limits};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -376,6 +378,72 @@ fn a_session_that_is_new_again_remembers_no_call() {
         assert_eq!(rig.code(SNAPSHOT), Some("not_connected"));
         assert!(rig.commands().is_empty());
     }
+}
+
+/// The browser says that the session is new, which one of its name it is, and what it has.
+fn opened_as(
+    rig: &mut Rig,
+    conn: ConnId,
+    incarnation: Option<u32>,
+    tabs: &[TabId],
+    begun: Vec<Begun>,
+) {
+    let open = rig.session_open(conn).expect("a session was to be opened");
+    let opened = SessionOpened {
+        session_id: open.session_id,
+        alias: Alias("a1".into()),
+        outcome: Outcome::New,
+        incarnation,
+        tabs: tabs.to_vec(),
+        lost: vec![],
+        begun,
+    };
+    rig.says(conn, &Frame::SessionOpened(opened));
+}
+
+#[test]
+fn a_command_that_was_lost_with_the_first_socket_of_a_new_session_is_sent_again() {
+    for (told, is_sent) in [(Some(2), true), (Some(3), false), (None, false)] {
+        let mut rig = Rig::new();
+        let conn = rig.pair("b1");
+        opened_as(&mut rig, conn, Some(2), &[], vec![]);
+        let click = rig.click(1);
+        assert_eq!(rig.commands().len(), 1);
+        rig.input(lost(conn));
+        let conn = rig.pair("b1");
+        opened_as(&mut rig, conn, told, &[], vec![]);
+        assert_eq!(rig.commands().len(), usize::from(is_sent), "{told:?}");
+        assert_eq!(rig.code(click).is_none(), is_sent, "{told:?}");
+    }
+}
+
+#[test]
+fn a_new_session_loses_what_the_browser_does_not_name_and_nothing_of_it_runs_again() {
+    let (mut rig, conn, act, _) = busy();
+    for (call, tab) in [(7, TabId(7)), (8, TabId(8))] {
+        rig.snapshot(call);
+        let mut told = Envelope::response(
+            rig.commands().remove(0).1.wire_id,
+            act.session_id.clone(),
+            Ok(ok()),
+        );
+        told.tab_id = Some(tab);
+        rig.says(conn, &Frame::Response(told));
+    }
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    let running = begun(&act, BegunState::Running);
+    opened_as(&mut rig, conn, Some(2), &[TabId(7)], running);
+    let (_, unread) = rig.answers.last().unwrap();
+    assert_eq!(
+        unread.outcome.clone().unwrap_err().code,
+        ErrorCode::NotConnected
+    );
+    assert_eq!(unread.lost.len(), 1);
+    assert_eq!(unread.lost[0].tab_id, TabId(8));
+    assert!(rig.commands().is_empty());
+    rig.respond(conn, &act, ok());
+    assert_eq!(rig.answer(CLICK), Some(Ok(ok())));
 }
 
 #[test]

@@ -206,6 +206,7 @@ impl Rig {
                 session_id: open.session_id,
                 alias: Alias("a1".into()),
                 outcome,
+                incarnation: None,
                 tabs: vec![],
                 lost: vec![],
                 begun,

@@ -377,6 +377,7 @@ fn a_successor_whose_session_lives_goes_on() {
         session_id: open.session_id,
         alias: protocol::Alias("a1".into()),
         outcome: Outcome::Resumed,
+        incarnation: None,
         tabs: vec![TabId(7)],
         lost: vec![],
         begun: vec![],

@@ -122,6 +122,7 @@ impl Storm {
             session_id: open.session_id,
             alias: Alias("a1".into()),
             outcome,
+            incarnation: None,
             tabs: vec![],
             lost: vec![],
             begun,

@@ -224,7 +224,7 @@ fn a_session_that_belongs_to_a_proven_browser_waits_for_it_and_is_no_strangers()
     let mut rig = Rig::new();
     let conn = rig.connect("b1");
     rig.input(lost(conn));
-    let stranger = a_stranger_comes(&mut rig);
+    a_stranger_comes(&mut rig);
     let click = rig.click(1);
     rig.pass(Duration::from_secs(60));
     assert_eq!(rig.code(click), Some("browser_gone"));
