@@ -1,11 +1,13 @@
 //! The invariants, as far as a bystander can see them, after every step.
 
-use super::World;
 use super::restarts::LATER;
 use super::visitor::is_unpaired;
+use super::{Due, World};
 use crate::agents::never_began;
-use crate::chrome::Act;
+use crate::chrome::{Act, Outcome};
+use extension_core::Input;
 use extension_core::extension::{Census, Trace};
+use extension_core::input::BrowserEvent;
 use extension_core::tabs::{Owner, TabEvent};
 use extension_core::view::InstanceState;
 use protocol::{ErrorCode, SessionId, TabId, WireId, limits};
@@ -157,10 +159,12 @@ impl World {
     }
 
     /// After a death each session holds the tabs that the store said, or will be told
-    /// (invariant 6). To a `deaf` extension nobody tells what happened meanwhile.
+    /// (invariant 6). The new worker will hear what is on its way and what its shell has `heard`; to
+    /// a `deaf` extension nobody tells what happened meanwhile.
     pub(super) fn check_reborn(
         &mut self,
         kept: &BTreeMap<TabId, SessionId>,
+        heard: &[Input],
         deaf: bool,
     ) -> Result<BTreeMap<TabId, SessionId>, String> {
         let mut owners = BTreeMap::new();
@@ -177,13 +181,19 @@ impl World {
         }
         for (tab, session) in kept {
             let now = self.chrome.called_now(*tab);
-            if deaf && now != *tab {
+            let goes_on = self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab);
+            if goes_on && self.is_yet_to_be_told(*tab, heard) {
+                owners.insert(*tab, session.clone());
+            } else if deaf && now != *tab {
                 // Nobody will tell of its new id: it is known again, or lost.
                 self.report.count("state: tab lost with the browser");
                 self.untold.entry(session.clone()).or_default().insert(*tab);
-            } else if self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab) {
-                // It goes on under another id, and the extension is yet to hear of that.
-                owners.insert(*tab, session.clone());
+            } else if goes_on {
+                // The same; only workers that are dead were told, and the disk never was.
+                self.report
+                    .count("state: new id that only a dead worker knew");
+                self.doubtful.insert(now);
+                self.untold.entry(session.clone()).or_default().insert(*tab);
             } else if !self.chrome.tabs.contains_key(tab) {
                 self.report.count("state: tab lost with the worker");
                 self.untold.entry(session.clone()).or_default().insert(*tab);
@@ -195,6 +205,15 @@ impl World {
             }
         }
         Ok(owners)
+    }
+
+    /// Whether the worker that starts will be told under which id this tab goes on.
+    fn is_yet_to_be_told(&self, tab: TabId, heard: &[Input]) -> bool {
+        let tells = |event: &BrowserEvent| matches!(event, BrowserEvent::TabReplaced { removed, .. } if *removed == tab);
+        let on_its_way =
+            |due: &Due| matches!(due, Due::Chrome(Outcome::Event(event)) if tells(event));
+        let told = |input: &Input| matches!(input, Input::Browser(event) if tells(event));
+        heard.iter().any(told) || self.agenda.values().any(on_its_way)
     }
 
     /// Which tab is whose, as the store says it.
@@ -298,6 +317,11 @@ impl World {
         }
         // An answer of a former life, on its way or kept, knows nothing of what came after it.
         if self.news && answer.outcome.is_ok() && !untold.is_empty() {
+            let untold = untold.clone();
+            if self.is_overtaken(session) {
+                self.report.count("state: overtook the news of a loss");
+                return Ok(());
+            }
             return Err(format!(
                 "invariant 6: {session} goes on and knows nothing of {untold:?}"
             ));
@@ -305,8 +329,18 @@ impl World {
         Ok(())
     }
 
+    /// Whether an answer that tells this session of a loss is still on its way to it.
+    fn is_overtaken(&self, session: &SessionId) -> bool {
+        let named = format!("\"sessionId\":\"{session}\"");
+        let tells = |text: &str| text.contains(&named) && text.contains("\"lost\":[{");
+        self.agenda.values().any(|due| {
+            matches!(due, Due::Server { input, .. }
+                if matches!(&**input, server_core::Input::Frame { text, .. } if tells(text)))
+        })
+    }
+
     /// What a stale socket says changes nothing (invariant 5).
-    pub(super) fn hear_stale(&mut self, input: extension_core::Input) -> Result<(), String> {
+    pub(super) fn hear_stale(&mut self, input: Input) -> Result<(), String> {
         if self.asleep.is_some() {
             return Ok(());
         }
@@ -317,7 +351,7 @@ impl World {
             view.instances.into_iter().map(state).collect()
         };
         // What time alone does is done first.
-        self.tell_extension(extension_core::Input::Tick)?;
+        self.tell_extension(Input::Tick)?;
         let before = states(self);
         let now = self.clock.read(self.now);
         self.extension.handle_input(input, now);

@@ -7,7 +7,7 @@ use extension_core::Input;
 use extension_core::input::SocketId;
 use protocol::{SessionId, TabId};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// From the event that wakes a worker to its first question to Chrome.
@@ -141,7 +141,9 @@ impl World {
         let Some(Asleep { kept, heard, deaf }) = self.asleep.take() else {
             return Ok(());
         };
+        self.take_from_chrome();
         self.wake();
+        self.part_from_the_unknown();
         // Of what its predecessor had to tell, the store says what was not told yet.
         self.untold = self.stored_losses();
         for (session, tabs) in self.stored_untold() {
@@ -156,7 +158,7 @@ impl World {
                 }
             }
         }
-        let owners = self.check_reborn(&kept, deaf)?;
+        let owners = self.check_reborn(&kept, &heard, deaf)?;
         let gifts = self.stored_gifts();
         for (tab, heir) in &gifts {
             // What was given it may have lost, though it never had it.
@@ -168,6 +170,22 @@ impl World {
             self.tell_extension(input)?;
         }
         Ok(())
+    }
+
+    /// Sessions that never came to a full disk the next worker does not know: what they had, their
+    /// servers may tell as lost.
+    fn part_from_the_unknown(&mut self) {
+        let instances = self.view().instances;
+        let known: BTreeSet<SessionId> = instances.into_iter().map(|one| one.session_id).collect();
+        self.hold_what_is_owned();
+        let (held, gone) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(session, _)| known.contains(session));
+        self.held = held;
+        let gone: BTreeMap<SessionId, BTreeSet<TabId>> = gone;
+        for (session, tabs) in gone {
+            self.parted.entry(session).or_default().extend(tabs);
+        }
     }
 
     /// Another browser takes the place of this one: it knows no session and has other tabs.
