@@ -32,8 +32,9 @@ impl Signs {
         }
     }
 
-    /// The new ids of missing tabs, by the recorded ones, among those that have no record. Only a made
-    /// tab is found, and only one that nothing else can be: any doubt leaves a tab open as the person's.
+    /// The new ids of missing tabs, by the recorded ones, among those that nobody had. Only a made
+    /// tab is found, under an id that Chrome gave after the recorded one, and only one that nothing
+    /// else can be: any doubt leaves a tab open as the person's.
     fn find(
         &self,
         missing: &SortedMap<TabId, TabRecord>,
@@ -42,8 +43,9 @@ impl Signs {
         let mut found: SortedMap<TabId, Vec<TabId>> = SortedMap::new();
         let mut wanted: SortedMap<TabId, usize> = SortedMap::new();
         for (old, record) in missing {
-            let fits = strange.iter().filter(|(_, facts)| self.fits(record, facts));
-            for (new, _) in fits {
+            // Chrome counts its ids upwards, across restarts too.
+            let fits = |(new, facts): &&(TabId, &TabFacts)| new > old && self.fits(record, facts);
+            for (new, _) in strange.iter().filter(fits) {
                 found.entry(*old).or_default().push(*new);
                 *wanted.entry(*new).or_default() += 1;
             }
@@ -78,7 +80,7 @@ impl Extension {
         let strange: Vec<(TabId, &TabFacts)> = self
             .facts
             .iter()
-            .filter(|(tab, _)| self.tabs.is_person_tab(**tab))
+            .filter(|(tab, _)| self.tabs.may_be_missing(**tab))
             .map(|(tab, facts)| (*tab, facts))
             .collect();
         for (old, new) in signs.find(&self.tabs.missing(), &strange) {
@@ -157,6 +159,15 @@ mod tests {
         assert_eq!(found(closing, &[tab(9, X, 5)]), Some(TabId(9)));
         let others = [tab(9, "http://y/", 5), tab(8, X, 6), tab(7, X, -1)];
         assert_eq!(found(made(), &others), None);
+    }
+
+    #[test]
+    fn a_tab_with_an_older_id_is_another_whatever_it_looks_like() {
+        let records = SortedMap::from([(TabId(10), record(X, Duty::Made))]);
+        let both = [tab(9, X, 5), tab(11, X, 5)];
+        let known_again = SortedMap::from([(TabId(10), TabId(11))]);
+        assert_eq!(all_found(&records, &both), known_again);
+        assert_eq!(all_found(&records, &both[..1]), SortedMap::default());
     }
 
     #[test]

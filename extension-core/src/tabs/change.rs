@@ -468,6 +468,9 @@ impl Tabs {
             }
             Holding::Person | Holding::Undetermined { .. } => {}
         }
+        if let Owner::Session(_) | Owner::Free = from {
+            self.meanwhile.know(slot);
+        }
         let matters = match (&from, &to) {
             (Owner::Person | Owner::Undetermined, Owner::Person | Owner::Undetermined) => false,
             (Owner::Session(_) | Owner::Free, _) | (_, Owner::Session(_) | Owner::Free) => {

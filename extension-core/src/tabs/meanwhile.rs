@@ -25,6 +25,9 @@ pub(super) struct Meanwhile {
     missing: SortedMap<Slot, String>,
     /// Tabs that were found without a record.
     strange: SortedSet<TabId>,
+    /// Tabs that somebody had since, while others are missing: whatever they look like, they are
+    /// none of those.
+    known: SortedSet<Slot>,
 }
 
 impl Meanwhile {
@@ -39,6 +42,14 @@ impl Meanwhile {
         }
         self.promised.remove(&slot);
         self.missing.remove(&slot);
+        self.known.remove(&slot);
+    }
+
+    /// Somebody has the tab.
+    pub(super) fn know(&mut self, slot: Slot) {
+        if !self.missing.is_empty() {
+            self.known.insert(slot);
+        }
     }
 }
 
@@ -141,6 +152,13 @@ impl Tabs {
         self.meanwhile.missing.iter().filter_map(record).collect()
     }
 
+    /// Whether the tab is the person's, and may be one that is missing.
+    #[must_use]
+    pub fn may_be_missing(&self, tab: TabId) -> bool {
+        let known = |slot| self.meanwhile.known.contains(slot);
+        self.is_person_tab(tab) && !self.by_id.get(&tab).is_some_and(known)
+    }
+
     /// What was missing has been sought: what is missing still is lost.
     pub fn handle_sought(&mut self, now: Instant) {
         self.observe(now);
@@ -186,6 +204,7 @@ impl Tabs {
 
     fn tell_if_none_is_missing(&mut self) {
         if self.meanwhile.missing.is_empty() {
+            self.meanwhile.known.clear();
             self.tell(TabEvent::NoneMissing);
         }
     }

@@ -1,7 +1,7 @@
 //! What a life of the worker finds that another one left unfinished.
 
 use super::*;
-use crate::input::BrowserEvent;
+use crate::input::{BrowserEvent, ChromeError};
 
 /// A worker that starts in this browser, with what it writes first.
 fn reborn(disk: BTreeMap<String, Value>, tabs: Vec<TabFacts>) -> Peer {
@@ -62,16 +62,21 @@ fn calls_that_a_full_disk_refused_leave_nothing_to_write() {
 
 /// Session s had made tab 7, and something like it is there: in the group of its name, on its page.
 fn with_a_lookalike(label: &str) -> Peer {
+    with_tab_8_alike(label, &[7])
+}
+
+/// The same; session s had made `made`.
+fn with_tab_8_alike(label: &str, made: &[u32]) -> Peer {
     let mut session = stored_session();
     session["label"] = json!(label);
-    let disk = stored(&[
+    let mut disk = stored(&[
         ("session/s", session),
         ("seat/s", json!({"current": {"tab": 7}, "had": true})),
-        (
-            "tab/7",
-            json!({"owner": {"session": ["s", "made"]}, "url": facts(7).url}),
-        ),
     ]);
+    for tab in made {
+        let record = json!({"owner": {"session": ["s", "made"]}, "url": facts(7).url});
+        disk.append(&mut stored(&[(&format!("tab/{tab}"), record)]));
+    }
     let alike = TabFacts {
         group_id: 5,
         ..facts(8)
@@ -130,4 +135,24 @@ fn a_tab_of_which_no_news_comes_is_known_by_its_looks_and_not_unloaded_again() {
         let lost = peer.extension.tabs.lost(&id());
         assert!(lost.is_empty(), "{lost:?}");
     }
+}
+
+#[test]
+fn a_tab_that_the_person_took_back_is_not_taken_for_another_that_is_missing() {
+    let mut peer = with_tab_8_alike("one", &[7, 8]);
+    let tab_id = TabId(8);
+    peer.person(crate::PersonAction::TakeBack { tab_id });
+    for (request, call) in std::mem::take(&mut peer.asked) {
+        if let ChromeCall::Command { .. } = call {
+            let message = "Debugger is not attached to the tab with id: 8.".into();
+            let outcome = Err(ChromeError { message });
+            peer.tell(Input::Done { request, outcome });
+        }
+    }
+    peer.write();
+    assert!(peer.extension.tabs.is_person_tab(tab_id));
+    after_a_while(&mut peer);
+    assert!(peer.extension.tabs.is_person_tab(tab_id));
+    assert_eq!(peer.extension.tabs.owned_by(&id()), []);
+    assert_eq!(peer.extension.tabs.lost(&id()).len(), 1);
 }
