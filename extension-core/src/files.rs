@@ -2,6 +2,7 @@
 //! and what is wrong with them in words for people. No words of ours repeat what could be a secret: one
 //! in the wrong place, or in the wrong file, is still one.
 
+use protocol::json;
 use protocol::pairing::{PairingFile, Secret};
 use protocol::ports::{PortRange, UNPAIRED_MAX};
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub fn read_secret(text: Option<&str>) -> Result<Secret, String> {
         }
         Some(_) | None => {}
     }
-    let file: PairingFile = serde_json::from_value(value)
+    let file: PairingFile = json::read(&value)
         .map_err(|_| String::from("pairing.json lacks its version or its secret"))?;
     Secret::from_hex(&file.secret)
         .ok_or_else(|| "the secret in pairing.json is not 64 hex digits".into())
@@ -71,16 +72,13 @@ impl Config {
             allow_unpaired: Vec::new(),
             wrong: Some(format!("config.json {why}, so the default ports hold")),
         };
-        // Not what stands there: serde quotes it.
-        let unread = |error: serde_json::Error| {
-            let (line, column) = (error.line(), error.column());
-            but(format!(
-                "cannot be read at line {line}, column {column} ({CONFIG_ALLOWED})"
-            ))
-        };
+        // Where it is, and not what stands there.
+        let unread = |place: String| but(format!("cannot be read at {place} ({CONFIG_ALLOWED})"));
         let value: Value = match serde_json::from_str(text) {
             Ok(value) => value,
-            Err(error) => return unread(error),
+            Err(error) => {
+                return unread(format!("line {}, column {}", error.line(), error.column()));
+            }
         };
         let Value::Object(fields) = &value else {
             return but("is no JSON object".into());
@@ -99,10 +97,9 @@ impl Config {
                 "config.json has {told}, which this extension does not know; it knows `{known}`"
             )
         });
-        // From the text again: a value no longer knows where it stood.
-        let config: Self = match serde_json::from_str(text) {
+        let config: Self = match json::read(&value) {
             Ok(config) => config,
-            Err(error) => return unread(error),
+            Err(error) => return unread(format!("`{}`", error.place())),
         };
         let PortRange { first, last } = config.ports;
         match PortRange::new(first, last) {
@@ -206,11 +203,17 @@ mod tests {
             (r#"{"ports":null}"#, "from 1024 to 65535"),
             (
                 "{\"ports\":\n{\"first\":\"17000\",\"last\":1}}",
-                "line 2, column 16",
+                "at `ports.first`",
             ),
             (r#"{"ports":{"first":17000}}"#, r#""last":8775"#),
-            (r#"{"ports":{"first":17000,"last":70000}}"#, "column 36"),
-            (r#"{"ports":{"first":-17000,"last":17000}}"#, "column 24"),
+            (
+                r#"{"ports":{"first":17000,"last":70000}}"#,
+                "at `ports.last`",
+            ),
+            (
+                r#"{"ports":{"first":-17000,"last":17000}}"#,
+                "at `ports.first`",
+            ),
             (
                 r#"{"ports":{"first":17010,"last":17000}}"#,
                 "17010 to 17000",

@@ -11,7 +11,7 @@ use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
 use crate::tabs::clock::Clock;
 use protocol::error::Peer;
-use protocol::{Deadlines, Fault, Instant, SessionId, SortedMap, SortedSet, TabId};
+use protocol::{Deadlines, Fault, Instant, SessionId, SortedMap, SortedSet, TabId, json};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
@@ -764,9 +764,9 @@ impl House {
                 Some(tab) => {
                     self.own_windows
                         .extend(value.get("id").and_then(Value::as_i64));
-                    serde_json::from_value::<TabFacts>(tab.clone()).ok()
+                    json::read::<TabFacts>(tab).ok()
                 }
-                None => serde_json::from_value::<TabFacts>(value.clone()).ok(),
+                None => json::read::<TabFacts>(value).ok(),
             },
             Err(_) => None,
         };

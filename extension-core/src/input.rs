@@ -2,6 +2,7 @@
 //! JavaScript events; the simulation makes the same ones.
 
 use crate::files::Config;
+use protocol::json::{self, Unreadable};
 use protocol::pairing::Secret;
 use protocol::{BrowserId, SessionId, SortedMap, SortedSet, TabId};
 use serde::{Deserialize, Serialize};
@@ -292,13 +293,8 @@ impl ChromeError {
     }
 }
 
-/// What a person may ask for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "action",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+/// What a person may ask for. See [`PersonAction::read`] for its JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonAction {
     /// Give a tab to a session: one of the person's own, a free one, or another session's. Also
     /// the façade's `acquireTabLock`.
@@ -361,6 +357,52 @@ pub enum PersonAction {
     },
     /// End every session gracefully, as if each had said goodbye. The façade's `cleanup`.
     CleanUp,
+}
+
+impl PersonAction {
+    /// Reads an object whose `action` is a variant's name, with its fields beside it, both in camel
+    /// case.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn read(asked: &Value) -> Result<Self, Unreadable> {
+        let tab_id = || json::field(asked, "tabId");
+        let session_id = || json::field(asked, "sessionId");
+        let action: String = json::field(asked, "action")?;
+        Ok(match action.as_str() {
+            "give" => Self::Give {
+                tab_id: tab_id()?,
+                session_id: session_id()?,
+            },
+            "release" => Self::Release {
+                tab_id: tab_id()?,
+                session_id: session_id()?,
+            },
+            "takeBack" => Self::TakeBack { tab_id: tab_id()? },
+            "keep" => Self::Keep { tab_id: tab_id()? },
+            "name" => Self::Name {
+                name: json::field(asked, "name")?,
+            },
+            "pause" => Self::Pause,
+            "resume" => Self::Resume,
+            "scan" => Self::Scan,
+            "connect" => Self::Connect {
+                port: json::field(asked, "port")?,
+            },
+            "portFailed" => Self::PortFailed {
+                port: json::field(asked, "port")?,
+            },
+            "knownPorts" => Self::KnownPorts {
+                ports: json::field(asked, "ports")?,
+            },
+            "message" => Self::Message {
+                session_id: session_id()?,
+                message: json::field(asked, "message")?,
+            },
+            "cleanUp" => Self::CleanUp,
+            _ => return Err(Unreadable::new(format!("unknown action `{action}`"))),
+        })
+    }
 }
 
 /// What restored state says of the profile; made once and then kept.

@@ -6,7 +6,7 @@
 //! store knows keys and JSON; what stands in an entity is its machine's business.
 
 use crate::input::WriteId;
-use protocol::{Instant, SortedSet};
+use protocol::{Instant, SortedSet, json};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -214,7 +214,7 @@ pub fn read<T: serde::de::DeserializeOwned>(stored: &Value) -> Option<T> {
 /// Reads an entity whose form no version changes; none when it is damaged.
 #[must_use]
 pub fn read_of_any_version<T: serde::de::DeserializeOwned>(stored: &Value) -> Option<T> {
-    serde_json::from_value(stored.get("e")?.clone()).ok()
+    json::read(stored.get("e")?).ok()
 }
 
 #[cfg(test)]

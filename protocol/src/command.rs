@@ -13,7 +13,7 @@ pub use result::{
 
 use crate::error::Fault;
 use crate::ids::{Alias, TabId};
-use crate::{limits, url};
+use crate::{json, limits, url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -568,31 +568,7 @@ fn read<T: DeserializeOwned>(name: &str, payload: &Value) -> Result<T, Fault> {
     if !payload.is_object() {
         return Err(bad(format!("{name}: the arguments are an object")));
     }
-    T::deserialize(payload).map_err(|error| {
-        let said = error.to_string();
-        match culprit::<T>(payload, &said) {
-            Some(argument) if !said.contains(&format!("`{argument}`")) => {
-                bad(format!("{name}: `{argument}`: {said}"))
-            }
-            Some(_) | None => bad(format!("{name}: {said}")),
-        }
-    })
-}
-
-/// The argument without which reading would not have ended in what was said: serde names the wrong
-/// type, not whose it is.
-fn culprit<'a, T: DeserializeOwned>(payload: &'a Value, said: &str) -> Option<&'a str> {
-    /// No tool has half as many arguments.
-    const LOOKED_AT_MAX: usize = 32;
-    let arguments = payload.as_object()?;
-    let differs = |name: &&String| {
-        let mut others = arguments.clone();
-        others.remove(*name);
-        let error = T::deserialize(&Value::Object(others)).err();
-        error.is_none_or(|error| error.to_string() != said)
-    };
-    let mut names = arguments.keys().take(LOOKED_AT_MAX);
-    names.find(differs).map(String::as_str)
+    json::read(payload).map_err(|error| bad(format!("{name}: {error}")))
 }
 
 fn check_target(target: &Target) -> Result<(), Fault> {

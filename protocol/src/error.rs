@@ -11,7 +11,8 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $retry:ident, $http:literal;)*) => {
         /// What went wrong, for programs. The set is closed: a code is never reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum ErrorCode { $($(#[$doc])* #[serde(rename = $text)] $name,)* }
+        #[serde(try_from = "String", into = "&'static str")]
+        pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
         impl ErrorCode {
             /// Every code, in the order of `design/errors.md`.
@@ -106,6 +107,25 @@ codes! {
     LimitReached = "limit_reached", Later, 429;
     /// A fault of ours.
     Internal = "internal", Maybe, 500;
+}
+
+/// A text that is no code of this version.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown code {0:?}")]
+pub struct UnknownCode(String);
+
+impl TryFrom<String> for ErrorCode {
+    type Error = UnknownCode;
+    fn try_from(text: String) -> Result<Self, UnknownCode> {
+        let found = Self::ALL.iter().find(|code| code.as_str() == text);
+        found.copied().ok_or(UnknownCode(text))
+    }
+}
+
+impl From<ErrorCode> for &'static str {
+    fn from(code: ErrorCode) -> Self {
+        code.as_str()
+    }
 }
 
 impl fmt::Display for ErrorCode {

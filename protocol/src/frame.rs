@@ -6,13 +6,15 @@
 
 use crate::error::WireError;
 use crate::ids::{Alias, BrowserId, SessionId, TabId, WireId};
+use crate::json::{self, Unreadable};
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// One message. The tag is `type`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One message. The tag is `type`. Read by [`Frame::parse`] alone: what serde makes of a tagged enum
+/// reads every message twice, and is compiled twice.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(
     tag = "type",
     rename_all = "camelCase",
@@ -208,7 +210,7 @@ pub struct LostTab {
 
 /// A call whose turn had begun when its socket was lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Value")]
 pub struct Begun {
     /// The command.
     pub wire_id: WireId,
@@ -218,7 +220,7 @@ pub struct Begun {
 }
 
 /// See [`Begun`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(
     tag = "state",
     rename_all = "camelCase",
@@ -235,10 +237,10 @@ pub enum BegunState {
     /// The worker died under it.
     Unknown {
         /// The page's present URL.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         url: Option<String>,
         /// The page's present title.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<String>,
     },
 }
@@ -274,37 +276,33 @@ pub enum GoodbyeReason {
 /// The v2 envelope of commands, responses and events. Which fields stand in which is said in
 /// PROTOCOL.md; `type` is the frame's tag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Value")]
 pub struct Envelope {
     /// Made by the command's sender; its response and its progress events repeat it.
     pub wire_id: WireId,
     /// The caller's own id, carried home as it was. `null`, `0` and `""` are ids too: absent and
     /// `null` differ.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin_id: Option<Value>,
     /// Opened on this same socket.
     pub session_id: SessionId,
     /// The command's or event's name; responses have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Command: the tab it names. Response and event: the tab it happened in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tab_id: Option<TabId>,
     /// Command: milliseconds from the start of its turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
     /// Command: milliseconds that it may wait for another's tab.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
     /// Response: how many claims wait for this tab of yours.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub waiters: usize,
     /// Response: tabs that were lost, told once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<LostTab>,
     /// See [`Body`].
     #[serde(flatten)]
@@ -312,7 +310,7 @@ pub struct Envelope {
 }
 
 /// The one content of an envelope.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Body {
     /// Of a command or an event.
@@ -321,10 +319,6 @@ pub enum Body {
     Data(Value),
     /// Of a response that failed.
     Error(WireError),
-}
-
-fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(value).map(Some)
 }
 
 #[expect(
@@ -349,6 +343,12 @@ pub enum BadFrame {
     UnknownType,
 }
 
+impl From<Unreadable> for BadFrame {
+    fn from(why: Unreadable) -> Self {
+        Self::Malformed(why.to_string())
+    }
+}
+
 /// Every `type` of a frame.
 pub const TYPES: &[&str] = &[
     "hello",
@@ -370,27 +370,15 @@ pub const TYPES: &[&str] = &[
     "event",
 ];
 
-#[derive(Deserialize)]
-struct Tag {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
 impl Frame {
     /// Reads one message of at most `max` bytes.
     pub fn parse(text: &str, max: usize) -> Result<Self, BadFrame> {
         if text.len() > max {
             return Err(BadFrame::TooLarge(text.len()));
         }
-        // The reader would take an array for the fields in their order.
-        if !text.trim_ascii_start().starts_with('{') {
-            return Err(BadFrame::Malformed("not a JSON object".into()));
-        }
-        let frame: Self =
-            serde_json::from_str(text).map_err(|error| match serde_json::from_str(text) {
-                Ok(Tag { kind }) if !TYPES.contains(&kind.as_str()) => BadFrame::UnknownType,
-                Ok(Tag { .. }) | Err(_) => BadFrame::Malformed(error.to_string()),
-            })?;
+        let message: Value =
+            serde_json::from_str(text).map_err(|error| BadFrame::Malformed(error.to_string()))?;
+        let frame = Self::read(message)?;
         if let Self::Command(envelope) | Self::Response(envelope) | Self::Event(envelope) = &frame
             && let Some(origin) = &envelope.origin_id
             && (origin.to_string().len() > limits::ORIGIN_ID_MAX
@@ -401,11 +389,106 @@ impl Frame {
         Ok(frame)
     }
 
+    fn read(message: Value) -> Result<Self, BadFrame> {
+        if !message.is_object() {
+            return Err(BadFrame::Malformed("not a JSON object".into()));
+        }
+        let it = &message;
+        let kind: String = json::field(it, "type")?;
+        Ok(match kind.as_str() {
+            "hello" => Self::Hello(json::read(it)?),
+            "challenge" => Self::Challenge {
+                nonce_srv: json::field(it, "nonceSrv")?,
+                version: json::field(it, "version")?,
+            },
+            "proof" => Self::Proof {
+                mac: json::field(it, "mac")?,
+            },
+            "helloAck" => Self::HelloAck(json::read(it)?),
+            "sessionOpen" => Self::SessionOpen(json::read(it)?),
+            "sessionOpened" => Self::SessionOpened(json::read(it)?),
+            "sessionClose" => Self::SessionClose {
+                session_id: json::field(it, "sessionId")?,
+            },
+            "ping" => Self::Ping {},
+            "pong" => Self::Pong {},
+            "portListRequest" => Self::PortListRequest {},
+            "portListResponse" => Self::PortListResponse {
+                ports: json::field(it, "ports")?,
+            },
+            "createTab" => Self::CreateTab {
+                wire_id: json::field(it, "wireId")?,
+                session_id: json::field(it, "sessionId")?,
+            },
+            "cancel" => Self::Cancel {
+                wire_id: json::field(it, "wireId")?,
+            },
+            "goodbye" => Self::Goodbye(json::read(it)?),
+            "command" => Self::Command(Envelope::try_from(message)?),
+            "response" => Self::Response(Envelope::try_from(message)?),
+            "event" => Self::Event(Envelope::try_from(message)?),
+            _ => return Err(BadFrame::UnknownType),
+        })
+    }
+
     /// The message as text.
     #[must_use]
     pub fn to_text(&self) -> String {
         // Every type in a frame serialises to JSON: string keys, no maps of other keys.
         serde_json::to_string(self).unwrap_or_else(|_| String::from("{\"type\":\"pong\"}"))
+    }
+}
+
+impl TryFrom<Value> for Envelope {
+    type Error = Unreadable;
+
+    /// What is large in it moves.
+    fn try_from(mut message: Value) -> Result<Self, Unreadable> {
+        let mut take = |name| message.as_object_mut()?.remove(name);
+        let origin_id = take("originId");
+        let (payload, data, error) = (take("payload"), take("data"), take("error"));
+        let it = &message;
+        Ok(Self {
+            wire_id: json::field(it, "wireId")?,
+            origin_id,
+            session_id: json::field(it, "sessionId")?,
+            name: json::field(it, "name")?,
+            tab_id: json::field(it, "tabId")?,
+            deadline_ms: json::field(it, "deadlineMs")?,
+            wait_ms: json::field(it, "waitMs")?,
+            waiters: json::field_or_default(it, "waiters")?,
+            lost: json::field_or_default(it, "lost")?,
+            body: match (payload, data, error) {
+                (Some(payload), _, _) => Body::Payload(payload),
+                (None, Some(data), _) => Body::Data(data),
+                (None, None, Some(error)) => Body::Error(json::read(&error)?),
+                (None, None, None) => {
+                    return Err(Unreadable::new("neither payload nor data nor error".into()));
+                }
+            },
+        })
+    }
+}
+
+impl TryFrom<Value> for Begun {
+    type Error = Unreadable;
+
+    fn try_from(mut begun: Value) -> Result<Self, Unreadable> {
+        let state: String = json::field(&begun, "state")?;
+        Ok(Self {
+            wire_id: json::field(&begun, "wireId")?,
+            state: match state.as_str() {
+                "running" => BegunState::Running,
+                "ended" => BegunState::Ended {
+                    response: Box::new(Envelope::try_from(begun["response"].take())?),
+                },
+                "unknown" => BegunState::Unknown {
+                    url: json::field(&begun, "url")?,
+                    title: json::field(&begun, "title")?,
+                },
+                _ => return Err(Unreadable::new(format!("unknown state {state:?}"))),
+            },
+        })
     }
 }
 

@@ -40,8 +40,14 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
         secret,
         config,
         stored,
-        tabs: tabs.iter().filter_map(events::tab_facts).collect(),
-        groups: groups.iter().filter_map(events::group_title).collect(),
+        tabs: tabs
+            .iter()
+            .filter_map(|tab| events::tab_facts(&tab))
+            .collect(),
+        groups: groups
+            .iter()
+            .filter_map(|group| events::group_title(&group))
+            .collect(),
         attached: attached(targets).await,
         unpacked: is_unpacked(),
     })

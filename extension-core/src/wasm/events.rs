@@ -48,8 +48,8 @@ struct Debuggee {
 pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEvent> {
     let tab = |index| tab_id(&arguments.get(index));
     match name {
-        "tabs.onCreated" => Some(BrowserEvent::TabCreated(tab_facts(arguments.get(0))?)),
-        "tabs.onUpdated" => Some(BrowserEvent::TabUpdated(tab_facts(arguments.get(2))?)),
+        "tabs.onCreated" => Some(BrowserEvent::TabCreated(tab_facts(&arguments.get(0))?)),
+        "tabs.onUpdated" => Some(BrowserEvent::TabUpdated(tab_facts(&arguments.get(2))?)),
         "tabs.onRemoved" => Some(BrowserEvent::TabRemoved { tab: tab(0)? }),
         "tabs.onReplaced" => Some(BrowserEvent::TabReplaced {
             added: tab(0)?,
@@ -57,18 +57,18 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
         }),
         "tabs.onMoved" | "tabs.onAttached" => Some(BrowserEvent::TabMoved { tab: tab(0)? }),
         "tabs.onActivated" => {
-            let activated: Activated = facts(arguments.get(0))?;
+            let activated: Activated = facts(&arguments.get(0))?;
             Some(BrowserEvent::TabActivated {
                 tab: activated.tab_id,
                 window: activated.window_id,
             })
         }
         "windows.onFocusChanged" => {
-            let window = facts(arguments.get(0)).filter(|id| *id != NO_WINDOW)?;
+            let window = facts(&arguments.get(0)).filter(|id| *id != NO_WINDOW)?;
             Some(BrowserEvent::WindowFocused { window })
         }
         "webNavigation.onCreatedNavigationTarget" => {
-            let navigation: Navigation = facts(arguments.get(0))?;
+            let navigation: Navigation = facts(&arguments.get(0))?;
             Some(BrowserEvent::NavigationTarget {
                 source: navigation.source_tab_id?,
                 tab: navigation.tab_id,
@@ -76,7 +76,7 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
             })
         }
         "webNavigation.onCommitted" => {
-            let navigation: Navigation = facts(arguments.get(0))?;
+            let navigation: Navigation = facts(&arguments.get(0))?;
             (navigation.frame_id == MAIN_FRAME).then_some(BrowserEvent::Committed {
                 tab: navigation.tab_id,
                 url: navigation.url,
@@ -86,7 +86,7 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
         }
         "debugger.onEvent" => {
             let method = arguments.get(1).as_string().filter(|it| pages::hears(it))?;
-            let source: Debuggee = facts(arguments.get(0))?;
+            let source: Debuggee = facts(&arguments.get(0))?;
             // Half an event would say something that nobody has said.
             let params = answer(&arguments.get(2))
                 .inspect_err(|_| log::note(&format!("{method} is nested too deep")))
@@ -99,7 +99,7 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
             })
         }
         "debugger.onDetach" => {
-            let source: Debuggee = facts(arguments.get(0))?;
+            let source: Debuggee = facts(&arguments.get(0))?;
             Some(BrowserEvent::Detached {
                 tab: source.tab_id,
                 reason: detach_reason(&arguments.get(1)),
@@ -110,12 +110,12 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
 }
 
 /// A `chrome.tabs.Tab`, unless it is none (a DevTools window).
-pub(super) fn tab_facts(tab: JsValue) -> Option<TabFacts> {
+pub(super) fn tab_facts(tab: &JsValue) -> Option<TabFacts> {
     facts::<TabFacts>(tab).filter(|tab| tab.tab().is_some())
 }
 
 /// Id and title of a `chrome.tabGroups.TabGroup`.
-pub(super) fn group_title(group: JsValue) -> Option<(i64, String)> {
+pub(super) fn group_title(group: &JsValue) -> Option<(i64, String)> {
     let group: Group = facts(group)?;
     Some((group.id, group.title))
 }
@@ -128,7 +128,7 @@ struct Group {
 }
 
 fn tab_id(value: &JsValue) -> Option<TabId> {
-    facts(value.clone())
+    facts(value)
 }
 
 fn detach_reason(word: &JsValue) -> DetachReason {

@@ -76,7 +76,7 @@ pub(super) fn console_asks(action: &JsValue, resolve: Settle, reject: Settle) {
 }
 
 fn begin(action: &JsValue, asker: Asker) {
-    match serde_json::from_value::<PersonAction>(convert::to_json(action)) {
+    match PersonAction::read(&convert::to_json(action)) {
         Ok(action) => {
             let ask = PEOPLE.with_borrow_mut(|people| people.note(asker));
             drive(Input::Person { ask, action });
@@ -125,19 +125,24 @@ impl Asker {
     }
 }
 
-/// `{answer: number, error?: text}`.
-fn answer(number: &JsValue, error: Option<&str>) -> JsValue {
-    let message = js_sys::Object::new();
-    set(&message, "answer", number);
-    if let Some(error) = error {
-        set(&message, "error", &JsValue::from_str(error.trim()));
-    }
-    message.into()
+/// What a popup hears of its question.
+#[derive(Serialize)]
+struct Answered<'a> {
+    /// The number that it gave it: any value, handed back as it came.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    answer: JsValue,
+    /// Why it is not done; absent when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
-fn set(object: &js_sys::Object, key: &str, value: &JsValue) {
-    // A fresh plain object takes every key.
-    let _ = js_sys::Reflect::set(object, &key.into(), value);
+fn answer(number: &JsValue, error: Option<&str>) -> JsValue {
+    let answered = Answered {
+        answer: number.clone(),
+        error: error.map(str::trim),
+    };
+    // A text and what is handed back as it is: there is nothing that could not be said.
+    serde_wasm_bindgen::to_value(&answered).unwrap_or_default()
 }
 
 /// Sends the view to every open popup.

@@ -4,8 +4,10 @@
 use super::fetch;
 use crate::input::ProbeAnswer;
 use js_sys::Uint8Array;
+use protocol::json;
 use protocol::ports::PROBE_PATH;
 use serde::Deserialize;
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, ReadableStreamDefaultReader, Response};
@@ -69,11 +71,13 @@ fn abandon(response: &Response) {
 }
 
 pub(super) fn understand(text: &[u8]) -> ProbeAnswer {
-    match serde_json::from_slice(text) {
-        Ok(Answer {
+    let text = str::from_utf8(text).unwrap_or_default();
+    let answer = serde_json::from_str::<Value>(text);
+    match answer.ok().and_then(|answer| json::read(&answer).ok()) {
+        Some(Answer {
             interlock: 1,
             daemon,
         }) => ProbeAnswer::Interlock { daemon },
-        Ok(_) | Err(_) => ProbeAnswer::Foreign,
+        Some(_) | None => ProbeAnswer::Foreign,
     }
 }

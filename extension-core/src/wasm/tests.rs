@@ -146,7 +146,7 @@ fn a_tab_is_read_by_the_fields_that_matter_and_the_others_may_miss() {
     );
     // As Chrome gives it for a field that it does not fill.
     Reflect::set(&tab, &"url".into(), &JsValue::UNDEFINED).unwrap();
-    let facts = events::tab_facts(tab).unwrap();
+    let facts = events::tab_facts(&tab).unwrap();
     assert_eq!(facts.tab(), Some(TabId(1_201_593_508)));
     assert_eq!((facts.window_id, facts.group_id), (4, -1));
     assert_eq!((facts.url.as_str(), facts.title.as_str()), ("", "T"));

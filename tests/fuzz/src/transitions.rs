@@ -67,7 +67,7 @@ fn step(world: &mut World, patience: &mut Duration, line: &str) -> Option<()> {
         "full" => world.disk_full = true,
         "die" => world.die(),
         "person" => {
-            let action: PersonAction = serde_json::from_str(rest).ok()?;
+            let action = PersonAction::read(&serde_json::from_str(rest).ok()?).ok()?;
             let ask = AskId(1);
             world.tell(Input::Person { ask, action });
         }
