@@ -401,9 +401,9 @@ impl Server {
         for id in lost {
             let reads_only = self.calls.get(&id).is_some_and(|c| c.kind.reads_only);
             let fault = if reads_only {
-                Fault::NotConnected {
+                self.browser_gone(session).unwrap_or_else(|| Fault::NotConnected {
                     seen: "the connection was lost while this ran, and the browser does not remember it".into(),
-                }
+                })
             } else {
                 Fault::OutcomeUnknown {
                     url: None,

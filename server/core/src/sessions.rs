@@ -664,12 +664,17 @@ impl Server {
         (!standbys.is_empty()).then_some((awaited, standbys))
     }
 
+    /// That the session's browser is not there, where others stand by.
+    pub(crate) fn browser_gone(&self, session: SessionKey) -> Option<Fault> {
+        let (browser, standbys) = self.awaits_another_browser(session)?;
+        let is_down = matches!(self.sessions.get(&session)?.link, Link::Down { .. });
+        is_down.then_some(Fault::BrowserGone { browser, standbys })
+    }
+
     /// Why a call has found no browser, as precisely as was seen.
     pub(crate) fn why_not_connected(&self, session: SessionKey) -> Fault {
-        if let Some((browser, standbys)) = self.awaits_another_browser(session)
-            && let Some(Link::Down { .. }) = self.sessions.get(&session).map(|entry| &entry.link)
-        {
-            return Fault::BrowserGone { browser, standbys };
+        if let Some(gone) = self.browser_gone(session) {
+            return gone;
         }
         let entry = self.sessions.get(&session);
         if entry.is_some_and(Session::finds_no_room) {

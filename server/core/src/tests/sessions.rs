@@ -174,6 +174,19 @@ fn the_first_browser_holds_the_session_and_others_stand_by() {
 }
 
 #[test]
+fn a_reading_call_that_was_lost_with_its_browser_is_told_who_stands_by() {
+    let mut rig = Rig::new();
+    let own = rig.connect("b1");
+    rig.pair("b2");
+    let call = rig.snapshot(1);
+    rig.input(lost(own));
+    rig.pass(limits::RECONNECT_WAIT);
+    assert_eq!(rig.code(call), Some("browser_gone"));
+    let error = rig.answers[0].1.outcome.as_ref().unwrap_err();
+    assert!(error.message.contains("name of b1") && error.advice.contains("name of b2"));
+}
+
+#[test]
 fn a_standby_never_takes_over_silently() {
     let mut rig = Rig::new();
     let own = rig.connect("b1");
