@@ -221,6 +221,11 @@ impl Agent {
         }
     }
 
+    /// Its session has moved to another browser: what it had must be told.
+    pub fn leave_tabs(&mut self) {
+        self.owed.append(&mut self.own);
+    }
+
     /// Its server has ended, and with it whoever could be told.
     pub fn forget_tabs(&mut self) {
         self.own.clear();

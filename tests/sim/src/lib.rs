@@ -11,6 +11,7 @@
 
 pub mod agents;
 pub mod blow;
+pub mod browsers;
 pub mod chance;
 pub mod chrome;
 pub mod model;

@@ -2,6 +2,7 @@
 //! `SIM_SEED`, else where the clock says, so that two soaks play two sets. `SIM_COUNT` ends it
 //! after so many seeds.
 
+use sim::browsers::Browsers;
 use sim::plan::Plan;
 use sim::report::Report;
 use sim::world::World;
@@ -9,6 +10,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Every so many seeds two browsers are played too.
+const TWO_EVERY: u64 = 4;
 /// Seeds from here on stand for any mixture of faults.
 const MIXED_FROM: u64 = 1_000;
 
@@ -33,6 +36,14 @@ fn main() -> ExitCode {
             let _ = writeln!(out, "FAILED {what}\n");
         }
         report.add(&world.report);
+        if seed % TWO_EVERY == 0 {
+            let mut browsers = Browsers::new(seed, None);
+            if let Err(what) = browsers.run() {
+                failed += 1;
+                let _ = writeln!(out, "FAILED {what}\n");
+            }
+            report.add(&browsers.report);
+        }
         seed += 1;
     }
     let _ = writeln!(

@@ -266,16 +266,6 @@ impl World {
         losses
     }
 
-    /// Which tabs are on their way to whom, as the store says it.
-    pub(super) fn stored_gifts(&self) -> BTreeMap<TabId, SessionId> {
-        let gift = |(key, record): (&String, &Value)| {
-            let tab = key.strip_prefix("tab/")?.parse().ok().map(TabId)?;
-            let heir = record.pointer("/e/leaving/session")?.as_str()?;
-            Some((tab, SessionId::new(heir).ok()?))
-        };
-        self.storage.iter().filter_map(gift).collect()
-    }
-
     /// A session is told, once, which tabs it lost (invariant 6).
     fn check_told(
         &mut self,
@@ -580,4 +570,14 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Which tabs are on their way to whom, as a store says it.
+pub(crate) fn gifts_in(storage: &BTreeMap<String, Value>) -> BTreeMap<TabId, SessionId> {
+    let gift = |(key, record): (&String, &Value)| {
+        let tab = key.strip_prefix("tab/")?.parse().ok().map(TabId)?;
+        let heir = record.pointer("/e/leaving/session")?.as_str()?;
+        Some((tab, SessionId::new(heir).ok()?))
+    };
+    storage.iter().filter_map(gift).collect()
 }

@@ -1,5 +1,6 @@
 //! The end of the extension's worker, and of the whole browser.
 
+use super::checks::gifts_in;
 use super::{Asleep, Due, World, boot, wake};
 use crate::blow::Landed;
 use crate::chrome::Outcome;
@@ -159,7 +160,7 @@ impl World {
             }
         }
         let owners = self.check_reborn(&kept, &heard, deaf)?;
-        let gifts = self.stored_gifts();
+        let gifts = gifts_in(&self.storage);
         for (tab, heir) in &gifts {
             // What was given it may have lost, though it never had it.
             self.promised.entry(heir.clone()).or_default().insert(*tab);
