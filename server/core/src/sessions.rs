@@ -174,18 +174,15 @@ impl Session {
         }
     }
 
-    /// The browser remembers nothing of the session: what tabs it had are no longer its own, but for
-    /// those that it has been given since.
-    fn lose_tabs_but(&mut self, given: &[TabId]) {
+    /// The browser remembers nothing of the session: whatever tabs it had are no longer its own.
+    fn lose_tabs(&mut self) {
         let lost: Vec<LostTab> = std::mem::take(&mut self.tabs)
             .into_iter()
-            .filter(|(tab, _)| !given.contains(tab))
             .map(|(tab_id, url)| LostTab { tab_id, url })
             .collect();
         let had = self.identity.as_ref().is_some_and(|one| one.has_tabs);
         self.must_choose |= had || !lost.is_empty();
         self.tell_lost(lost);
-        self.has_only(given);
     }
 
     pub(crate) fn lost_urls(&self) -> Vec<String> {
@@ -377,7 +374,7 @@ impl Server {
         let last = identity.browser.replace(browser).map(|last| last.name);
         let identity = identity.clone();
         let session_id = identity.session_id.clone();
-        entry.lose_tabs_but(&[]);
+        entry.lose_tabs();
         entry.link = Link::Down { since: now, last };
         self.timers.clear(&Timer::Opened(session));
         self.timers.clear(&Timer::Return(session));
@@ -447,7 +444,9 @@ impl Server {
         match opened.outcome {
             Outcome::New if !is_known => {
                 entry.link = Link::Open { conn };
-                entry.lose_tabs_but(&opened.tabs);
+                entry.lose_tabs();
+                // Given to it since, or still on their way to others.
+                entry.has_only(&opened.tabs);
                 self.keep_tabs(session);
                 self.take_begun(session, conn, opened.begun);
                 self.settle_lost(session);
@@ -525,7 +524,7 @@ impl Server {
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
-        entry.lose_tabs_but(&[]);
+        entry.lose_tabs();
         entry.refusals += 1;
         if entry.refusals > 1 {
             self.handle_full(session, conn);

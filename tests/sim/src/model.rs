@@ -34,6 +34,9 @@ pub struct Model {
     waiting: Vec<CallId>,
     /// Tabs that a hand-over or a person gives, and to whom; an attempt may come to nothing.
     given: BTreeMap<TabId, BTreeSet<SessionId>>,
+    /// Tabs that an ended session was still letting go of when the worker died: one of its name may be
+    /// the first that wants it.
+    parting: BTreeMap<TabId, SessionId>,
     /// Who was promised a tab that had no number yet.
     promised: BTreeSet<SessionId>,
     /// The latest arrival that had a turn, by tab and session.
@@ -225,6 +228,12 @@ impl Model {
         if !self.waiting.contains(&call) {
             return Err(format!("invariant 3: {call:?} begins twice"));
         }
+        if !self.owners.contains_key(&tab) && self.parting.get(&tab) == Some(&known.session) {
+            let session = known.session.clone();
+            self.check_first(tab, &session)?;
+            self.owners.insert(tab, session);
+        }
+        self.parting.remove(&tab);
         if self.owners.get(&tab) != Some(&known.session) {
             return Err(format!(
                 "invariant 1: {call:?} of {} has the turn on {tab} of {:?}",
@@ -257,6 +266,7 @@ impl Model {
             ));
         }
         let given = self.given.remove(&tab).unwrap_or_default();
+        self.parting.remove(&tab);
         let Owner::Session(session) = to else {
             self.owners.remove(&tab);
             return Ok(());
@@ -265,22 +275,30 @@ impl Model {
         let granted = *from != Owner::Undetermined
             && !given.contains(session)
             && !self.promised.contains(session);
+        if granted {
+            self.check_first(tab, session)?;
+        }
+        self.owners.insert(tab, session.clone());
+        Ok(())
+    }
+
+    /// Among those that wait for a tab, it goes to the first.
+    fn check_first(&self, tab: TabId, session: &SessionId) -> Result<(), String> {
         let first = self
             .waiting
             .iter()
             .filter_map(|call| self.open.get(call))
             .find(|call| call.wants == Some(tab))
             .map(|call| &call.session);
-        if granted && first != Some(session) {
-            return Err(match first {
-                Some(first) => {
-                    format!("invariant 2: {tab} goes to {session}, though {first} waits first")
-                }
-                None => format!("invariant 2: {tab} goes to {session}, who does not wait for it"),
-            });
+        match first {
+            Some(first) if first == session => Ok(()),
+            Some(first) => Err(format!(
+                "invariant 2: {tab} goes to {session}, though {first} waits first"
+            )),
+            None => Err(format!(
+                "invariant 2: {tab} goes to {session}, who does not wait for it"
+            )),
         }
-        self.owners.insert(tab, session.clone());
-        Ok(())
     }
 
     fn no_longer_waits(&mut self, call: CallId) {
@@ -359,9 +377,11 @@ impl Model {
         &mut self,
         owners: BTreeMap<TabId, SessionId>,
         given: BTreeMap<TabId, SessionId>,
+        parting: BTreeMap<TabId, SessionId>,
     ) {
         *self = Self {
             owners,
+            parting,
             given: given
                 .into_iter()
                 .map(|(tab, heir)| (tab, BTreeSet::from([heir])))

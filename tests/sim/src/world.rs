@@ -22,7 +22,7 @@ use crate::model::Model;
 use crate::network::{Pipe, Stranger};
 use crate::plan::Plan;
 use crate::report::Report;
-pub(crate) use checks::gifts_in;
+pub(crate) use checks::{gifts_in, partings_in};
 use clock::BrowserClock;
 use extension_core::extension::Trace;
 use extension_core::input::{BrowserEvent, RequestId, SocketId};

@@ -418,7 +418,7 @@ fn a_command_that_was_lost_with_the_first_socket_of_a_new_session_is_sent_again(
 }
 
 #[test]
-fn a_new_session_loses_what_the_browser_does_not_name_and_nothing_of_it_runs_again() {
+fn a_new_session_has_lost_all_its_tabs_and_what_runs_goes_on_but_nothing_runs_again() {
     let (mut rig, conn, act, _) = busy();
     for (call, tab) in [(7, TabId(7)), (8, TabId(8))] {
         rig.snapshot(call);
@@ -439,8 +439,8 @@ fn a_new_session_loses_what_the_browser_does_not_name_and_nothing_of_it_runs_aga
         unread.outcome.clone().unwrap_err().code,
         ErrorCode::NotConnected
     );
-    assert_eq!(unread.lost.len(), 1);
-    assert_eq!(unread.lost[0].tab_id, TabId(8));
+    let lost: Vec<TabId> = unread.lost.iter().map(|tab| tab.tab_id).collect();
+    assert_eq!(lost, [TabId(7), TabId(8)]);
     assert!(rig.commands().is_empty());
     rig.respond(conn, &act, ok());
     assert_eq!(rig.answer(CLICK), Some(Ok(ok())));

@@ -5,6 +5,7 @@ use super::secret;
 use crate::chance::Chance;
 use crate::chrome::Chrome;
 use crate::model::Model;
+use crate::world::{gifts_in, partings_in};
 use extension_core::input::{RequestId, SocketId};
 use extension_core::view::{InstanceState, View};
 use extension_core::{Boot, Config, Extension, Input};
@@ -103,8 +104,8 @@ impl Side {
             let tabs = instance.tabs.iter().map(|tab| tab.tab_id);
             owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
         }
-        self.model
-            .reborn(owners, crate::world::gifts_in(&self.storage));
+        let (gifts, partings) = (gifts_in(&self.storage), partings_in(&self.storage));
+        self.model.reborn(owners, gifts, partings);
         heard
     }
 

@@ -581,3 +581,16 @@ pub(crate) fn gifts_in(storage: &BTreeMap<String, Value>) -> BTreeMap<TabId, Ses
     };
     storage.iter().filter_map(gift).collect()
 }
+
+/// Tabs that are leaving an owner, as a store says it, by whom they leave.
+pub(crate) fn partings_in(storage: &BTreeMap<String, Value>) -> BTreeMap<TabId, SessionId> {
+    let parting = |(key, record): (&String, &Value)| {
+        let tab = key.strip_prefix("tab/")?.parse().ok().map(TabId)?;
+        record
+            .pointer("/e/leaving")
+            .filter(|next| !next.is_null())?;
+        let owner = record.pointer("/e/owner/session/0")?.as_str()?;
+        Some((tab, SessionId::new(owner).ok()?))
+    };
+    storage.iter().filter_map(parting).collect()
+}

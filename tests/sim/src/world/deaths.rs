@@ -1,6 +1,6 @@
 //! The end of the extension's worker, and of the whole browser.
 
-use super::checks::gifts_in;
+use super::checks::{gifts_in, partings_in};
 use super::{Asleep, Due, World, boot, wake};
 use crate::blow::Landed;
 use crate::chrome::Outcome;
@@ -165,7 +165,7 @@ impl World {
             // What was given it may have lost, though it never had it.
             self.promised.entry(heir.clone()).or_default().insert(*tab);
         }
-        self.model.reborn(owners, gifts);
+        self.model.reborn(owners, gifts, partings_in(&self.storage));
         self.carry()?;
         for input in heard {
             self.tell_extension(input)?;
@@ -205,7 +205,8 @@ impl World {
             self.parted.entry(session).or_default().extend(tabs);
         }
         self.wake();
-        self.model.reborn(BTreeMap::new(), BTreeMap::new());
+        self.model
+            .reborn(BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         self.carry()
     }
 
