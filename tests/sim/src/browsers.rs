@@ -137,6 +137,7 @@ pub struct Browsers {
     pipes: BTreeMap<Line, Pipe>,
     last_ticket: u64,
     last_act: u64,
+    last_ask: u64,
     /// To which browser each script was sent, and by which server.
     sent: BTreeMap<u64, (usize, usize)>,
     /// How often each ran.
@@ -175,6 +176,7 @@ impl Browsers {
             pipes: BTreeMap::new(),
             last_ticket: 0,
             last_act: 0,
+            last_ask: 0,
             sent: BTreeMap::new(),
             done: BTreeMap::new(),
             moving: None,

@@ -12,6 +12,9 @@ use sim::report::Report;
 /// What the seeds together must have met.
 const WANTED: &[&str] = &[
     "fault: connection lost",
+    "fault: connection stalls",
+    "fault: half-open socket",
+    "fault: slow disk",
     "fault: worker of a bound browser killed",
     "fault: worker of a standby killed",
     "fault: bound browser quit",
@@ -21,6 +24,9 @@ const WANTED: &[&str] = &[
     "fault: server ended by its client",
     "agent: moves by name",
     "person: closed a tab",
+    "person: ends all sessions",
+    "person: gives",
+    "person: takes",
     "state: bound browser gone with another standing by",
     "state: found by both",
     "state: move refused",

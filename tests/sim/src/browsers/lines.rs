@@ -11,6 +11,9 @@ use server_core::ConnId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How long a write takes on a disk that is slow.
+const SLOW: Duration = Duration::from_secs(1);
+
 impl Browsers {
     pub(super) fn perform(&mut self, side: usize, effect: Effect) -> Result<(), String> {
         match effect {
@@ -46,7 +49,9 @@ impl Browsers {
             }
             Effect::Write { write, set, remove } => {
                 let life = self.sides[side].life;
+                let slow = self.now < self.sides[side].slow_until;
                 let delay = Duration::from_millis(1 + self.chance.below(6));
+                let delay = if slow { SLOW } else { delay };
                 let due = Due::Stored {
                     side,
                     life,
@@ -197,6 +202,9 @@ impl Browsers {
         let Some(pipe) = self.pipes.get_mut(&line) else {
             return;
         };
+        if pipe.half_open {
+            return;
+        }
         pipe.to_server = pipe.to_server.max(at);
         let due = Due::Server {
             server: pipe.server,
@@ -212,6 +220,9 @@ impl Browsers {
         let Some(pipe) = self.pipes.get_mut(&line) else {
             return;
         };
+        if pipe.half_open {
+            return;
+        }
         pipe.to_extension = pipe.to_extension.max(at);
         let at = pipe.to_extension;
         let side = line.0;

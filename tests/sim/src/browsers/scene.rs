@@ -1,8 +1,10 @@
 //! The storm: what goes wrong, about twice a second. Then, when all is quiet, one scene that every
 //! run plays: a browser is quit, the other does not take its place unasked, one agent moves there.
 
-use super::side::Worker;
+use super::side::{Line, Worker};
 use super::{Browsers, Due, SIDES};
+use extension_core::PersonAction;
+use extension_core::input::AskId;
 use protocol::{ErrorCode, SessionId, limits};
 use serde_json::json;
 use server_core::Input;
@@ -21,6 +23,10 @@ const FOUND_AGAIN: Duration = Duration::from_secs(150);
 const QUIET: Duration = Duration::from_secs(700);
 /// Longer than any call of the scene waits.
 const ANSWERED: Duration = Duration::from_secs(100);
+/// How long nothing arrives on a connection that stalls.
+const STALL: Duration = Duration::from_secs(5);
+/// How long a disk is slow.
+const SLOW_FOR: Duration = Duration::from_secs(8);
 /// A worker that died is there again by then.
 const LATE_MS: u64 = 1_000;
 /// A browser that is quit is opened by then: most of the time after it was given up.
@@ -120,8 +126,7 @@ impl Browsers {
         let server = usize::try_from(self.chance.below(SERVERS as u64)).unwrap_or_default();
         match self.chance.below(100) {
             0..=3 => {
-                let lines: Vec<_> = self.pipes.keys().copied().collect();
-                if let Some(line) = self.chance.pick(&lines).copied() {
+                if let Some(line) = self.any_line() {
                     self.remember_fault("fault: connection lost", line.0);
                     self.lose(line);
                 }
@@ -158,9 +163,68 @@ impl Browsers {
                     self.take_from_chrome(side);
                 }
             }
+            16..=17 => {
+                if let Some(line) = self.any_line() {
+                    self.remember_fault("fault: half-open socket", line.0);
+                    self.pipes
+                        .entry(line)
+                        .and_modify(|pipe| pipe.half_open = true);
+                }
+            }
+            18..=20 => {
+                if let Some(line) = self.any_line() {
+                    self.remember_fault("fault: connection stalls", line.0);
+                    let until = self.now + STALL;
+                    self.pipes.entry(line).and_modify(|pipe| {
+                        pipe.to_server = pipe.to_server.max(until);
+                        pipe.to_extension = pipe.to_extension.max(until);
+                    });
+                }
+            }
+            21 => {
+                self.remember_fault("fault: slow disk", side);
+                self.sides[side].slow_until = self.now + SLOW_FOR;
+            }
+            22..=24 => self.step_person(side)?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// The person of a browser takes a tab back, gives it to a session, or ends them all.
+    fn step_person(&mut self, side: usize) -> Result<(), String> {
+        let tabs: Vec<_> = self.sides[side].chrome.tabs.keys().copied().collect();
+        let instances = self.sides[side].view(self.now).instances;
+        let sessions: Vec<SessionId> = instances.into_iter().map(|one| one.session_id).collect();
+        let (tab, session) = (
+            self.chance.pick(&tabs).copied(),
+            self.chance.pick(&sessions).cloned(),
+        );
+        let (Some(tab_id), Some(session_id)) = (tab, session) else {
+            return Ok(());
+        };
+        let action = match self.chance.below(8) {
+            0..=3 => {
+                self.report.count("person: takes");
+                PersonAction::TakeBack { tab_id }
+            }
+            4..=6 => {
+                self.report.count("person: gives");
+                PersonAction::Give { tab_id, session_id }
+            }
+            _ => {
+                self.report.count("person: ends all sessions");
+                PersonAction::CleanUp
+            }
+        };
+        self.last_ask += 1;
+        let ask = AskId(self.last_ask);
+        self.tell_extension(side, extension_core::Input::Person { ask, action })
+    }
+
+    fn any_line(&mut self) -> Option<Line> {
+        let lines: Vec<_> = self.pipes.keys().copied().collect();
+        self.chance.pick(&lines).copied()
     }
 
     fn start_again(&mut self, server: usize) {

@@ -84,7 +84,7 @@ impl Browsers {
             node.opened.remove(&conn);
         }
         self.report.count("steps: servers");
-        self.follow_move(server, &effects);
+        self.follow_move(server, &effects)?;
         let is_open = |effect: &Effect| matches!(effect, Effect::Note(Note::SessionOpened { .. }));
         if let Some((conn, opened)) = opened.filter(|_| effects.iter().any(is_open)) {
             self.nodes[server].agent.handle_opened(&opened);
@@ -163,8 +163,8 @@ impl Browsers {
         }
         let named = self.chance.below(SIDES as u64);
         let named = usize::try_from(named).unwrap_or_default();
-        // Now and then an agent moves though nothing forces it to.
-        if open.is_none() && self.chance.hits(30) {
+        // Now and then an agent moves though nothing forces it to, or asks to with calls open.
+        if self.chance.hits(30) {
             return self.ask_to_move(server, named);
         }
         self.last_act += 1;
@@ -260,9 +260,9 @@ impl Browsers {
 
     /// Unless it is refused at once, the session belongs to the named browser from now on, and what
     /// it had in the former one must be told.
-    fn follow_move(&mut self, server: usize, effects: &[Effect]) {
+    fn follow_move(&mut self, server: usize, effects: &[Effect]) -> Result<(), String> {
         let Some((by, named)) = self.moving else {
-            return;
+            return Ok(());
         };
         let refuses = |effect: &Effect| {
             matches!(effect, Effect::Answer { call, answer }
@@ -270,12 +270,17 @@ impl Browsers {
         };
         if effects.iter().any(refuses) {
             self.report.count("state: move refused");
-            return;
+            return Ok(());
         }
         let node = &mut self.nodes[server];
         let former = node.home.side();
         if former == Some(named) {
-            return;
+            return Ok(());
+        }
+        if let Some(other) = node.agent.open.keys().find(|call| **call != by) {
+            return Err(format!(
+                "the session of server {server} moves, and its call {other} is open"
+            ));
         }
         node.home.move_to(named);
         node.agent.leave_tabs();
@@ -285,5 +290,6 @@ impl Browsers {
             self.report
                 .count("state: moved from a browser that is quit");
         }
+        Ok(())
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Side {
     /// Which start of the browser this is.
     pub(super) run: u64,
     pub(super) storage: BTreeMap<String, Value>,
+    /// Until then every write takes a second.
+    pub(super) slow_until: Instant,
     pub(super) tick_at: Option<Instant>,
     pub(super) tickets: BTreeMap<u64, (u64, RequestId)>,
     pub(super) model: Model,
@@ -62,6 +64,7 @@ impl Side {
             life: 1,
             run: 1,
             storage,
+            slow_until: now,
             tick_at: None,
             tickets: BTreeMap::new(),
             model: Model::default(),
