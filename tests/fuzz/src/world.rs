@@ -139,7 +139,7 @@ impl World {
             owners.extend(tabs.map(|tab| (tab, instance.session_id.clone())));
         }
         let mut model = Model::default();
-        model.reborn(owners, BTreeMap::new());
+        model.reborn(owners, BTreeMap::new(), BTreeMap::new());
         self.model = Some(model);
     }
 
