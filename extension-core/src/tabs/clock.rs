@@ -2,6 +2,7 @@
 //! times no claim out (`design/tabs.md`, *Ends*).
 
 use super::Tabs;
+use super::browser::OPENER_MAX;
 use super::state::{Place, Slot, Want};
 use crate::input::CallId;
 use protocol::error::Fault;
@@ -83,7 +84,7 @@ impl Tabs {
             match timer {
                 Timer::Call(call) => self.handle_call_overdue(call),
                 Timer::Opener(tab) => self.settle_opener(tab, None),
-                Timer::Release(slot) => self.release(slot),
+                Timer::Release(slot) => self.handle_release_due(slot),
                 Timer::Note(slot) => self.note_release(slot),
                 Timer::Claimants => self.handle_claimants_back(),
                 Timer::Meanwhile => self.handle_meanwhile_over(),
@@ -99,6 +100,16 @@ impl Tabs {
         self.timers.set(Timer::Release(slot), at);
         let note = self.clock.awake + NOTE_EVERY;
         self.timers.set(Timer::Note(slot), note);
+    }
+
+    fn handle_release_due(&mut self, slot: Slot) {
+        if self.meanwhile.is_missing(slot) {
+            // Released now, a tab that the browser took along would be lost and nobody told.
+            let again = self.clock.awake + OPENER_MAX;
+            self.timers.set(Timer::Release(slot), again);
+        } else {
+            self.release(slot);
+        }
     }
 
     fn note_release(&mut self, slot: Slot) {

@@ -35,6 +35,11 @@ impl Meanwhile {
         self.promised.contains(&slot)
     }
 
+    /// Whether it is there nobody knows yet.
+    pub(super) fn is_missing(&self, slot: Slot) -> bool {
+        self.missing.contains_key(&slot)
+    }
+
     /// The tab is no more.
     pub(super) fn forget(&mut self, slot: Slot, tab: Option<TabId>) {
         if let Some(tab) = tab {

@@ -202,6 +202,22 @@ fn an_announced_release_survives() {
 }
 
 #[test]
+fn an_announced_release_of_a_tab_that_is_missing_waits_until_it_is_found_or_lost() {
+    let mut world = World::with(&["x"]);
+    world.release_after("x", 101, 1);
+    world.pass(Duration::from_millis(800));
+    let mut lost = reborn(&world, &["x"], &[]);
+    lost.pass(secs(1));
+    assert_eq!(lost.unnamed("x"), ErrorCode::TabsLost);
+    let mut found = reborn(&world, &["x"], &[201]);
+    found.pass(Duration::from_millis(300));
+    found.tell(|tabs, now| tabs.handle_replaced(TabId(101), TabId(201), now));
+    assert!(found.owned_by(201, "x"));
+    found.pass(secs(1));
+    assert_eq!(found.owner(201), Some(Owner::Free));
+}
+
+#[test]
 fn a_tab_of_a_session_that_nobody_remembers_is_the_persons() {
     let world = World::with(&["x"]);
     let mut next = reborn(&world, &[], &[101]);
