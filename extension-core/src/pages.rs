@@ -302,6 +302,14 @@ impl Pages {
         self.on_known(tab, now, |tab, out| tab.committed(out, url));
     }
 
+    /// Chrome tells of the tab, perhaps a new address or title: what it has said of it before may be
+    /// true no more.
+    pub fn handle_updated(&mut self, tab: TabId) {
+        if let Some(known) = self.tabs.get(&tab) {
+            known.updated();
+        }
+    }
+
     /// The person, or whoever may, has brought the tab to the front of its window.
     pub fn handle_shown(&mut self, tab: TabId, now: Instant) {
         self.on_known(tab, now, Tab::shown);

@@ -140,6 +140,7 @@ impl Extension {
 
     fn handle_updated(&mut self, facts: TabFacts, now: Instant) {
         let Some(tab) = facts.tab() else { return };
+        self.pages.handle_updated(tab);
         let before = self.facts.insert(tab, facts);
         let Some(facts) = self.facts.get(&tab) else {
             return;

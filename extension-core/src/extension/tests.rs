@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod dialogs;
+mod place;
 mod reborn;
 mod replaced;
 

@@ -10,6 +10,7 @@ mod keyboard;
 mod mouse_wheel;
 mod navigate;
 mod network;
+mod place;
 mod pointer;
 mod press_key;
 mod screenshot;
@@ -22,11 +23,14 @@ pub(super) use keyboard::modifiers_up;
 
 use super::facts::{Going, clip};
 use super::poller::Page;
-use crate::effect::ChromeCall;
 use crate::input::ChromeError;
+use place::Place;
 use protocol::command::PageResult;
 use protocol::{Command, Fault, Instant, url};
 use serde_json::{Value, json};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Longest URL in an answer, in characters (`PageResult`).
@@ -54,36 +58,17 @@ const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// Whatever the tool's own file says, `tab_gone`, and `url_refused` when the page has come to
 /// where no agent may read.
 pub(super) async fn run(page: Page, command: Command) -> Result<PageResult, Fault> {
-    let result = match command {
-        Command::Navigate(to) => navigate::run(&page, to).await?,
-        Command::Evaluate(evaluate) => evaluate::run(&page, evaluate).await?,
-        Command::WaitFor(wait) => wait_for::run(&page, wait).await?,
-        Command::ConsoleMessages(wanted) => console::run(&page, wanted),
-        Command::NetworkRequests(wanted) => network::run(&page, &wanted),
-        Command::Snapshot => snapshot::run(&page).await?,
-        Command::Click(click) => click::run(&page, click).await?,
-        Command::Type(typed) => type_text::run(&page, typed).await?,
-        Command::PressKey(chord) => press_key::run(&page, chord).await?,
-        Command::Hover(hover) => hover::run(&page, hover).await?,
-        Command::MouseWheel(wheel) => mouse_wheel::run(&page, wheel).await?,
-        Command::SelectOption(select) => select_option::run(&page, select).await?,
-        Command::Screenshot(shot) => screenshot::run(&page, shot).await?,
-        Command::HandleDialog(_) | Command::Tabs(_) | Command::Session => {
-            return Err(Fault::Internal {
-                what: "a command without a turn was given one".into(),
-            });
+    let mut acting = pin!(act(&page, command));
+    // Its first commands leave first; where the page is, Chrome looks up while they run.
+    let begun = poll_fn(|context| Poll::Ready(acting.as_mut().poll(context))).await;
+    let (result, place) = match begun {
+        Poll::Ready(result) => (result?, Place::ask(&page)),
+        Poll::Pending => {
+            let place = Place::ask(&page);
+            (acting.await?, place)
         }
     };
-    finish(&page, result).await
-}
-
-async fn finish(page: &Page, result: PageResult) -> Result<PageResult, Fault> {
-    let tab = page.tab();
-    let Ok(facts) = page.chrome(ChromeCall::GetTab { tab }).await else {
-        let url = Some(page.facts().url.clone());
-        return Err(Fault::TabGone { tab, url });
-    };
-    let (url, title) = shown(&facts);
+    let (url, title) = place.name(&page).await?;
     if !url::may_stay(&url) {
         return Err(Fault::UrlRefused { url });
     }
@@ -93,6 +78,27 @@ async fn finish(page: &Page, result: PageResult) -> Result<PageResult, Fault> {
         title: Some(title),
         ..result
     })
+}
+
+async fn act(page: &Page, command: Command) -> Result<PageResult, Fault> {
+    match command {
+        Command::Navigate(to) => navigate::run(page, to).await,
+        Command::Evaluate(evaluate) => evaluate::run(page, evaluate).await,
+        Command::WaitFor(wait) => wait_for::run(page, wait).await,
+        Command::ConsoleMessages(wanted) => Ok(console::run(page, wanted)),
+        Command::NetworkRequests(wanted) => Ok(network::run(page, &wanted)),
+        Command::Snapshot => snapshot::run(page).await,
+        Command::Click(click) => click::run(page, click).await,
+        Command::Type(typed) => type_text::run(page, typed).await,
+        Command::PressKey(chord) => press_key::run(page, chord).await,
+        Command::Hover(hover) => hover::run(page, hover).await,
+        Command::MouseWheel(wheel) => mouse_wheel::run(page, wheel).await,
+        Command::SelectOption(select) => select_option::run(page, select).await,
+        Command::Screenshot(shot) => screenshot::run(page, shot).await,
+        Command::HandleDialog(_) | Command::Tabs(_) | Command::Session => Err(Fault::Internal {
+            what: "a command without a turn was given one".into(),
+        }),
+    }
 }
 
 /// URL and title of a `chrome.tabs.Tab`, bounded.

@@ -86,6 +86,8 @@ pub(super) struct Facts {
     pub(super) commits: u64,
     /// Counts commits and moves within a document.
     pub(super) moves: u64,
+    /// Counts what Chrome has told of the tab: each may be another address or title.
+    pub(super) told: u64,
     /// The URL that Chrome's error page stands for.
     pub(super) unreachable: Option<String>,
     /// `DOMContentLoaded` has fired.
@@ -145,6 +147,7 @@ impl Facts {
             url: std::mem::take(&mut self.url),
             commits: self.commits,
             moves: self.moves,
+            told: self.told,
             crashed: self.crashed,
             dialogs: self.dialogs,
             console: std::mem::take(&mut self.console),
@@ -220,6 +223,7 @@ impl Facts {
             "Page.frameNavigated" => return self.navigated(params),
             "Page.navigatedWithinDocument" if self.is_main(params) => {
                 self.moves += 1;
+                self.told += 1;
                 self.going = None;
                 self.url = text(params, "url").to_owned();
                 return News::Moved {
@@ -310,6 +314,7 @@ impl Facts {
         self.unreachable = frame["unreachableUrl"].as_str().map(str::to_owned);
         self.commits += 1;
         self.moves += 1;
+        self.told += 1;
         self.going = None;
         self.crashed = false;
         self.warm = false;

@@ -139,6 +139,11 @@ impl Page {
         self.want(call, Kind::Command)
     }
 
+    /// As [`Page::chrome`], for one that may be answered after the call's turn.
+    pub(super) fn chrome_aside(&self, call: ChromeCall) -> Answer {
+        self.want(call, Kind::Aside)
+    }
+
     fn want(&self, call: ChromeCall, kind: Kind) -> Answer {
         let mut desk = self.desk.borrow_mut();
         let effect = desk.number();

@@ -398,6 +398,11 @@ impl Tab {
         }
     }
 
+    /// Its address, its title or something else of it is new.
+    pub(super) fn updated(&self) {
+        self.facts.borrow_mut().told += 1;
+    }
+
     pub(super) fn new_tab(&mut self, tab: TabId) {
         if self.running.is_some() {
             self.facts.borrow_mut().new_tabs.push(tab);
@@ -443,6 +448,7 @@ impl Tab {
 
     /// A commit of the main frame, told by the browser or by the debugger.
     pub(super) fn committed(&mut self, out: &mut Out, url: &str) {
+        self.updated();
         self.facts.borrow_mut().url = url.to_owned();
         match self.attachment {
             Attachment::Leaving if url::may_stay(url) => {

@@ -31,6 +31,30 @@ async fn the_history_is_walked_back_and_forward_and_a_page_is_loaded_again() -> 
     world.close().await
 }
 
+/// The page is looked up while the script runs: this holds as long as Chrome tells a new title or
+/// address before it answers the script that made it.
+#[tokio::test]
+async fn an_answer_names_the_title_and_the_address_that_its_own_script_has_made() -> Result<()> {
+    let (world, one, tab) = on("/form").await?;
+    let scripts = [
+        ("void (document.title = 'Title ' + N)", "Title N"),
+        ("history.pushState(0, '', '?step=' + N)", "?step=N"),
+        (
+            "new Promise((done) => setTimeout(() => done(void (document.title = 'Later ' + N)), 1))",
+            "Later N",
+        ),
+    ];
+    for (round, (script, named)) in scripts.iter().cycle().take(60).enumerate() {
+        let number = format!("{}", 1000 + round);
+        let function = format!("() => {}", script.replace('N', &number));
+        let asked = json!({"tabId": tab, "function": function});
+        let answer = one.ok("browser_evaluate", asked).await?;
+        let named = named.replace('N', &number);
+        assert!(answer.text.contains(&named), "no {named} in: {answer}");
+    }
+    world.close().await
+}
+
 #[tokio::test]
 async fn what_is_typed_replaces_what_stood_there_and_enter_sends_it() -> Result<()> {
     let (world, one, tab) = on("/form").await?;

@@ -308,7 +308,7 @@ fn a_ref_is_stale_once_its_frame_shows_another_document() {
     chrome.answer_in(None, "Page.getFrameTree", tree());
     chrome.answer_in(Some(CHILD), "Page.getFrameTree", child_tree("L9"));
     assert_eq!(chrome.fault(), (Fault::StaleRef { target: old }, true));
-    assert!(chrome.asks.is_empty());
+    assert!(chrome.asks_no_page());
 }
 
 #[test]

@@ -26,9 +26,10 @@ fn kept_out_of_a_new_attachment() -> Chrome {
 fn kept_out_of_an_old_attachment() -> Chrome {
     let mut chrome = Chrome::attached();
     evaluate(&mut chrome);
+    let tab = chrome.tab.clone();
+    chrome.answer("get", tab.clone());
     chrome.refuse("Runtime.evaluate", KEPT_OUT);
     chrome.pass(1);
-    let tab = chrome.tab.clone();
     chrome.answer("get", tab);
     let (fault, settled) = chrome.fault();
     assert!(matches!(fault, Fault::OutcomeUnknown { .. }), "{fault:?}");

@@ -148,6 +148,11 @@ impl Chrome {
         self.asks.values().any(|call| named(call) == name)
     }
 
+    /// Nothing is open that a page would have to answer.
+    pub(super) fn asks_no_page(&self) -> bool {
+        self.asks.values().all(|call| named(call) == "get")
+    }
+
     pub(super) fn params(&self, name: &str) -> Value {
         let ChromeCall::Command { params, .. } = &self.asks[&self.asked(name)] else {
             panic!("{name} is no command");
