@@ -34,6 +34,13 @@ pub fn hears(method: &str) -> bool {
     facts::hears(method)
 }
 
+/// What nobody reads of the answers to this debugger command, each as the names that lead to it; a
+/// list on the way stands for each of its entries. It need not be brought home.
+#[must_use]
+pub fn unread(method: &str) -> &'static [&'static [&'static str]] {
+    actions::unread(method)
+}
+
 /// What the pages ask and tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PageEvent {

@@ -21,6 +21,15 @@ mod wait_for;
 
 pub(super) use keyboard::modifiers_up;
 
+/// See [`crate::pages::unread`].
+pub(super) fn unread(method: &str) -> &'static [&'static [&'static str]] {
+    if method == snapshot::LOOK {
+        snapshot::UNREAD
+    } else {
+        &[]
+    }
+}
+
 use super::facts::{Going, clip};
 use super::poller::Page;
 use crate::input::ChromeError;

@@ -36,6 +36,27 @@ pub(super) fn answer(value: &JsValue) -> Result<Value, ChromeError> {
     })
 }
 
+/// Takes the field that `path` leads to out of a value of Chrome's; a list on the way stands for each
+/// of its entries.
+pub(super) fn leave_out(value: &JsValue, path: &[&str]) {
+    if let Some(list) = value.dyn_ref::<js_sys::Array>() {
+        return list.iter().for_each(|one| leave_out(&one, path));
+    }
+    let Some((field, rest)) = path.split_first() else {
+        return;
+    };
+    let field = JsValue::from_str(field);
+    // What is no object has no fields.
+    let Ok(inner) = js_sys::Reflect::get(value, &field) else {
+        return;
+    };
+    if !rest.is_empty() {
+        leave_out(&inner, rest);
+    } else if !inner.is_undefined() {
+        let _ = js_sys::Reflect::set(value, &field, &JsValue::UNDEFINED);
+    }
+}
+
 /// The fields of an object, each read by itself, so that one which is damaged takes no other with
 /// it: it is none under its name.
 pub(super) fn fields(value: &JsValue) -> impl Iterator<Item = (String, Option<Value>)> + use<> {

@@ -4,6 +4,7 @@
 use super::{boot, chrome, convert, drive, log, people, probe, socket, storage};
 use crate::effect::{Badge, ChromeCall, Effect};
 use crate::input::{ChromeError, Input};
+use crate::pages;
 use js_sys::Promise;
 use protocol::TabId;
 use serde_json::{Value, json};
@@ -62,6 +63,7 @@ pub(super) fn perform(effect: Effect) {
 
 /// Begins a call; its promise's value as JSON, or its error.
 fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
+    let mut unread: &[&[&str]] = &[];
     let begun = match call {
         ChromeCall::GroupTab {
             tab,
@@ -121,11 +123,14 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
             session,
             method,
             params,
-        } => Asked::Plain(chrome::command(
-            &target(tab, session.as_deref()),
-            method,
-            &js(&params),
-        )),
+        } => {
+            unread = pages::unread(method);
+            Asked::Plain(chrome::command(
+                &target(tab, session.as_deref()),
+                method,
+                &js(&params),
+            ))
+        }
     };
     async move {
         let outcome = match begun {
@@ -134,7 +139,12 @@ fn ask(call: ChromeCall) -> impl Future<Output = Result<Value, ChromeError>> {
             Asked::Group(tab, group, title, color) => group_tab(tab, group, &title, color).await,
         };
         match outcome {
-            Ok(value) => convert::answer(&value),
+            Ok(value) => {
+                for path in unread {
+                    convert::leave_out(&value, path);
+                }
+                convert::answer(&value)
+            }
             Err(error) => Err(convert::chrome_error(&error)),
         }
     }

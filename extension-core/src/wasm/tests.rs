@@ -105,6 +105,26 @@ fn an_answer_nested_too_deep_is_an_error_and_no_empty_answer() {
 }
 
 #[wasm_bindgen_test]
+fn what_nobody_reads_of_an_answer_is_not_brought_home() {
+    let documents = json!([
+        {"textBoxes": {"bounds": [0.5]}, "layout": {"bounds": [[0.5]], "styles": [[1]]}},
+        {"layout": null},
+        7,
+    ]);
+    let value = js(&json!({"documents": documents, "strings": ["x"]}).to_string());
+    for path in crate::pages::unread("DOMSnapshot.captureSnapshot") {
+        convert::leave_out(&value, path);
+    }
+    let left = json!([{"layout": {"styles": [[1]]}}, {"layout": null}, 7]);
+    assert_eq!(
+        convert::answer(&value),
+        Ok(json!({"documents": left, "strings": ["x"]}))
+    );
+    convert::leave_out(&JsValue::UNDEFINED, &["documents"]);
+    convert::leave_out(&JsValue::NULL, &["documents"]);
+}
+
+#[wasm_bindgen_test]
 fn a_message_that_is_too_large_is_not_copied_and_the_handshake_has_a_lower_bound() {
     let of = |length: usize| JsValue::from_str(&"x".repeat(length));
     let small = HANDSHAKE_FRAME_MAX;

@@ -13,12 +13,16 @@ use crate::pages::element;
 use crate::pages::frames;
 use crate::pages::poller::Page;
 use document::Document;
+pub(super) use document::UNREAD;
 use picture::Picture;
 use protocol::Fault;
 use protocol::command::PageResult;
 use role::Role;
 use serde_json::Value;
 use std::fmt::Write;
+
+/// The command whose answer this is made of.
+pub(super) const LOOK: &str = "DOMSnapshot.captureSnapshot";
 
 /// The longest snapshot, in bytes. More floods a model's context; it is cut at a line, and says so.
 const SNAPSHOT_MAX: usize = 60_000;

@@ -1,6 +1,7 @@
 //! How a page looks, one picture for each of the debugger's sessions with it: the page with those
 //! frames that its process draws, and each frame that another process draws.
 
+use super::LOOK;
 use super::document::{self, Document, Documents};
 use crate::input::ChromeError;
 use crate::pages::facts::frames::{Child, Session, may_be_read};
@@ -45,7 +46,7 @@ struct Asked {
 /// Those of the page itself; a frame that does not answer is left out.
 pub(super) async fn take_all(page: &Page) -> Result<AllTaken, Fault> {
     let tree = page.aside("Page.getFrameTree", json!({}));
-    let look = page.command("DOMSnapshot.captureSnapshot", styles());
+    let look = page.command(LOOK, styles());
     let asked = ask_children(page);
     let look = look.await?;
     let at = page.now() + ANSWER_MAX;
@@ -95,7 +96,7 @@ fn ask_children(page: &Page) -> Vec<Asked> {
         let owner = json!({"frameId": child.frame});
         Asked {
             tree: own.aside("Page.getFrameTree", json!({})),
-            look: own.aside("DOMSnapshot.captureSnapshot", styles()),
+            look: own.aside(LOOK, styles()),
             holder: page.of(&child.parent).aside("DOM.getFrameOwner", owner),
             session,
             child,
