@@ -166,6 +166,8 @@ pub struct World {
     untold: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// Tabs that nobody's records know under these ids, while the extension may know them again.
     doubtful: BTreeSet<TabId>,
+    /// What the browser tells next, while a strike comes just before.
+    at_hand: Option<BrowserEvent>,
     /// What sessions were told so far.
     told: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// What a server hears in this step was said by the worker that lives, after it was told of
@@ -249,6 +251,7 @@ impl World {
             stale: VecDeque::new(),
             untold: BTreeMap::new(),
             doubtful: BTreeSet::new(),
+            at_hand: None,
             told: BTreeMap::new(),
             news: false,
             held: BTreeMap::new(),
@@ -381,7 +384,9 @@ impl World {
 
     fn handle(&mut self, due: Due) -> Result<(), String> {
         let step = self.step_of_input(&due);
+        self.at_hand = at_hand(&due);
         self.take_step(step, None)?;
+        self.at_hand = None;
         match due {
             Due::Extension { life, input } => {
                 if life == self.life {
@@ -628,6 +633,14 @@ fn boot(
         groups: chrome.groups(),
         attached: chrome.debugged(),
         unpacked: true,
+    }
+}
+
+fn at_hand(due: &Due) -> Option<BrowserEvent> {
+    if let Due::Chrome(Outcome::Event(event)) = due {
+        Some(event.clone())
+    } else {
+        None
     }
 }
 

@@ -213,7 +213,8 @@ impl World {
         let on_its_way =
             |due: &Due| matches!(due, Due::Chrome(Outcome::Event(event)) if tells(event));
         let told = |input: &Input| matches!(input, Input::Browser(event) if tells(event));
-        heard.iter().any(told) || self.agenda.values().any(on_its_way)
+        let at_hand = self.at_hand.iter().any(tells);
+        at_hand || heard.iter().any(told) || self.agenda.values().any(on_its_way)
     }
 
     /// Which tab is whose, as the store says it.
