@@ -86,6 +86,11 @@ pub(super) fn facts<T: DeserializeOwned>(value: &JsValue) -> Option<T> {
     json::read(&read(value)?).ok()
 }
 
+/// One of these fields; none when it has another type, and for what must be there when it is not.
+pub(super) fn field<T: DeserializeOwned>(object: &Value, name: &'static str) -> Option<T> {
+    json::field(object, name).ok()
+}
+
 /// The message of what was thrown. The debugger's errors carry JSON in theirs:
 /// `{"code":-32000,"message":"…"}`; then it is the inner message.
 pub(super) fn chrome_error(thrown: &JsValue) -> ChromeError {

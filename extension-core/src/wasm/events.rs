@@ -1,48 +1,17 @@
 //! The arguments of Chrome's events, as the core knows them.
 
-use super::convert::{answer, facts};
+use super::convert::{answer, facts, field, to_json};
 use super::log;
 use crate::input::{BrowserEvent, DetachReason, TabFacts};
 use crate::pages;
 use js_sys::Array;
 use protocol::TabId;
-use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 /// `frameId` of a tab's main frame.
 const MAIN_FRAME: i64 = 0;
 /// `chrome.windows.WINDOW_ID_NONE`.
 const NO_WINDOW: i64 = -1;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Activated {
-    tab_id: TabId,
-    window_id: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Navigation {
-    tab_id: TabId,
-    url: String,
-    #[serde(default)]
-    source_tab_id: Option<TabId>,
-    #[serde(default)]
-    frame_id: i64,
-    #[serde(default)]
-    transition_type: String,
-    #[serde(default)]
-    transition_qualifiers: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Debuggee {
-    tab_id: TabId,
-    #[serde(default)]
-    session_id: Option<String>,
-}
 
 /// None for events that only wake the worker, or that concern no tab (DevTools windows, workers).
 pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEvent> {
@@ -57,10 +26,10 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
         }),
         "tabs.onMoved" | "tabs.onAttached" => Some(BrowserEvent::TabMoved { tab: tab(0)? }),
         "tabs.onActivated" => {
-            let activated: Activated = facts(&arguments.get(0))?;
+            let activated = to_json(&arguments.get(0));
             Some(BrowserEvent::TabActivated {
-                tab: activated.tab_id,
-                window: activated.window_id,
+                tab: field(&activated, "tabId")?,
+                window: field(&activated, "windowId")?,
             })
         }
         "windows.onFocusChanged" => {
@@ -68,40 +37,41 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
             Some(BrowserEvent::WindowFocused { window })
         }
         "webNavigation.onCreatedNavigationTarget" => {
-            let navigation: Navigation = facts(&arguments.get(0))?;
+            let navigation = to_json(&arguments.get(0));
             Some(BrowserEvent::NavigationTarget {
-                source: navigation.source_tab_id?,
-                tab: navigation.tab_id,
-                url: navigation.url,
+                source: field(&navigation, "sourceTabId")?,
+                tab: field(&navigation, "tabId")?,
+                url: field(&navigation, "url")?,
             })
         }
         "webNavigation.onCommitted" => {
-            let navigation: Navigation = facts(&arguments.get(0))?;
-            (navigation.frame_id == MAIN_FRAME).then_some(BrowserEvent::Committed {
-                tab: navigation.tab_id,
-                url: navigation.url,
-                transition: navigation.transition_type,
-                qualifiers: navigation.transition_qualifiers,
+            let navigation = to_json(&arguments.get(0));
+            let frame = field(&navigation, "frameId").unwrap_or(MAIN_FRAME);
+            (frame == MAIN_FRAME).then_some(BrowserEvent::Committed {
+                tab: field(&navigation, "tabId")?,
+                url: field(&navigation, "url")?,
+                transition: field(&navigation, "transitionType").unwrap_or_default(),
+                qualifiers: field(&navigation, "transitionQualifiers").unwrap_or_default(),
             })
         }
         "debugger.onEvent" => {
             let method = arguments.get(1).as_string().filter(|it| pages::hears(it))?;
-            let source: Debuggee = facts(&arguments.get(0))?;
+            let source = to_json(&arguments.get(0));
             // Half an event would say something that nobody has said.
             let params = answer(&arguments.get(2))
                 .inspect_err(|_| log::note(&format!("{method} is nested too deep")))
                 .ok()?;
             Some(BrowserEvent::Debugger {
-                tab: source.tab_id,
-                session: source.session_id,
+                tab: field(&source, "tabId")?,
+                session: field(&source, "sessionId")?,
                 method,
                 params,
             })
         }
         "debugger.onDetach" => {
-            let source: Debuggee = facts(&arguments.get(0))?;
+            let source = to_json(&arguments.get(0));
             Some(BrowserEvent::Detached {
-                tab: source.tab_id,
+                tab: field(&source, "tabId")?,
                 reason: detach_reason(&arguments.get(1)),
             })
         }
@@ -116,15 +86,11 @@ pub(super) fn tab_facts(tab: &JsValue) -> Option<TabFacts> {
 
 /// Id and title of a `chrome.tabGroups.TabGroup`.
 pub(super) fn group_title(group: &JsValue) -> Option<(i64, String)> {
-    let group: Group = facts(group)?;
-    Some((group.id, group.title))
-}
-
-#[derive(Deserialize)]
-struct Group {
-    id: i64,
-    #[serde(default)]
-    title: String,
+    let group = to_json(group);
+    Some((
+        field(&group, "id")?,
+        field(&group, "title").unwrap_or_default(),
+    ))
 }
 
 fn tab_id(value: &JsValue) -> Option<TabId> {

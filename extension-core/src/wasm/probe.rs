@@ -6,7 +6,6 @@ use crate::input::ProbeAnswer;
 use js_sys::Uint8Array;
 use protocol::json;
 use protocol::ports::PROBE_PATH;
-use serde::Deserialize;
 use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -16,14 +15,6 @@ use web_sys::{AbortSignal, ReadableStreamDefaultReader, Response};
 const PROBE_MAX_MS: u32 = 500;
 /// The longest answer that is read: ours has 31 bytes, and a foreign one may be endless.
 const ANSWER_MAX: usize = 256;
-
-/// `{"interlock":1}`, with a flag for a daemon.
-#[derive(Deserialize)]
-struct Answer {
-    interlock: u32,
-    #[serde(default)]
-    daemon: bool,
-}
 
 /// Asks once; always has an answer within the half second.
 pub(super) async fn probe(port: u16) -> ProbeAnswer {
@@ -70,14 +61,12 @@ fn abandon(response: &Response) {
     }
 }
 
+/// `{"interlock":1}`, with a flag for a daemon.
 pub(super) fn understand(text: &[u8]) -> ProbeAnswer {
     let text = str::from_utf8(text).unwrap_or_default();
-    let answer = serde_json::from_str::<Value>(text);
-    match answer.ok().and_then(|answer| json::read(&answer).ok()) {
-        Some(Answer {
-            interlock: 1,
-            daemon,
-        }) => ProbeAnswer::Interlock { daemon },
-        Some(_) | None => ProbeAnswer::Foreign,
+    let answer: Value = serde_json::from_str(text).unwrap_or_default();
+    match json::field_or_default(&answer, "daemon") {
+        Ok(daemon) if answer["interlock"] == 1 => ProbeAnswer::Interlock { daemon },
+        Ok(_) | Err(_) => ProbeAnswer::Foreign,
     }
 }
