@@ -32,7 +32,7 @@ use protocol::pairing::{Secret, Transcript, from_hex, to_hex};
 use protocol::ports::PORT_LIST_MAX;
 use protocol::{
     BrowserId, Deadlines, Fault, Instant, SessionId, SortedMap, VERSIONS, WireId,
-    close as close_code,
+    close as close_code, json,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -800,7 +800,7 @@ impl Links {
             let mut answer = Envelope::response(wire_id, session_id, Err(fault.into()));
             answer.origin_id = command
                 .get("originId")
-                .filter(|origin| origin.to_string().len() <= ORIGIN_ID_MAX)
+                .filter(|origin| json::text(origin).len() <= ORIGIN_ID_MAX)
                 .cloned();
             self.push(socket, &Frame::Response(answer));
         }

@@ -6,7 +6,7 @@
 //! store knows keys and JSON; what stands in an entity is its machine's business.
 
 use crate::input::WriteId;
-use protocol::{Instant, SortedSet, json};
+use protocol::{Instant, SortedMap, SortedSet, json};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub struct Store {
     due: Option<Instant>,
     /// What a refused write held: it goes with the next one that has news, not at once, since a
     /// full disk would refuse it again as fast as it can.
-    failed: BTreeMap<String, Option<Value>>,
+    failed: SortedMap<String, Option<Value>>,
     last: u64,
     refused: bool,
 }
@@ -65,9 +65,12 @@ impl Store {
 
     /// Stages an entity.
     pub fn put(&mut self, key: String, entity: &impl Serialize) {
-        let Ok(body) = serde_json::to_value(entity) else {
-            return;
-        };
+        if let Ok(body) = serde_json::to_value(entity) {
+            self.put_value(key, body);
+        }
+    }
+
+    fn put_value(&mut self, key: String, body: Value) {
         self.remove.remove(&key);
         self.set
             .insert(key, serde_json::json!({"v": VERSION, "e": body}));

@@ -205,7 +205,7 @@ pub struct MouseWheel {
 
 /// The furthest that one call turns the wheel either way, in CSS pixels: longer than any page that
 /// is looked at, and far from where numbers lose their meaning.
-const WHEEL_MAX: f64 = 100_000.0;
+const WHEEL_MAX: u32 = 100_000;
 
 /// `browser_select_option`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -550,7 +550,10 @@ fn mouse_wheel(wheel: MouseWheel) -> Result<Command, Fault> {
     if deltas == [0.0, 0.0] {
         return Err(bad("one of `deltaX` and `deltaY` is not 0"));
     }
-    if deltas.iter().any(|delta| delta.abs() > WHEEL_MAX) {
+    if deltas
+        .iter()
+        .any(|delta| delta.abs() > f64::from(WHEEL_MAX))
+    {
         return Err(bad(format!(
             "`deltaX` and `deltaY` are at most {WHEEL_MAX} pixels either way"
         )));
@@ -615,11 +618,12 @@ fn wait_for(raw: WaitFor) -> Result<Command, Fault> {
     if raw.time.is_none() && raw.text.is_none() && raw.text_gone.is_none() {
         return Err(bad("one of `time`, `text`, `textGone` is needed"));
     }
-    let longest = (limits::CALL_DEADLINE_MAX - limits::CALL_DEADLINE).as_secs_f64();
+    let longest = limits::CALL_DEADLINE_MAX - limits::CALL_DEADLINE;
     if raw
         .time
-        .is_some_and(|time| !(0.0..=longest).contains(&time))
+        .is_some_and(|time| !(0.0..=longest.as_secs_f64()).contains(&time))
     {
+        let longest = longest.as_secs();
         return Err(bad(format!("`time` is 0 to {longest} seconds")));
     }
     if [&raw.text, &raw.text_gone]

@@ -381,7 +381,7 @@ impl Frame {
         let frame = Self::read(message)?;
         if let Self::Command(envelope) | Self::Response(envelope) | Self::Event(envelope) = &frame
             && let Some(origin) = &envelope.origin_id
-            && (origin.to_string().len() > limits::ORIGIN_ID_MAX
+            && (json::text(origin).len() > limits::ORIGIN_ID_MAX
                 || depth(origin) > limits::DEPTH_MAX)
         {
             return Err(BadFrame::Malformed("originId is too long".into()));

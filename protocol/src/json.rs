@@ -10,7 +10,7 @@ use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
     MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
-use serde::forward_to_deserialize_any;
+use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::{Map, Number, Value, map};
 use std::{fmt, slice};
 
@@ -27,10 +27,11 @@ pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Unreadable> {
 /// # Errors
 /// What is wrong with it, or that it is missing.
 pub fn field<T: DeserializeOwned>(object: &Value, name: &'static str) -> Result<T, Unreadable> {
-    match object.get(name) {
-        Some(value) => read(value).map_err(|error| error.within(name)),
-        None => read(&Value::Null).map_err(|_| de::Error::missing_field(name)),
-    }
+    let value = object.get(name);
+    read(value.unwrap_or(&Value::Null)).map_err(|error| match value {
+        Some(_) => error.within(name),
+        None => de::Error::missing_field(name),
+    })
 }
 
 /// As [`field`], with a default for one that is missing.
@@ -45,6 +46,12 @@ pub fn field_or_default<T: DeserializeOwned + Default>(
         Some(_) => field(object, name),
         None => Ok(T::default()),
     }
+}
+
+/// The compact JSON of a value or a text.
+pub fn text(value: &(impl Serialize + ?Sized)) -> String {
+    // Every type of ours serialises to JSON: string keys, no maps of other keys.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Why a value is no such type: "`button`: invalid type: integer `7`, expected a string".

@@ -1,6 +1,7 @@
 //! Which ports servers take, and the answer of a bare port (Multi-Instance Manager document,
 //! *Connection Management* and *Port Discovery Loop*).
 
+use crate::SortedSet;
 use serde::{Deserialize, Serialize};
 
 /// Where a bare port says what it is: `GET`, answered with [`PROBE_ANSWER`].
@@ -90,16 +91,14 @@ impl PortRange {
     /// at most [`PORT_LIST_MAX`]; whatever else stands in it is left out.
     #[must_use]
     pub fn sanitise(self, list: &[serde_json::Value]) -> Vec<u16> {
-        let mut ports: Vec<u16> = list
+        let ports: SortedSet<u16> = list
             .iter()
             .take(PORT_LIST_MAX)
             .filter_map(serde_json::Value::as_u64)
             .filter_map(|port| u16::try_from(port).ok())
             .filter(|port| self.contains(*port))
             .collect();
-        ports.sort_unstable();
-        ports.dedup();
-        ports
+        ports.into_iter().collect()
     }
 }
 

@@ -95,7 +95,9 @@ pub fn tellable(url: &str) -> Cow<'_, str> {
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     };
     match scheme {
-        Some((scheme, _)) if is_scheme(scheme) => Cow::Owned(format!("{scheme}:").to_lowercase()),
+        Some((scheme, _)) if is_scheme(scheme) => {
+            Cow::Owned(format!("{scheme}:").to_ascii_lowercase())
+        }
         Some(_) | None => Cow::Borrowed(""),
     }
 }

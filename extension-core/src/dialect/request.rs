@@ -9,7 +9,7 @@ use protocol::command::{
     ConsoleLevel, ConsoleMessages, Evaluate, ImageFormat, Navigate, NetworkRequests, Region,
     Screenshot, TabsAction, WaitFor,
 };
-use protocol::{Command, Fault, TabId, limits};
+use protocol::{Command, Fault, TabId, json, limits};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ pub(super) fn tab(payload: &Value) -> Result<Option<TabId>, Fault> {
     };
     let tab = number.and_then(|tab| u32::try_from(tab).ok()).map(TabId);
     tab.map(Some).ok_or_else(|| Fault::BadArguments {
-        what: format!("`tabId` is a number, not {named}"),
+        what: format!("`tabId` is a number, not {}", json::text(named)),
     })
 }
 

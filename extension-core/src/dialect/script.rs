@@ -1,6 +1,7 @@
 //! The scripts of `js.execute`. The original put an object `api` into the page; here it stands in
 //! the script itself, so that nothing of it is left in anybody's page.
 
+use protocol::json;
 use serde_json::Value;
 
 /// Every method that may be named.
@@ -57,7 +58,7 @@ pub(super) fn method(name: &str, args: &[Value]) -> Option<String> {
         return Some(code(args.first()?.as_str()?));
     }
     METHODS.contains(&name).then(|| {
-        let args = Value::from(args.to_vec());
+        let args = json::text(args);
         with_api(&format!("return api.{name}(...{args});"))
     })
 }

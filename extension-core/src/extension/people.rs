@@ -8,7 +8,7 @@ use crate::sessions::{Presence, Session};
 use crate::tabs::Owner;
 use crate::view::{FrontTab, InstanceState, InstanceView, TabView, View};
 use protocol::pairing::Secret;
-use protocol::{Alias, Fault, Instant, SessionId, TabId, WireError};
+use protocol::{Alias, Fault, Instant, SessionId, SortedMap, TabId, WireError};
 use serde_json::{Value, json};
 
 /// Longest name of a browser.
@@ -166,13 +166,13 @@ impl Extension {
     /// Everything that people see, at this moment.
     #[must_use]
     pub fn view(&self, now: Instant) -> View {
-        let instances = self
+        // a2 before a10.
+        let instances: SortedMap<_, InstanceView> = self
             .sessions
             .iter()
-            .map(|(id, session)| self.instance(id, session, now));
-        let mut instances: Vec<InstanceView> = instances.collect();
-        // a2 before a10.
-        instances.sort_by_key(|one| (one.alias.0.len(), one.alias.clone()));
+            .map(|(id, session)| self.instance(id, session, now))
+            .map(|one| ((one.alias.0.len(), one.alias.clone()), one))
+            .collect();
         let free = self
             .tabs
             .free()
@@ -183,7 +183,7 @@ impl Extension {
             browser: self.browser.name.clone(),
             paused: self.tabs.is_paused(),
             advice: self.advice(),
-            instances,
+            instances: instances.into_values().collect(),
             free,
             front: self.front(),
             known_ports: self.discovery.known_ports().collect(),

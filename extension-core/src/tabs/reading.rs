@@ -6,7 +6,7 @@ use crate::input::CallId;
 use protocol::command::{TabEntry, TabState, Waiting};
 use protocol::error::Peer;
 use protocol::frame::LostTab;
-use protocol::{SessionId, TabId};
+use protocol::{SessionId, SortedSet, TabId};
 
 impl Tabs {
     /// How much is left of sessions: seats, calls and timers; nothing when none is known.
@@ -99,15 +99,14 @@ impl Tabs {
     #[must_use]
     pub fn owned_by(&self, session: &SessionId) -> Vec<TabId> {
         let slots = self.seats.get(session).map(|seat| &seat.tabs);
-        let mut tabs: Vec<TabId> = slots
+        let tabs: SortedSet<TabId> = slots
             .into_iter()
             .flatten()
             .filter_map(|slot| self.tabs.get(slot))
             .filter(|tab| !tab.is_ending())
             .filter_map(|tab| tab.id)
             .collect();
-        tabs.sort_unstable();
-        tabs
+        tabs.into_iter().collect()
     }
 
     /// The tab of a slot, once Chrome has made it.

@@ -11,8 +11,8 @@ use wasm_bindgen::JsValue;
 /// `undefined` for a name that is none.
 pub(super) fn property(name: &str) -> JsValue {
     match name {
-        "messageHandlers" => convert::to_js(&command::NAMES),
-        "log" => convert::to_js(&log::lines()),
+        "messageHandlers" => convert::to_js(&json!(command::NAMES)),
+        "log" => convert::to_js(&json!(log::lines())),
         _ => drawn(name, &view()),
     }
 }
@@ -24,7 +24,7 @@ pub(super) fn drawn(name: &str, view: &View) -> JsValue {
         "waitQueues" => map(wait_queues(view)),
         "instances" => map(instances(view)),
         "socketToInstance" => map(socket_to_instance(view)),
-        "view" => convert::to_js(view),
+        "view" => convert::to_js(&json!(view)),
         _ => JsValue::UNDEFINED,
     }
 }

@@ -7,7 +7,7 @@ use crate::input::{AskId, Input, PersonAction};
 use crate::view::View;
 use protocol::{SortedMap, WireError};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
 
 /// Open questions of people. Beyond it the oldest is told that it goes unanswered.
@@ -27,13 +27,6 @@ enum Asker {
     Console(Settle, Settle),
 }
 
-/// What a popup is sent.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum ToPopup<'a> {
-    View(&'a View),
-}
-
 impl People {
     pub(super) const fn new() -> Self {
         Self {
@@ -46,7 +39,7 @@ impl People {
 
 /// Told twice of one popup, as happens when a core falls while it opens, it counts once.
 pub(super) fn popup_opened(port: Port) {
-    post(&port, &convert::to_js(&ToPopup::View(&view())));
+    post(&port, &convert::to_js(&json!({"view": view()})));
     let open = PEOPLE.with_borrow_mut(|people| {
         if !people.popups.contains(&port) {
             people.popups.push(port);
@@ -147,7 +140,7 @@ fn answer(number: &JsValue, error: Option<&str>) -> JsValue {
 
 /// Sends the view to every open popup.
 pub(super) fn show(view: &View) {
-    let message = convert::to_js(&ToPopup::View(view));
+    let message = convert::to_js(&json!({"view": view}));
     PEOPLE.with_borrow(|people| {
         for port in &people.popups {
             post(port, &message);

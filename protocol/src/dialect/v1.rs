@@ -6,6 +6,7 @@
 //! false (`0`, `""`, `null`) is an id like any other, and what has none at all is a notification.
 
 use crate::frame::{BadFrame, depth};
+use crate::json;
 use crate::limits::{DEPTH_MAX, ORIGIN_ID_MAX};
 use serde_json::{Map, Value, json};
 
@@ -124,7 +125,7 @@ impl FromServer {
     /// The message as text.
     #[must_use]
     pub fn to_text(&self) -> String {
-        match self {
+        let message = match self {
             Self::HelloAck { instance, port } => {
                 json!({"type": "helloAck", "instanceId": instance, "port": port})
             }
@@ -145,8 +146,8 @@ impl FromServer {
                 }
                 frame
             }
-        }
-        .to_string()
+        };
+        json::text(&message)
     }
 }
 
@@ -194,7 +195,7 @@ impl FromExtension {
     /// The message as text.
     #[must_use]
     pub fn to_text(&self) -> String {
-        match self {
+        let message = match self {
             Self::Hello => json!({"type": "hello", "wants": "instanceId"}),
             Self::Ping => json!({"type": "ping"}),
             Self::PortListRequest => json!({"type": "portListRequest"}),
@@ -207,8 +208,8 @@ impl FromExtension {
                     json!({"id": id, "type": "pong", "timestamp": timestamp})
                 }
             },
-        }
-        .to_string()
+        };
+        json::text(&message)
     }
 }
 
@@ -234,7 +235,7 @@ fn kind(frame: &Map<String, Value>) -> Result<String, BadFrame> {
 
 fn id(frame: &mut Map<String, Value>) -> Result<Option<Value>, BadFrame> {
     let id = frame.remove("id");
-    let long = |id: &Value| id.to_string().len() > ORIGIN_ID_MAX || depth(id) > DEPTH_MAX;
+    let long = |id: &Value| json::text(id).len() > ORIGIN_ID_MAX || depth(id) > DEPTH_MAX;
     if id.as_ref().is_some_and(long) {
         return Err(bad("the id is too long"));
     }

@@ -10,7 +10,7 @@ use crate::pages::facts::{clip, text};
 use crate::pages::poller::Page;
 use crate::pages::tab::seconds;
 use protocol::command::{Evaluate, PageResult};
-use protocol::{Fault, limits};
+use protocol::{Fault, json, limits};
 use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
@@ -187,7 +187,7 @@ fn thrown(details: &Value) -> Fault {
     let uncaught = text(details, "text");
     let what = match (exception["description"].as_str(), exception.get("value")) {
         (Some(what), _) => what.to_owned(),
-        (None, Some(value)) => format!("{uncaught} {value}"),
+        (None, Some(value)) => format!("{uncaught} {}", json::text(value)),
         (None, None) => uncaught.to_owned(),
     };
     page_error(&clip(&what, THROWN_MAX))

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A capture takes 15 to 60 ms; one that takes this long hangs.
 const CAPTURE_MAX: Duration = Duration::from_secs(10);
 /// The largest side of a picture, in CSS pixels: Chrome's own limit for one surface.
-const SIDE_MAX: f64 = 16_384.0;
+const SIDE_MAX: u32 = 16_384;
 /// Of the lossy formats; text stays readable.
 const QUALITY: u8 = 80;
 /// The largest picture, in bytes of base64: a frame, less room for what goes around it.
@@ -111,7 +111,8 @@ pub(super) async fn run(page: &Page, shot: Screenshot) -> Result<PageResult, Fau
 
 fn cut(mut place: Value, result: &mut PageResult) -> Value {
     for side in ["width", "height"] {
-        if place[side].as_f64().is_some_and(|length| length > SIDE_MAX) {
+        let length = place[side].as_f64();
+        if length.is_some_and(|length| length > f64::from(SIDE_MAX)) {
             place[side] = json!(SIDE_MAX);
             result.notes.push(format!(
                 "The picture's {side} was cut at {SIDE_MAX} pixels."

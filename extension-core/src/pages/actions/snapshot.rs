@@ -15,10 +15,9 @@ use crate::pages::poller::Page;
 use document::Document;
 pub(super) use document::UNREAD;
 use picture::Picture;
-use protocol::Fault;
 use protocol::command::PageResult;
+use protocol::{Fault, json};
 use role::Role;
-use serde_json::Value;
 use std::fmt::Write;
 
 /// The command whose answer this is made of.
@@ -362,7 +361,7 @@ fn write(item: &Item, depth: usize, out: &mut String, lost: &mut usize) {
     out.push_str(&item.role);
     if !item.name.is_empty() {
         out.push(' ');
-        out.push_str(&Value::from(item.name.as_str()).to_string());
+        out.push_str(&json::text(&item.name));
     }
     out.push_str(&item.attributes);
     if !item.reference.is_empty() {
@@ -394,14 +393,14 @@ fn push_words(out: &mut String, words: &str) {
     let safe = words
         .chars()
         .next()
-        .is_some_and(|first| first.is_alphanumeric() && first.is_ascii_alphabetic())
+        .is_some_and(|first| first.is_ascii_alphabetic())
         && !words.contains(": ")
         && !words.contains(" #")
         && !words.ends_with(':');
     if safe {
         out.push_str(words);
     } else {
-        out.push_str(&Value::from(words).to_string());
+        out.push_str(&json::text(words));
     }
 }
 

@@ -4,8 +4,8 @@
 use super::{is_navigated, ready};
 use crate::pages::facts::clip;
 use crate::pages::poller::Page;
-use protocol::Fault;
 use protocol::command::{PageResult, WaitFor};
+use protocol::{Fault, json};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(super) async fn run(page: &Page, wait: WaitFor) -> Result<PageResult, Fault> {
     let result = PageResult::default();
     if let Some(seconds) = wait.time {
-        page.waiting_for(format!("{seconds} s to pass"));
+        page.waiting_for("the time to pass");
         page.sleep_until(page.now() + Duration::from_secs_f64(seconds))
             .await;
     }
@@ -59,7 +59,7 @@ pub(super) async fn run(page: &Page, wait: WaitFor) -> Result<PageResult, Fault>
         ready(page).await;
         page.waiting_for(what.clone());
         let millis = u64::try_from(page.left(Duration::ZERO).as_millis()).unwrap_or(u64::MAX);
-        let arguments = json!([wait.text, wait.text_gone, millis]);
+        let arguments = json::text(&json!([wait.text, wait.text_gone, millis]));
         let params = json!({
             "expression": format!("({WATCH})(...{arguments})"),
             "awaitPromise": true,

@@ -6,8 +6,8 @@
 //! back, which Chrome reads for each line, and ours never steps back.
 
 use super::{clip, newest, script, text};
-use protocol::Instant;
 use protocol::command::{ConsoleLevel, ConsoleMessage, Source};
+use protocol::{Instant, json};
 use serde_json::Value;
 use std::collections::VecDeque;
 
@@ -296,7 +296,7 @@ fn said(object: &Value) -> String {
     match (other, &object["value"]) {
         (Some(other), _) => clip(other, TEXT_MAX),
         (None, Value::Null) => text(object, "type").to_owned(),
-        (None, value) => clip(&value.to_string(), TEXT_MAX),
+        (None, value) => clip(&json::text(value), TEXT_MAX),
     }
 }
 

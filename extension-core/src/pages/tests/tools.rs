@@ -543,7 +543,7 @@ fn the_whole_page_is_taken_beyond_what_is_in_view_up_to_chromes_limit() {
     assert_eq!(params["captureBeyondViewport"], true);
     assert_eq!(
         params["clip"],
-        json!({"x": 0, "y": 0, "width": 800, "height": 16_384.0, "scale": 1})
+        json!({"x": 0, "y": 0, "width": 800, "height": 16_384, "scale": 1})
     );
     chrome.answer("Page.captureScreenshot", json!({"data": "QUJD"}));
     chrome.serve();
