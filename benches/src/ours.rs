@@ -65,9 +65,10 @@ pub(crate) async fn measure(scale: Scale) -> Result<Table> {
     row("server binary", file_size(&binary()?)?, "");
     row("core (WASM), gzipped", wasm_size(&world)?, "250 KB");
     table.note(
-        "The module is above its target: a third of its code reads and writes JSON, compiled once for \
-         each type in a frame or a tool's arguments, and the largest single function, the procedures \
-         of the seventeen tools, is 4 % of it.",
+        "The module is above its target: 18 % of its code is what the tools do in a page, 17 % tabs, \
+         sessions and connections, 17 % the reading and writing of JSON, 18 % vectors, strings and \
+         sorted rows, compiled once for each type in them, and 10 % Rust's own numbers, texts and \
+         formatting. Nothing large is left that only one place needs.",
     );
     drop(agent);
     world.close().await?;
