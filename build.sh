@@ -159,6 +159,7 @@ shrink_core() {
   local module=$package/extension_core_bg.wasm shrunk
   if ! bring_wasm_opt; then
     say "    left out: it needs npm, whose package binaryen $binaryen_version holds wasm-opt"
+    say "    the module works as well, but is larger and keeps the names of its functions"
     return
   fi
   shrunk=$tools/shrunk/$(checksum <"$module").wasm

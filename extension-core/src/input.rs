@@ -397,7 +397,10 @@ impl PersonAction {
             },
             "message" => Self::Message {
                 session_id: session_id()?,
-                message: json::field(asked, "message")?,
+                message: asked
+                    .get("message")
+                    .cloned()
+                    .ok_or_else(|| Unreadable::new("missing field `message`".into()))?,
             },
             "cleanUp" => Self::CleanUp,
             _ => return Err(Unreadable::new(format!("unknown action `{action}`"))),

@@ -458,10 +458,11 @@ impl TryFrom<Value> for Envelope {
             wait_ms: json::field(it, "waitMs")?,
             waiters: json::field_or_default(it, "waiters")?,
             lost: json::field_or_default(it, "lost")?,
-            body: match (payload, data, error) {
-                (Some(payload), _, _) => Body::Payload(payload),
-                (None, Some(data), _) => Body::Data(data),
-                (None, None, Some(error)) => Body::Error(json::read(&error)?),
+            // A failure is none the less one that something stands beside it.
+            body: match (error.filter(|error| !error.is_null()), payload, data) {
+                (Some(error), _, _) => Body::Error(json::read(&error)?),
+                (None, Some(payload), _) => Body::Payload(payload),
+                (None, None, Some(data)) => Body::Data(data),
                 (None, None, None) => {
                     return Err(Unreadable::new("neither payload nor data nor error".into()));
                 }
@@ -571,6 +572,25 @@ mod tests {
 
     fn parse(value: &Value) -> Result<Frame, BadFrame> {
         Frame::parse(&value.to_string(), limits::FRAME_MAX)
+    }
+
+    #[test]
+    fn of_a_name_that_stands_twice_the_last_counts() {
+        let text = r#"{"type": "ping", "type": "pong"}"#;
+        assert_eq!(Frame::parse(text, limits::FRAME_MAX), Ok(Frame::Pong {}));
+    }
+
+    #[test]
+    fn a_response_with_an_error_is_one_whatever_stands_beside_it() {
+        let error =
+            json!({"code": "tab_gone", "message": "gone", "advice": "look", "retry": "never"});
+        let said = |error: Value| json!({"type": "response", "wireId": "w", "sessionId": "s", "data": {}, "error": error});
+        let body = |frame| match frame {
+            Ok(Frame::Response(envelope)) => envelope.body,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(body(parse(&said(error))), Body::Error(_)));
+        assert_eq!(body(parse(&said(json!(null)))), Body::Data(json!({})));
     }
 
     #[test]

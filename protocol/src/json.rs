@@ -3,7 +3,8 @@
 //! serde compiles the reader of a type anew for every deserializer that it is read with. In the
 //! extension's module there is therefore this one: text becomes a [`Value`] first, whatever it is,
 //! and every type of ours is read out of that. It is simpler than serde_json's own: a struct is an
-//! object and never an array, and an error says where it is, not only what.
+//! object and never an array, and an error says where it is, not only what. The keys of a map are
+//! texts: one of numbers it cannot read.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -22,7 +23,7 @@ pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Unreadable> {
     T::deserialize(Reader(value))
 }
 
-/// Reads one field of an object. One that is missing is none for an `Option`.
+/// Reads one field of an object. One that is missing is none for an `Option`, and null for a [`Value`].
 ///
 /// # Errors
 /// What is wrong with it, or that it is missing.
@@ -214,7 +215,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Value::Bool(it) => visitor.visit_bool(*it),
             Value::Number(number) => visit_number(number, visitor),
             Value::String(text) => visitor.visit_str(text),
-            Value::Array(items) => visitor.visit_seq(Items(items.iter())),
+            Value::Array(items) => visit_items(items, visitor),
             Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
         }
     }
@@ -242,7 +243,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
         let items = self.expect(self.0.as_array(), &visitor)?;
-        visitor.visit_seq(Items(items.iter()))
+        visit_items(items, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
@@ -262,10 +263,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unreadable> {
-        let variant = self.expect(self.as_variant(), &visitor)?;
+        let variant = self.expect(self.as_variant(), &OneOf(variants))?;
         visitor.visit_enum(variant)
     }
 
@@ -283,6 +284,30 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
         (Some(it), _) => visitor.visit_u64(it),
         (None, Some(it)) => visitor.visit_i64(it),
         (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+    }
+}
+
+/// All of them must be wanted.
+fn visit_items<'de, V: Visitor<'de>>(
+    items: &'de [Value],
+    visitor: V,
+) -> Result<V::Value, Unreadable> {
+    let mut rest = Items(items.iter());
+    let read = visitor.visit_seq(&mut rest)?;
+    match rest.0.next() {
+        None => Ok(read),
+        Some(_) => Err(de::Error::invalid_length(items.len(), &"fewer entries")),
+    }
+}
+
+/// The variants of an enum, for who named none.
+struct OneOf(&'static [&'static str]);
+
+impl Expected for OneOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one of `")?;
+        f.write_str(&self.0.join("`, `"))?;
+        f.write_str("`")
     }
 }
 
@@ -464,6 +489,16 @@ mod tests {
             ),
             ("inner.kind", json!({"kind": {"plain": 1}}), "integer `1`"),
             ("inner.kind", json!({"kind": {}}), "an object"),
+            (
+                "inner.kind",
+                json!({"kind": 7}),
+                "integer `7`, expected one of `plain`, `one`, `two`, `named`",
+            ),
+            (
+                "inner.kind",
+                json!({"kind": {"two": [true, -1, 5]}}),
+                "invalid length 3",
+            ),
             (
                 "inner.kind",
                 json!({"kind": {"two": [true]}}),

@@ -168,7 +168,9 @@ pub fn pair(folder: &Path, state: &StateDir, wanted: &Wanted) -> io::Result<Port
 
 /// The folder's options, if they can hold.
 fn config_of(folder: &Path) -> Option<Config> {
-    let config: Config = serde_json::from_slice(&fs::read(folder.join(CONFIG)).ok()?).ok()?;
+    let text = fs::read(folder.join(CONFIG)).ok()?;
+    // By the reader that the extension has too.
+    let config: Config = protocol::json::read(&serde_json::from_slice(&text).ok()?).ok()?;
     PortRange::new(config.ports.first, config.ports.last).map(|_| config)
 }
 

@@ -1,6 +1,6 @@
 //! The arguments of Chrome's events, as the core knows them.
 
-use super::convert::{answer, facts, field, to_json};
+use super::convert::{answer, facts, field, leave_out, to_json};
 use super::log;
 use crate::input::{BrowserEvent, DetachReason, TabFacts};
 use crate::pages;
@@ -81,6 +81,8 @@ pub(super) fn browser_event(name: &str, arguments: &Array) -> Option<BrowserEven
 
 /// A `chrome.tabs.Tab`, unless it is none (a DevTools window).
 pub(super) fn tab_facts(tab: &JsValue) -> Option<TabFacts> {
+    // It may be a whole picture, and comes with all news of the tab.
+    leave_out(tab, &["favIconUrl"]);
     facts::<TabFacts>(tab).filter(|tab| tab.tab().is_some())
 }
 
