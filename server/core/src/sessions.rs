@@ -7,7 +7,7 @@ use crate::{BoundBrowser, ConnId, Effect, Identity, Note, Port, Server, SessionK
 use protocol::error::Fault;
 use protocol::frame::{Frame, LostTab, Outcome, SessionOpen, SessionOpened};
 use protocol::{Instant, SessionId, TabId, WireId, limits};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// A browser that completed the handshake answers `sessionOpen` as fast.
@@ -149,8 +149,10 @@ impl Session {
         for tab in &lost {
             self.tabs.remove(&tab.tab_id);
         }
-        let room = LOST_MAX.saturating_sub(self.lost.len());
-        self.lost.extend(lost.into_iter().take(room));
+        let told: BTreeSet<TabId> = self.lost.iter().map(|tab| tab.tab_id).collect();
+        let room = LOST_MAX.saturating_sub(told.len());
+        let new = lost.into_iter().filter(|tab| !told.contains(&tab.tab_id));
+        self.lost.extend(new.take(room));
     }
 
     /// An answer told what a tab shows.

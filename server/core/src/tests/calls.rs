@@ -418,6 +418,31 @@ fn a_command_that_was_lost_with_the_first_socket_of_a_new_session_is_sent_again(
 }
 
 #[test]
+fn a_tab_that_is_lost_twice_before_an_answer_is_told_once_with_its_url() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    opened_as(&mut rig, conn, Some(1), &[], vec![]);
+    rig.click(1);
+    let command = rig.commands().remove(0).1;
+    let mut told = Envelope::response(
+        command.wire_id,
+        command.session_id,
+        Ok(json!({"success": true, "url": "http://a/"})),
+    );
+    told.tab_id = Some(TabId(7));
+    rig.says(conn, &Frame::Response(told));
+    let mut last = conn;
+    for incarnation in [2, 3] {
+        rig.input(lost(last));
+        last = rig.pair("b1");
+        opened_as(&mut rig, last, Some(incarnation), &[TabId(7)], vec![]);
+    }
+    rig.snapshot(2);
+    let lost = &rig.answers.last().unwrap().1.lost;
+    assert_eq!((lost.len(), lost[0].url.as_str()), (1, "http://a/"));
+}
+
+#[test]
 fn a_new_session_has_lost_all_its_tabs_and_what_runs_goes_on_but_nothing_runs_again() {
     let (mut rig, conn, act, _) = busy();
     for (call, tab) in [(7, TabId(7)), (8, TabId(8))] {
