@@ -1,6 +1,7 @@
 //! Where the page is when a call ends, which every answer names. Chrome is asked while the call acts
 //! in the page, so that nobody waits for it, and asked again only when it has told news of the tab
-//! since: it tells a new address or title before the answer to the command that made it.
+//! since: what a script makes of address and title it tells before the script's answer. A title that a
+//! page changes by itself just before the call ends may be named as it was.
 
 use super::shown;
 use crate::effect::ChromeCall;
