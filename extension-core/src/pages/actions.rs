@@ -67,15 +67,17 @@ const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// Whatever the tool's own file says, `tab_gone`, and `url_refused` when the page has come to
 /// where no agent may read.
 pub(super) async fn run(page: Page, command: Command) -> Result<PageResult, Fault> {
+    let meanwhile = Place::is_asked_meanwhile(&command);
     let mut acting = pin!(act(&page, command));
-    // Its first commands leave first; where the page is, Chrome looks up while they run.
+    // Its first commands leave first.
     let begun = poll_fn(|context| Poll::Ready(acting.as_mut().poll(context))).await;
     let (result, place) = match begun {
-        Poll::Ready(result) => (result?, Place::ask(&page)),
-        Poll::Pending => {
+        Poll::Pending if meanwhile => {
             let place = Place::ask(&page);
             (acting.await?, place)
         }
+        Poll::Pending => (acting.await?, Place::ask(&page)),
+        Poll::Ready(result) => (result?, Place::ask(&page)),
     };
     let (url, title) = place.name(&page).await?;
     if !url::may_stay(&url) {

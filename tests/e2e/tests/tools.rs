@@ -56,6 +56,28 @@ async fn an_answer_names_the_title_and_the_address_that_its_own_script_has_made(
 }
 
 #[tokio::test]
+async fn an_answer_to_a_click_names_the_title_that_its_page_gives_itself_in_the_next_frame()
+-> Result<()> {
+    let (world, one, tab) = on("/form").await?;
+    let follow_up = "() => void document.addEventListener('click', () => {
+        const number = (window.clicks = (window.clicks || 0) + 1);
+        requestAnimationFrame(() => { document.title = 'Click ' + number; });
+    })";
+    one.ok(
+        "browser_evaluate",
+        json!({"tabId": tab, "function": follow_up}),
+    )
+    .await?;
+    let name = one.aim(tab, &["textbox", "Name"]).await?;
+    for round in 1..=20 {
+        let answer = one.ok("browser_click", name.clone()).await?;
+        let named = format!("Click {round}");
+        assert!(answer.text.contains(&named), "no {named} in: {answer}");
+    }
+    world.close().await
+}
+
+#[tokio::test]
 async fn what_is_typed_replaces_what_stood_there_and_enter_sends_it() -> Result<()> {
     let (world, one, tab) = on("/form").await?;
     let mut arguments = one.aim(tab, &["textbox", "Name"]).await?;

@@ -1,12 +1,12 @@
-//! Where the page is when a call ends, which every answer names. Chrome is asked while the call acts
-//! in the page, so that nobody waits for it, and asked again only when it has told news of the tab
-//! since: what a script makes of address and title it tells before the script's answer. A title that a
-//! page changes by itself just before the call ends may be named as it was.
+//! Where the page is when a call ends, which every answer names. While a script runs or the page is
+//! read, Chrome is asked meanwhile, so that nobody waits for it, and asked again only when it has told
+//! news of the tab since: what a script makes of address and title it tells before the script's answer.
+//! What is done by mouse or keys the page may follow up later, so after it Chrome is asked at the end.
 
 use super::shown;
 use crate::effect::ChromeCall;
 use crate::pages::poller::{Answer, Page};
-use protocol::{Fault, Instant};
+use protocol::{Command, Fault, Instant};
 use std::time::Duration;
 
 /// An answer this old is asked for again: its call took so long that a millisecond more is nothing,
@@ -22,6 +22,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether the answer to a question asked while `command` runs can hold when it ends.
+    pub(super) fn is_asked_meanwhile(command: &Command) -> bool {
+        command.reads_only() || matches!(command, Command::Evaluate(_))
+    }
+
     pub(super) fn ask(page: &Page) -> Self {
         Self {
             asked: page.now(),

@@ -25,6 +25,21 @@ fn chrome_looks_up_where_the_page_is_while_the_script_runs() {
 }
 
 #[test]
+fn after_keys_chrome_looks_up_where_the_page_is_when_all_is_done() {
+    let mut chrome = Chrome::attached();
+    chrome.begin("browser_press_key", json!({"key": "a"}));
+    chrome.deaf.insert("get");
+    chrome.serve();
+    chrome.answer("Page.captureScreenshot", json!({"data": "AA=="}));
+    chrome.serve();
+    assert!(!chrome.is_asked("get"), "{:?}", chrome.asks);
+    chrome.answer("Runtime.evaluate", json!({"result": {}}));
+    chrome.serve();
+    chrome.answer("get", tab("at the end"));
+    assert_eq!(title(&mut chrome), "at the end");
+}
+
+#[test]
 fn what_chrome_told_of_the_tab_since_is_looked_up_again() {
     let mut chrome = Chrome::attached();
     evaluate(&mut chrome);
