@@ -576,7 +576,7 @@ impl Sessions {
             since: now,
             heard: now,
             unpaired,
-            unheard: !open.standby,
+            unheard: true,
             incarnation: Some(self.rng.next_u32()),
             token: TokenHash::of(&open.resume_token),
             noted: self.observed.shown(),
@@ -595,13 +595,10 @@ impl Sessions {
         session.peer.label = cut(&open.label);
         session.port = Some(port);
         (session.since, session.heard) = (now, now);
-        session.presence = if open.standby {
-            Presence::Standby { socket }
-        } else {
-            Presence::Connected { socket }
-        };
+        session.presence = Presence::Connected { socket };
         self.by_socket.entry(socket).or_default().insert(id.clone());
         let outcome = if open.standby {
+            self.stand_by(&id, socket);
             Outcome::Standby
         } else if session.unheard {
             Outcome::New
@@ -613,6 +610,16 @@ impl Sessions {
             socket,
             outcome,
         });
+    }
+
+    /// It works in another browser. Of what it was here nothing is kept but its name: should it come
+    /// back, it is a new one.
+    fn stand_by(&mut self, id: &SessionId, socket: SocketId) {
+        if let Some(session) = self.known.get_mut(id) {
+            session.presence = Presence::Standby { socket };
+            session.unheard = true;
+            session.incarnation = Some(self.rng.next_u32());
+        }
     }
 
     /// What was asked by the socket that carried it, and has not begun, was the wish of a server
@@ -640,9 +647,8 @@ impl Sessions {
             if open.standby
                 && let Presence::Connected { socket } = session.presence
             {
-                // It moved to another browser: here it is over, but for the word that it exists.
-                session.presence = Presence::Standby { socket };
                 session.since = now;
+                self.stand_by(&open.session_id, socket);
                 self.tell(SessionEvent::Opened {
                     id: open.session_id.clone(),
                     socket,

@@ -285,24 +285,33 @@ fn a_newer_socket_may_say_another_label_while_the_older_is_asked() {
 }
 
 #[test]
-fn a_session_that_stands_by_is_answered_as_often_as_it_says_so() {
+fn a_session_that_stands_by_is_answered_as_often_as_it_says_so_and_comes_back_as_a_new_one() {
     let standby = SessionOpen {
         standby: true,
         ..open("x", "t")
     };
-    let mut sessions = connected("x");
     let opened = |outcome| SessionEvent::Opened {
         id: id("x"),
         socket: A,
         outcome,
     };
-    for (open, outcome) in [
-        (standby.clone(), Outcome::Standby),
-        (standby, Outcome::Standby),
-        (open("x", "t"), Outcome::Resumed),
-    ] {
-        sessions.open(A, 8765, open, Instant(1));
-        assert_eq!(events(&mut sessions), vec![opened(outcome)]);
+    for dies in [false, true] {
+        let mut sessions = connected("x");
+        sessions.handle_heard(&id("x"), Instant(0));
+        events(&mut sessions);
+        let before = sessions.incarnation(&id("x"));
+        for _ in 0..2 {
+            sessions.open(A, 8765, standby.clone(), Instant(1));
+            assert_eq!(events(&mut sessions), [opened(Outcome::Standby)]);
+        }
+        if dies {
+            let record = sessions.record(&id("x")).unwrap();
+            sessions = Sessions::new(8, Instant(0));
+            sessions.restore(id("x"), record, Instant(0));
+        }
+        sessions.open(A, 8765, open("x", "t"), Instant(1));
+        assert_eq!(news(&mut sessions), [opened(Outcome::New)]);
+        assert_ne!(sessions.incarnation(&id("x")), before);
     }
 }
 

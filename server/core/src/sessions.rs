@@ -178,12 +178,19 @@ impl Session {
 
     /// The browser remembers nothing of the session: whatever tabs it had are no longer its own.
     fn lose_tabs(&mut self) {
-        let lost: Vec<LostTab> = std::mem::take(&mut self.tabs)
-            .into_iter()
+        let had = self.identity.as_ref().is_some_and(|one| one.has_tabs);
+        self.must_choose |= had;
+        self.lose_all_but(&[]);
+    }
+
+    /// The browser remembers it as it was earlier, and these tabs.
+    fn lose_all_but(&mut self, kept: &[TabId]) {
+        let lost: Vec<LostTab> = self
+            .tabs
+            .extract_if(.., |tab, _| !kept.contains(tab))
             .map(|(tab_id, url)| LostTab { tab_id, url })
             .collect();
-        let had = self.identity.as_ref().is_some_and(|one| one.has_tabs);
-        self.must_choose |= had || !lost.is_empty();
+        self.must_choose |= !lost.is_empty();
         self.tell_lost(lost);
     }
 
@@ -442,11 +449,27 @@ impl Server {
         }
         self.timers.clear(&Timer::Opened(session));
         let incarnation = std::mem::replace(&mut entry.incarnation, opened.incarnation);
-        let is_known = incarnation.is_some() && incarnation == opened.incarnation;
+        let is_other = match opened.outcome {
+            Outcome::New => incarnation.is_none() || incarnation != opened.incarnation,
+            // The browser could not keep the one that this server has seen: its disk took nothing.
+            Outcome::Resumed => {
+                incarnation.is_some()
+                    && opened.incarnation.is_some()
+                    && incarnation != opened.incarnation
+            }
+            Outcome::Refused | Outcome::Standby => false,
+        };
         match opened.outcome {
-            Outcome::New if !is_known => {
+            Outcome::New | Outcome::Resumed if is_other => {
                 entry.link = Link::Open { conn };
-                entry.lose_tabs();
+                if opened.outcome == Outcome::New {
+                    entry.lose_tabs();
+                } else {
+                    // Of those that are lost its next answer tells.
+                    let lost = opened.lost.iter().map(|tab| tab.tab_id);
+                    let known: Vec<TabId> = lost.chain(opened.tabs.iter().copied()).collect();
+                    entry.lose_all_but(&known);
+                }
                 // Given to it since, or still on their way to others.
                 entry.has_only(&opened.tabs);
                 self.keep_tabs(session);

@@ -388,11 +388,21 @@ fn opened_as(
     tabs: &[TabId],
     begun: Vec<Begun>,
 ) {
+    opened(rig, conn, (Outcome::New, incarnation), tabs, begun);
+}
+
+fn opened(
+    rig: &mut Rig,
+    conn: ConnId,
+    (outcome, incarnation): (Outcome, Option<u32>),
+    tabs: &[TabId],
+    begun: Vec<Begun>,
+) {
     let open = rig.session_open(conn).expect("a session was to be opened");
     let opened = SessionOpened {
         session_id: open.session_id,
         alias: Alias("a1".into()),
-        outcome: Outcome::New,
+        outcome,
         incarnation,
         tabs: tabs.to_vec(),
         lost: vec![],
@@ -414,6 +424,36 @@ fn a_command_that_was_lost_with_the_first_socket_of_a_new_session_is_sent_again(
         opened_as(&mut rig, conn, told, &[], vec![]);
         assert_eq!(rig.commands().len(), usize::from(is_sent), "{told:?}");
         assert_eq!(rig.code(click).is_none(), is_sent, "{told:?}");
+    }
+}
+
+#[test]
+fn a_session_resumed_as_an_earlier_one_runs_nothing_again_and_tells_what_it_has_lost() {
+    for (told, is_earlier) in [(Some(2), false), (None, false), (Some(1), true)] {
+        let mut rig = Rig::new();
+        let conn = rig.pair("b1");
+        opened_as(&mut rig, conn, Some(2), &[TabId(7), TabId(8)], vec![]);
+        let click = rig.click(1);
+        assert_eq!(rig.commands().len(), 1);
+        rig.input(lost(conn));
+        let conn = rig.pair("b1");
+        opened(
+            &mut rig,
+            conn,
+            (Outcome::Resumed, told),
+            &[TabId(7)],
+            vec![],
+        );
+        assert_eq!(rig.commands().len(), usize::from(!is_earlier), "{told:?}");
+        let code = is_earlier.then_some("outcome_unknown");
+        assert_eq!(rig.code(click), code, "{told:?}");
+        let answered = rig.answers.last().map(|(_, answer)| &answer.lost[..]);
+        let lost: Vec<TabId> = answered
+            .unwrap_or_default()
+            .iter()
+            .map(|tab| tab.tab_id)
+            .collect();
+        assert_eq!(lost, if is_earlier { vec![TabId(8)] } else { vec![] });
     }
 }
 

@@ -277,6 +277,11 @@ impl Browsers {
         if former == Some(named) {
             return Ok(());
         }
+        let binds = |effect: &Effect| matches!(effect, Effect::SaveIdentity { .. });
+        if former.is_none() && !effects.iter().any(binds) {
+            self.report.count("state: named the browser that opens it");
+            return Ok(());
+        }
         if let Some(other) = node.agent.open.keys().find(|call| **call != by) {
             return Err(format!(
                 "the session of server {server} moves, and its call {other} is open"

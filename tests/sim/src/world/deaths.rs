@@ -173,12 +173,20 @@ impl World {
         Ok(())
     }
 
-    /// Sessions that never came to a full disk the next worker does not know: what they had, their
-    /// servers may tell as lost.
+    /// What never came to a full disk the next worker does not know: what such sessions had, or what
+    /// sessions had got, their servers may tell as lost.
     fn part_from_the_unknown(&mut self) {
         let instances = self.view().instances;
         let known: BTreeSet<SessionId> = instances.into_iter().map(|one| one.session_id).collect();
         self.hold_what_is_owned();
+        let stored = self.stored_owners();
+        for (session, held) in &self.held {
+            let unwritten = held.iter().filter(|tab| stored.get(tab) != Some(session));
+            self.promised
+                .entry(session.clone())
+                .or_default()
+                .extend(unwritten);
+        }
         let (held, gone) = std::mem::take(&mut self.held)
             .into_iter()
             .partition(|(session, _)| known.contains(session));
