@@ -296,6 +296,11 @@ impl Agent {
         stdin.flush().await.context("writing to the server")
     }
 
+    /// Closes its stdin, and does not wait for it to end.
+    pub async fn close_stdin(&self) {
+        drop(self.0.stdin.lock().await.take());
+    }
+
     /// Ends the server and waits until it is gone. An end of an ended server is no error.
     pub async fn end(&self, how: End) -> Result<ExitStatus> {
         let mut child = self.0.child.lock().await;
@@ -304,7 +309,7 @@ impl Agent {
         }
         let pid = Pid::from_raw(self.0.pid).context("pid")?;
         match how {
-            End::CloseStdin => drop(self.0.stdin.lock().await.take()),
+            End::CloseStdin => self.close_stdin().await,
             End::Terminate => kill_process(pid, Signal::TERM)?,
             End::Kill => kill_process(pid, Signal::KILL)?,
         }

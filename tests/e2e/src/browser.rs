@@ -238,14 +238,15 @@ impl Browser {
         Ok(worker.and_then(|worker| worker["targetId"].as_str().map(str::to_owned)))
     }
 
-    /// Attaches to the worker (which then never idles) and collects its console from now on.
+    /// Attaches to the worker, which then never idles.
+    pub async fn enter_worker(&self) -> Result<Target> {
+        let id = crate::until("a running worker", async || self.worker().await).await?;
+        self.cdp.attach(&id).await
+    }
+
+    /// Attaches to the worker and collects its console from now on.
     pub async fn watch_worker(&self) -> Result<ConsoleLog> {
-        let worker = crate::until("a running worker", async || {
-            worker_of(&self.cdp, &self.worker_script).await
-        })
-        .await?;
-        let id = worker["targetId"].as_str().context("no targetId")?;
-        ConsoleLog::of(&self.cdp, self.cdp.attach(id).await?).await
+        ConsoleLog::of(&self.cdp, self.enter_worker().await?).await
     }
 
     /// Opens a page of the extension in a background tab, as `popup.html`.

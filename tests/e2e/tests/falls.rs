@@ -25,12 +25,6 @@ fn panic_after(after: u64) -> String {
     )
 }
 
-async fn worker(world: &World) -> Result<Target> {
-    let browser = world.browser();
-    let id = e2e::until("a running worker", async || browser.worker().await).await?;
-    browser.cdp().attach(&id).await
-}
-
 /// Breaks the living core, the `count`th of this worker, and gives why the next one was started.
 async fn fall(worker: &Target, count: u32, how: &str) -> Result<String> {
     worker.evaluate(how).await?;
@@ -60,7 +54,7 @@ async fn a_core_that_falls_is_followed_by_one_that_knows_its_tabs() -> Result<()
     let one = world.agent("one").await?;
     let tab = one.open(&world.site.url("/counter?name=a")).await?;
     let console = world.browser().watch_worker().await?;
-    let worker = worker(&world).await?;
+    let worker = world.browser().enter_worker().await?;
     let panic = panic_after(0);
     for (count, how, said) in [(1, &*panic, "panicked at"), (2, TRAP, "RuntimeError")] {
         let why = fall(&worker, count, how).await?;
@@ -82,7 +76,7 @@ async fn a_panic_under_four_calls_of_two_agents_costs_each_only_what_had_begun()
     let tab_c = two.open_tab(&page("c")).await?;
     let console = world.browser().watch_worker().await?;
     let alive = world.browser().worker().await?;
-    let worker = worker(&world).await?;
+    let worker = world.browser().enter_worker().await?;
     // What Chrome says of it comes when the generation that asked is no more.
     let slow = |tab: i64, name: &str| {
         let function = format!(
@@ -160,7 +154,7 @@ async fn wherever_the_core_panics_under_a_click_it_is_done_once_or_its_agent_is_
             .await?;
         count.as_u64().context("no count")
     };
-    let mut core = worker(&world).await?;
+    let mut core = world.browser().enter_worker().await?;
     let arguments = one.aim(tab, &["button", "Count"]).await?;
     core.evaluate(COUNT).await?;
     one.ok("browser_click", arguments).await?;
@@ -174,7 +168,7 @@ async fn wherever_the_core_panics_under_a_click_it_is_done_once_or_its_agent_is_
             falls = 0;
             // A worker lives once it has something to do.
             one.ok("browser_snapshot", json!({})).await?;
-            core = worker(&world).await?;
+            core = world.browser().enter_worker().await?;
         }
         let alive = Some(core.id().to_owned());
         let arguments = one.aim(tab, &["button", "Count"]).await?;
@@ -208,7 +202,7 @@ async fn the_third_fall_within_a_minute_costs_the_tabs_and_each_agent_is_told() 
     let one = world.agent("one").await?;
     let url = world.site.url("/counter?name=a");
     one.open(&url).await?;
-    let worker = worker(&world).await?;
+    let worker = world.browser().enter_worker().await?;
     for count in 1..=3 {
         fall(&worker, count, &panic_after(0)).await?;
     }
@@ -226,7 +220,7 @@ async fn after_the_fourth_fall_the_worker_lets_go_and_an_alarm_starts_the_next()
     let one = world.agent("one").await?;
     one.open(&world.site.url("/counter?name=a")).await?;
     let given_up = world.browser().worker().await?;
-    let worker = worker(&world).await?;
+    let worker = world.browser().enter_worker().await?;
     for count in 1..=3 {
         fall(&worker, count, &panic_after(0)).await?;
     }

@@ -1,7 +1,7 @@
 //! Servers come, go, die and return; the extension finds each of them.
 
 use anyhow::{Context, Result};
-use e2e::{End, Era, World, ports_of};
+use e2e::{Agent, End, Era, World, ports_of};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -61,6 +61,68 @@ async fn a_server_that_was_ended_and_started_again_has_its_tab_again() -> Result
     let again = world.agent_of(one.spawn()).await?;
     let seen = again.ok("browser_snapshot", json!({})).await?;
     assert_eq!(seen.tab(), Some(tab), "{seen}");
+    world.close().await
+}
+
+/// What the second of two servers of one instance says.
+const ANOTHER: &str = "another server of this instance is running";
+
+#[tokio::test]
+async fn a_server_that_is_started_while_the_one_before_still_ends_goes_on_in_its_tab() -> Result<()>
+{
+    let world = World::start().await?;
+    let mut one = world.agent("one").await?;
+    let tab = one.open(&world.site.url("/counter?name=a")).await?;
+    one.read(tab, "globalThis.since = 'before'").await?;
+    for round in 1..=5 {
+        one.close_stdin().await;
+        let next = world.agent_of(one.spawn()).await?;
+        let seen = next.ok("browser_snapshot", json!({})).await?;
+        assert_eq!(seen.tab(), Some(tab), "round {round}: {seen}");
+        assert_eq!(next.read(tab, "since").await?, "before");
+        let clicked = next.click(tab, &["button", "Count"]).await?;
+        assert!(clicked.is_ok(), "round {round}: {clicked}");
+        world.site.until_hits("a", round).await?;
+        one = next;
+    }
+    assert_eq!(world.site.hits("a"), 5);
+    assert!(!one.log().contains(ANOTHER), "{}", one.log());
+    world.close().await
+}
+
+#[tokio::test]
+async fn of_two_servers_started_at_once_for_one_instance_one_is_it_and_the_other_says_so()
+-> Result<()> {
+    let world = World::start().await?;
+    for round in 1..=5 {
+        let spawn = |name: &str| {
+            let mut spawn = world.spawn(&format!("{name}-{round}"), Era::Legacy);
+            let instance = format!("--instance-id=twice-{round}");
+            spawn.arguments.push(instance);
+            spawn
+        };
+        let (left, right) = (spawn("left"), spawn("right"));
+        let (left, right) = tokio::try_join!(world.agent_of(left), world.agent_of(right))?;
+        let is_second = |agent: &Agent| agent.log().contains(ANOTHER);
+        e2e::until("one of the two to step back", async || {
+            Ok((is_second(&left) || is_second(&right)).then_some(()))
+        })
+        .await?;
+        let (one, two) = if is_second(&left) {
+            (right, left)
+        } else {
+            (left, right)
+        };
+        let url = world.site.url("/counter?name=a");
+        let (kept, own) = (one.open(&url).await?, two.open(&url).await?);
+        assert_ne!(kept, own);
+        assert!(!is_second(&one), "neither is it: {}", one.log());
+        two.quit().await?;
+        one.end(End::Kill).await?;
+        let again = world.agent_of(one.spawn()).await?;
+        let seen = again.ok("browser_snapshot", json!({})).await?;
+        assert_eq!(seen.tab(), Some(kept), "{seen}");
+    }
     world.close().await
 }
 
