@@ -225,6 +225,30 @@ impl World {
         self.start_browser(&extension).await
     }
 
+    /// Kills the browser and starts it again. What it had open is restored, which must show `urls`:
+    /// Chrome restores by itself after a kill in the first seconds, before its profile says that it has
+    /// not been quit.
+    pub async fn restart_restoring_browser(&mut self, urls: &[String]) -> Result<()> {
+        let profile = self.folder.path.join("profile/Default");
+        let sessions = profile.join("Sessions");
+        crate::until("the browser to write down what is open", async || {
+            let mut written = Vec::new();
+            for file in fs::read_dir(&sessions)? {
+                written.extend(fs::read(file?.path())?);
+            }
+            let shows = |url: &String| written.windows(url.len()).any(|at| at == url.as_bytes());
+            Ok(urls.iter().all(shows).then_some(()))
+        })
+        .await?;
+        self.browser = None;
+        let preferences = profile.join("Preferences");
+        let text = fs::read_to_string(&preferences).context("reading the preferences")?;
+        let quit = text.replace(r#""exit_type":"Crashed""#, r#""exit_type":"Normal""#);
+        fs::write(&preferences, quit).context("writing the preferences")?;
+        let extension = self.extension();
+        self.start_browser(&extension).await
+    }
+
     /// Kills the browser, for good.
     pub fn stop_browser(&mut self) {
         self.browser = None;

@@ -158,15 +158,11 @@ async fn a_browser_that_is_quit_and_restores_nothing_tells_each_agent_once_what_
     world.close().await
 }
 
-#[tokio::test]
-async fn a_browser_that_is_quit_and_restores_all_gives_each_agent_its_tab_again() -> Result<()> {
-    let options = Options {
-        restores: true,
-        ..Options::default()
-    };
-    let mut world = World::with(options).await?;
-    let (agents, urls, acting) = two_at_work(&world).await?;
-    world.reopen_browser().await?;
+/// After a restart that restored all: each agent has the tab it had, and nobody acted twice.
+async fn each_has_its_tab_again(
+    world: &World,
+    (agents, urls, acting): ([Agent; 2], [String; 2], Call),
+) -> Result<()> {
     let acted = acting.answer().await?;
     assert!(lost_or_gone("outcome_unknown", &acted), "{acted}");
     for (agent, url) in agents.iter().zip(&urls) {
@@ -180,7 +176,35 @@ async fn a_browser_that_is_quit_and_restores_all_gives_each_agent_its_tab_again(
         let seen = agent.ok("browser_snapshot", json!({})).await?;
         assert!(seen.text.contains(url), "{seen}");
     }
-    each_has_one_tab(&world, &urls).await?;
+    each_has_one_tab(world, &urls).await?;
     assert_eq!(world.site.hits("acts"), 1, "the call ran again");
+    Ok(())
+}
+
+async fn a_world_that_restores() -> Result<World> {
+    let options = Options {
+        restores: true,
+        ..Options::default()
+    };
+    World::with(options).await
+}
+
+#[tokio::test]
+async fn a_browser_that_is_quit_and_restores_all_gives_each_agent_its_tab_again() -> Result<()> {
+    let mut world = a_world_that_restores().await?;
+    let at_work = two_at_work(&world).await?;
+    world.reopen_browser().await?;
+    each_has_its_tab_again(&world, at_work).await?;
+    world.close().await
+}
+
+#[tokio::test]
+async fn a_browser_that_is_killed_and_restores_all_gives_each_agent_its_tab_again() -> Result<()> {
+    let mut world = a_world_that_restores().await?;
+    // A profile that is seconds old has not yet written down how far its ids have come.
+    world.reopen_browser().await?;
+    let at_work = two_at_work(&world).await?;
+    world.restart_restoring_browser(&at_work.1).await?;
+    each_has_its_tab_again(&world, at_work).await?;
     world.close().await
 }
