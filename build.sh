@@ -17,7 +17,7 @@ usage() {
     CUTS=N                   in e2e, cut a session's connection after every Nth byte, not only here and there
 ./build.sh bench             figures, beside two peers where npm is there; written to benches/FIGURES.md
     --quick                  a tenth of the samples, written nowhere
-./build.sh torture [PART [TIMES]]
+./build.sh torture [PART [TIMES [SEED]]]
                              kill worker, server, extension or browser under four agents, hundreds of times
 ./build.sh side-by-side [--playwright-extension FOLDER] [--times N]
                              the worker dies under Interlock and under @playwright/mcp --extension; see benches/DEATHS.md
@@ -245,7 +245,7 @@ bench() {
   INTERLOCK_BIN=$interlock cargo run --quiet --locked --release -p interlock-benches --bin bench -- "${words[@]}"
 }
 
-# torture [PART [TIMES]]: prints what deaths cost.
+# torture [PART [TIMES [SEED]]]: prints what deaths cost.
 torture() { run_steps "${build_steps[@]}" "Chromium|bring_chromium"; run_torture "$@"; }
 
 run_torture() { INTERLOCK_BIN=$interlock cargo run --quiet --locked -p interlock-e2e --bin torture -- "$@"; }

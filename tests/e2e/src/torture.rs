@@ -1,5 +1,5 @@
-//! Parts die at scattered instants while agents work without a pause; the pages count what reaches
-//! them, and the toll says what it cost.
+//! Parts die at random instants while agents work without a pause; the pages count what reaches
+//! them, and the toll says what it cost. The instants come from a seed; what falls on them is the machine's.
 //!
 //! Each agent works in a tab of its own, without ever naming it, so that an answer from any other
 //! tab shows. Its clicks come one at a time: what the site has counted when the next one begins
@@ -14,6 +14,8 @@ pub use toll::Toll;
 use crate::{Options, World};
 use agents::Crew;
 use anyhow::{Context, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,6 +23,10 @@ use tokio::time::Instant;
 pub const AGENTS: usize = 4;
 /// Between the recovery from one death and the next, at most.
 const PAUSE_MAX: Duration = Duration::from_millis(700);
+/// Within this a worker dies again: before most agents are served by the one that came.
+const AGAIN_MAX: Duration = Duration::from_secs(1);
+/// One in so many deaths of a worker comes so soon after the one before.
+const AGAIN_EVERY: usize = 4;
 
 /// What dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,40 +54,51 @@ impl Death {
     }
 }
 
-/// Lets `death` come `times` times over agents at work.
+/// Lets `death` come `times` times over agents at work, at instants that follow from `seed`.
 ///
 /// # Errors
 /// When an agent is left in the dark: its next call is not served within the harness's limit.
-pub async fn torture(death: Death, times: usize) -> Result<Toll> {
+pub async fn torture(death: Death, times: usize, seed: u64) -> Result<Toll> {
     let options = Options {
         developer: true,
         ..Options::default()
     };
     let mut world = World::with(options).await?;
-    let crew = Crew::hire(&world, AGENTS).await?;
+    let mut crew = Crew::hire(&world, AGENTS).await?;
     let mut toll = Toll::new(death, times);
-    for number in 0..times {
-        tokio::time::sleep(PAUSE_MAX.mul_f64(chance(number))).await;
-        let from = Instant::now();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut number = 0;
+    while number < times {
+        tokio::time::sleep(PAUSE_MAX.mul_f64(chance(&mut random))).await;
+        let mut from = Instant::now();
         match death {
             Death::Worker => world.browser().kill_worker().await?,
             Death::Server => crew.kill_server(&world, number % AGENTS).await?,
             Death::Extension => world.browser().reload_extension().await?,
             Death::Browser => world.restart_browser().await?,
         }
-        crew.recovered(from, Instant::now(), &mut toll)
+        number += 1;
+        let mut gone = Instant::now();
+        if death == Death::Worker && number < times && number % AGAIN_EVERY == AGAIN_EVERY - 1 {
+            let browser = world.browser();
+            tokio::time::sleep(AGAIN_MAX.mul_f64(chance(&mut random))).await;
+            crate::until("a worker to kill again", async || browser.worker().await).await?;
+            toll.again += usize::from(!crew.all_served_since(gone));
+            from = Instant::now();
+            browser.kill_worker().await?;
+            number += 1;
+            gone = Instant::now();
+        }
+        crew.recovered(from, gone, &mut toll)
             .await
-            .with_context(|| format!("after death {}", number + 1))?;
+            .with_context(|| format!("after death {number} of seed {seed}"))?;
     }
     crew.dismiss(&mut toll).await?;
     world.close().await?;
     Ok(toll)
 }
 
-/// From 0 to 1, the same in every run: scattered, not random, so that a run can be played again.
-#[expect(clippy::cast_precision_loss, reason = "a few hundred deaths")]
-fn chance(number: usize) -> f64 {
-    /// Its multiples scatter evenly.
-    const GOLDEN: f64 = 0.618_033_988_749_895;
-    (number as f64 * GOLDEN).fract()
+/// From 0 to 1.
+fn chance(random: &mut ChaCha8Rng) -> f64 {
+    f64::from(random.next_u32()) / f64::from(u32::MAX)
 }

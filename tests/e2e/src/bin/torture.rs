@@ -1,12 +1,15 @@
 //! `./build.sh torture`: four agents work in one Chromium while its parts die, hundreds of times,
 //! and what that cost is printed as a table. The exit code is not 0 when an agent lost its tab
-//! without being told, was left in the dark, or an action was lost or done twice.
+//! without being told, was left in the dark, or an action was lost or done twice; nor when half of all
+//! agents waited a second or longer for the next worker.
 //!
-//! `torture [worker|server|extension|browser [TIMES]]` lets one part die.
+//! `torture [worker|server|extension|browser [TIMES [SEED]]]` lets one part die. The instants follow from
+//! the seed, which is another one each time and printed.
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 use e2e::{Death, Toll};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 /// How often each part dies.
 const DEATHS: [(&str, Death, usize); 4] = [
@@ -19,24 +22,26 @@ const DEATHS: [(&str, Death, usize); 4] = [
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    let (only, asked) = (words.next(), words.next());
+    let (only, asked, seed) = (words.next(), words.next(), words.next());
     let known = |only: &String| DEATHS.iter().any(|(name, _, _)| name == only);
     let asked = asked.map(|times| times.parse::<usize>()).transpose();
-    let (Ok(asked), true) = (asked, only.as_ref().is_none_or(known)) else {
-        eprintln!("usage: torture [worker|server|extension|browser [TIMES]]");
+    let seed = seed.map_or_else(|| Ok(any_seed()), |seed| seed.parse());
+    let (Ok(asked), Ok(seed), true) = (asked, seed, only.as_ref().is_none_or(known)) else {
+        eprintln!("usage: torture [worker|server|extension|browser [TIMES [SEED]]]");
         return ExitCode::from(2);
     };
     let mut clean = true;
+    eprintln!("seed {seed}");
     println!("{}", Toll::heads());
     for (name, death, times) in DEATHS {
         if only.as_deref().is_some_and(|only| only != name) {
             continue;
         }
         let times = asked.unwrap_or(times);
-        match e2e::torture(death, times).await {
+        match e2e::torture(death, times, seed).await {
             Ok(toll) => {
                 println!("{toll}");
-                if !toll.is_clean() {
+                if !toll.is_clean() || !toll.is_prompt() {
                     clean = false;
                     eprintln!("{toll:#?}");
                 }
@@ -52,4 +57,9 @@ async fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn any_seed() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
 }

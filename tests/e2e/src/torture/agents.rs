@@ -20,8 +20,8 @@ const LATE: Duration = Duration::from_millis(300);
 /// What one agent was told.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// Calls that were served, on the agent's own tab, since anybody last looked: begun and answered.
-    pub(super) served: Vec<(Instant, Instant)>,
+    /// Calls that were served, on the agent's own tab, since anybody last looked.
+    pub(super) served: Vec<Served>,
     pub(super) calls: usize,
     pub(super) clicks: usize,
     pub(super) unknown: usize,
@@ -35,6 +35,15 @@ pub(super) struct Log {
     pub(super) wrong: Vec<String>,
     /// Why it works no more.
     pub(super) gave_up: Option<String>,
+}
+
+/// A call that was served.
+#[derive(Debug)]
+pub(super) struct Served {
+    begun: Instant,
+    answered: Instant,
+    /// On which tab, as the answer says.
+    tab: i64,
 }
 
 struct Shared {
@@ -58,7 +67,14 @@ impl Shared {
 }
 
 /// All of them.
-pub(super) struct Crew(Vec<(Arc<Shared>, JoinHandle<()>)>);
+pub(super) struct Crew(Vec<Member>);
+
+struct Member {
+    shared: Arc<Shared>,
+    work: JoinHandle<()>,
+    /// The tab that it was served on last.
+    tab: i64,
+}
 
 impl Crew {
     pub(super) async fn hire(world: &World, count: usize) -> Result<Self> {
@@ -86,48 +102,59 @@ impl Crew {
                 sure: 0,
                 maybe: 0,
             };
-            crew.push((Arc::clone(&shared), tokio::spawn(worker.work_on(shared))));
+            crew.push(Member {
+                shared: Arc::clone(&shared),
+                work: tokio::spawn(worker.work_on(shared)),
+                tab,
+            });
         }
         Ok(Self(crew))
     }
 
     /// Kills the server of one of them, whose client starts it again under the same name.
     pub(super) async fn kill_server(&self, world: &World, number: usize) -> Result<()> {
-        let (shared, _) = self.0.get(number).context("no such agent")?;
+        let Member { shared, .. } = self.0.get(number).context("no such agent")?;
         shared.agent().end(End::Kill).await?;
         let again = world.agent_of(shared.spawn.clone()).await?;
         *shared.agent.lock().unwrap_or_else(PoisonError::into_inner) = again;
         Ok(())
     }
 
+    /// Whether each has been served by a call that it began after `gone`.
+    pub(super) fn all_served_since(&self, gone: Instant) -> bool {
+        let served = |log: &Log| log.served.iter().any(|one| one.begun >= gone);
+        self.0.iter().all(|member| served(&member.shared.log()))
+    }
+
     /// Waits until each has been served by a call that it began after `gone`, the death that was
     /// dealt at `from`.
     pub(super) async fn recovered(
-        &self,
+        &mut self,
         from: Instant,
         gone: Instant,
         toll: &mut Toll,
     ) -> Result<()> {
-        for (shared, _) in &self.0 {
-            let took = crate::until(format!("{} to be served", shared.spawn.name), async || {
+        for Member { shared, tab, .. } in &mut self.0 {
+            let first = crate::until(format!("{} to be served", shared.spawn.name), async || {
                 let mut log = shared.log();
                 ensure!(log.gave_up.is_none(), "{}: {log:#?}", shared.spawn.name);
                 let served = std::mem::take(&mut log.served);
-                let first = served.into_iter().find(|(begun, _)| *begun >= gone);
-                Ok(first.map(|(_, answered)| answered - from))
+                Ok(served.into_iter().find(|one| one.begun >= gone))
             })
             .await?;
-            toll.recovery.push(took);
+            toll.recovery.push(first.answered - from);
+            toll.same_tab += usize::from(first.tab == *tab);
+            *tab = first.tab;
         }
         Ok(())
     }
 
     /// Lets them come to their end, and adds what they wrote down.
     pub(super) async fn dismiss(self, toll: &mut Toll) -> Result<()> {
-        for (shared, _) in &self.0 {
+        for Member { shared, .. } in &self.0 {
             shared.stop.store(true, Ordering::Relaxed);
         }
-        for (shared, work) in self.0 {
+        for Member { shared, work, .. } in self.0 {
             crate::within(format!("{} to stop", shared.spawn.name), async {
                 Ok(work.await?)
             })
@@ -230,12 +257,17 @@ impl Worker {
             return self.failed(code, &answer).await;
         }
         let shows = format!("Counter {}", self.name);
-        let elsewhere = answer.tab().is_some_and(|tab| tab != self.tab);
-        if elsewhere || tool != "browser_click" && !answer.text.contains(&shows) {
+        let tab = answer.tab().filter(|tab| *tab == self.tab);
+        let Some(tab) = tab.filter(|_| tool == "browser_click" || answer.text.contains(&shows))
+        else {
             self.shared.log().wrong.push(answer.to_string());
             return Ok(None);
-        }
-        self.shared.log().served.push((begun, answered));
+        };
+        self.shared.log().served.push(Served {
+            begun,
+            answered,
+            tab,
+        });
         Ok(Some(answer))
     }
 

@@ -1,7 +1,7 @@
 //! What deaths cost.
 
+use super::Death;
 use super::agents::Log;
-use super::{AGENTS, Death};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -13,12 +13,17 @@ pub struct Toll {
     pub death: Death,
     /// How often it came.
     pub times: usize,
+    /// How often it came again before every agent was served after the one before.
+    pub again: usize,
     /// Calls answered.
     pub calls: usize,
     /// Clicks answered as done.
     pub clicks: usize,
-    /// From a death to the answer of each agent's first call after it, one an agent and death.
+    /// From a death to the answer of each agent's first call after it, one an agent and death that
+    /// did not come again at once.
     pub recovery: Vec<Duration>,
+    /// How many of those calls were served on the tab that their agent had before.
+    pub same_tab: usize,
     /// Calls whose outcome nobody knew, and that said so.
     pub unknown: usize,
     /// How often each agent was told which tabs it lost.
@@ -38,9 +43,11 @@ impl Toll {
         Self {
             death,
             times,
+            again: 0,
             calls: 0,
             clicks: 0,
             recovery: Vec::new(),
+            same_tab: 0,
             unknown: 0,
             told: Vec::new(),
             lost: 0,
@@ -63,13 +70,13 @@ impl Toll {
         }
     }
 
-    /// Whether nothing was lost, doubled, wrong or refused, and whose tabs were kept was not told
-    /// otherwise.
+    /// Whether nothing was lost, doubled, wrong or refused, and who was not told otherwise is on the
+    /// same tab.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let told = match self.death {
-            Death::Browser => self.times,
-            Death::Worker | Death::Server | Death::Extension => 0,
+        let (told, same_tab) = match self.death {
+            Death::Browser => (self.times, 0),
+            Death::Worker | Death::Server | Death::Extension => (0, self.recovery.len()),
         };
         let browser_died = self.death == Death::Browser;
         let harmless =
@@ -80,7 +87,17 @@ impl Toll {
             && self.wrong.is_empty()
             && self.refused.keys().all(|code| harmless(code))
             && self.told.iter().all(|times| *times == told)
-            && self.recovery.len() == AGENTS * self.times
+            && self.same_tab == same_tab
+            && !self.recovery.is_empty()
+    }
+
+    /// Whether half of all agents were served again in time. It says little of a machine that has
+    /// other things to do.
+    #[must_use]
+    pub fn is_prompt(&self) -> bool {
+        /// What is longer, an agent's user notices.
+        const WORKER_MAX: Duration = Duration::from_secs(1);
+        self.death != Death::Worker || self.recovered(50) < WORKER_MAX
     }
 
     /// The time within which so many of a hundred recoveries were over.
@@ -95,9 +112,9 @@ impl Toll {
     /// The heads of [`Toll`]'s columns as a table row.
     #[must_use]
     pub fn heads() -> &'static str {
-        "| death | times | served again: p50 / p99 / longest | calls | clicks | outcome unknown | \
-         told of lost tabs | lost | doubled | wrong page |\n\
-         |---|---|---|---|---|---|---|---|---|---|"
+        "| death | times | while recovering | served again: p50 / p99 / longest | on the same tab | \
+         calls | clicks | outcome unknown | told of lost tabs | lost | doubled | wrong page |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|"
     }
 }
 
@@ -106,12 +123,15 @@ impl fmt::Display for Toll {
         let seconds = |percent| self.recovered(percent).as_secs_f64();
         write!(
             f,
-            "| {} | {} | {:.2} s / {:.2} s / {:.2} s | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {:.2} s / {:.2} s / {:.2} s | {} of {} | {} | {} | {} | {} | {} | {} | {} |",
             self.death.name(),
             self.times,
+            self.again,
             seconds(50),
             seconds(99),
             seconds(100),
+            self.same_tab,
+            self.recovery.len(),
             self.calls,
             self.clicks,
             self.unknown,
@@ -120,5 +140,37 @@ impl fmt::Display for Toll {
             self.doubled,
             self.wrong.len(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_the_table_as_it_is_printed() {
+        let readme = include_str!("../../../../README.md");
+        assert!(readme.contains(Toll::heads()), "run ./build.sh torture");
+    }
+
+    #[test]
+    fn half_of_all_agents_are_served_within_a_second_of_a_workers_death() {
+        let mut toll = Toll::new(Death::Worker, 1);
+        for (millis, prompt) in [(&[999, 5_000][..], true), (&[5, 1_000, 1_000], false)] {
+            toll.recovery = millis.iter().copied().map(Duration::from_millis).collect();
+            assert_eq!(toll.is_prompt(), prompt, "{millis:?}");
+        }
+        toll.death = Death::Browser;
+        assert!(toll.is_prompt());
+    }
+
+    #[test]
+    fn a_toll_with_an_agent_on_another_tab_is_not_clean() {
+        let mut toll = Toll::new(Death::Server, 1);
+        toll.recovery = vec![Duration::from_millis(5); 2];
+        toll.same_tab = 2;
+        assert!(toll.is_clean());
+        toll.same_tab = 1;
+        assert!(!toll.is_clean());
     }
 }
