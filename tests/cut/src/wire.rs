@@ -2,7 +2,8 @@
 //!
 //! Bytes count from the answer that makes a connection a WebSocket (`HTTP/1.1 101`, itself included),
 //! over all of them together; probes are never touched. What was let through has arrived: the broken
-//! connection is closed behind it, and whoever serves it here is told that it was reset.
+//! connection is closed behind it, by an end (FIN) or a reset (RST), and whoever serves it here is told
+//! that it was reset.
 //!
 //! The trace has a line for every write and read, with the bytes that have then passed on that side
 //! (`written 1200`), and one for the cut (`cut written 1200`).
@@ -30,6 +31,26 @@ pub(crate) enum Cut {
     Never,
 }
 
+/// What the peer is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// That nothing more comes: what most programs that die leave behind.
+    Ends,
+    /// That nobody is there: what a machine that restarted says, or a firewall.
+    Resets,
+}
+
+impl How {
+    /// `end` or `reset`.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        match text {
+            "end" => Some(Self::Ends),
+            "reset" => Some(Self::Resets),
+            _ => None,
+        }
+    }
+}
+
 impl Cut {
     /// `written:N`, `read:N` or `never`, with an N of 1 at least.
     pub(crate) fn read(text: &str) -> Option<Self> {
@@ -52,15 +73,17 @@ pub(crate) struct Breaking(Arc<Mutex<Account>>);
 
 struct Account {
     cut: Cut,
+    how: How,
     written: u64,
     read: u64,
     trace: File,
 }
 
 impl Breaking {
-    pub(crate) fn new(cut: Cut, trace: File) -> Self {
+    pub(crate) fn new(cut: Cut, how: How, trace: File) -> Self {
         Self(Arc::new(Mutex::new(Account {
             cut,
+            how,
             written: 0,
             read: 0,
             trace,
@@ -116,16 +139,16 @@ impl Account {
         self.note(&format!("read {}", self.read));
     }
 
-    /// Whether the connection that has just been used breaks now. The next ones do not.
-    fn breaks(&mut self) -> bool {
+    /// How the connection that has just been used breaks now, if it does. The next ones do not.
+    fn breaks(&mut self) -> Option<How> {
         let line = match self.cut {
             Cut::Written(after) if after == self.written => format!("cut written {after}"),
             Cut::Read(after) if after == self.read => format!("cut read {after}"),
-            Cut::Written(_) | Cut::Read(_) | Cut::Never => return false,
+            Cut::Written(_) | Cut::Read(_) | Cut::Never => return None,
         };
         self.cut = Cut::Never;
         self.note(&line);
-        true
+        Some(self.how)
     }
 
     fn note(&mut self, line: &str) {
@@ -156,9 +179,25 @@ enum State {
     Broken,
 }
 
-impl<S> Stream<S> {
+/// A connection that can be closed by a reset.
+pub(crate) trait Resets {
+    fn reset_when_dropped(&self);
+}
+
+impl Resets for TcpStream {
+    fn reset_when_dropped(&self) {
+        // Without it the peer sees an end, and a test of resets that looks for them fails.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl<S: Resets> Stream<S> {
     fn break_if_due(&mut self) {
-        if self.breaking.account().breaks() {
+        let how = self.breaking.account().breaks();
+        if how == Some(How::Resets) {
+            self.inner.reset_when_dropped();
+        }
+        if how.is_some() {
             self.state = State::Broken;
             if let Some(reader) = self.reader.take() {
                 reader.wake();
@@ -171,7 +210,7 @@ fn reset() -> io::Error {
     io::ErrorKind::ConnectionReset.into()
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
+impl<S: AsyncRead + Resets + Unpin> AsyncRead for Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -194,7 +233,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+impl<S: AsyncWrite + Resets + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -230,14 +269,20 @@ mod tests {
     use super::*;
     use std::fs;
     use std::path::PathBuf;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::net::TcpListener;
 
     const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+
+    impl Resets for DuplexStream {
+        fn reset_when_dropped(&self) {}
+    }
 
     /// With the file of its trace.
     fn breaking(cut: Cut, test: &str) -> (Breaking, PathBuf) {
         let path = std::env::temp_dir().join(format!("cut-{}-{test}", std::process::id()));
-        (Breaking::new(cut, File::create(&path).unwrap()), path)
+        let breaking = Breaking::new(cut, How::Ends, File::create(&path).unwrap());
+        (breaking, path)
     }
 
     #[tokio::test]
@@ -295,6 +340,29 @@ mod tests {
         let failed = waiting.await.unwrap().unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::ConnectionReset);
         fs::remove_file(trace).unwrap();
+    }
+
+    #[tokio::test]
+    async fn behind_what_was_let_through_the_peer_finds_an_end_or_a_reset() {
+        for how in [How::Ends, How::Resets] {
+            let (breaking, trace) = breaking(Cut::Written(ANSWER.len() as u64), "peer");
+            breaking.account().how = how;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut theirs = TcpStream::connect(address).await.unwrap();
+            let mut stream = breaking.around(listener.accept().await.unwrap().0);
+            stream.write_all(ANSWER).await.unwrap();
+            drop(stream);
+            let mut arrived = vec![0; ANSWER.len()];
+            theirs.read_exact(&mut arrived).await.unwrap();
+            assert_eq!(arrived, ANSWER);
+            let found = theirs.read(&mut arrived).await.map_err(|why| why.kind());
+            match how {
+                How::Ends => assert_eq!(found, Ok(0)),
+                How::Resets => assert_eq!(found, Err(io::ErrorKind::ConnectionReset)),
+            }
+            fs::remove_file(trace).unwrap();
+        }
     }
 
     #[tokio::test]

@@ -39,8 +39,11 @@ impl Side {
     }
 }
 
-/// Where the connection of one session breaks.
-type Cut = Option<(Side, u64)>;
+/// What the extension is told: that the connection is over, or that nobody is there (RST).
+const HOW: [&str; 2] = ["end", "reset"];
+
+/// Where the connection of one session breaks, and how.
+type Cut = Option<(Side, u64, &'static str)>;
 
 /// An agent at work on a page that counts its clicks.
 struct Session<'a> {
@@ -62,17 +65,23 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     async fn begin(world: &'a World, cut: Cut) -> Result<Self> {
         let (name, words) = match cut {
-            Some((side, after)) => {
+            Some((side, after, how)) => {
                 let side = side.name();
-                (format!("{side:_<7}-{after:06}"), format!("{side}:{after}"))
+                let name = format!("{side:_<7}-{how:_<5}-{after:06}");
+                (name, [format!("{side}:{after}"), how.into()])
             }
-            None => ("uncut__-000000".into(), "never".into()),
+            None => {
+                let name = "uncut__-_____-000000".into();
+                (name, ["never".into(), "end".into()])
+            }
         };
         let trace = world.folder().join(format!("{name}.trace"));
         let mut spawn = world.spawn(&name, Era::Legacy);
         spawn.binary = env!("CARGO_BIN_EXE_interlock-cut").into();
         let path = trace.to_string_lossy().into_owned();
-        spawn.arguments.splice(0..0, [words, path]);
+        spawn
+            .arguments
+            .splice(0..0, words.into_iter().chain([path]));
         let mut this = Self {
             world,
             agent: world.agent_of(spawn).await?,
@@ -197,8 +206,8 @@ impl<'a> Session<'a> {
 
 /// A session that breaks there, and is over when it has been served afterwards; how many of its
 /// clicks nobody knew of.
-async fn broken(world: &World, side: Side, after: u64) -> Result<usize> {
-    let mut session = Session::begin(world, Some((side, after))).await?;
+async fn broken(world: &World, side: Side, after: u64, how: &'static str) -> Result<usize> {
+    let mut session = Session::begin(world, Some((side, after, how))).await?;
     session.click().await?;
     session.click().await?;
     // A later cut than this session got to: it goes on until there.
@@ -249,12 +258,13 @@ async fn a_connection_cut_anywhere_costs_no_answer_and_doubles_no_click() -> Res
     let mut cuts = Vec::new();
     for side in [Side::Written, Side::Read] {
         let places = places(&whole.passed(side)?)?;
-        cuts.extend(places.into_iter().map(|after| (side, after)));
+        let both = |after| HOW.map(|how| (side, after, how));
+        cuts.extend(places.into_iter().flat_map(both));
     }
     assert_eq!(whole.maybe, 0);
     whole.end().await?;
     let cuts_made = cuts.len();
-    let played = stream::iter(cuts).map(|(side, after)| broken(&world, side, after));
+    let played = stream::iter(cuts).map(|(side, after, how)| broken(&world, side, after, how));
     let unknown: Vec<usize> = played.buffer_unordered(AT_ONCE).try_collect().await?;
     assert_eq!(unknown.len(), cuts_made);
     eprintln!(
