@@ -59,6 +59,7 @@ pub(crate) struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
     notes: Vec<String>,
+    faults: Vec<String>,
 }
 
 impl Table {
@@ -68,6 +69,7 @@ impl Table {
             heads: heads.iter().map(|head| (*head).to_owned()).collect(),
             rows: Vec::new(),
             notes: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -81,6 +83,16 @@ impl Table {
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// A figure that must not be as it is: it is noted, and the whole run fails once it is over.
+    pub(crate) fn fault(&mut self, what: String) {
+        self.note(what.clone());
+        self.faults.push(what);
+    }
+
+    pub(crate) fn faults(&self) -> &[String] {
+        &self.faults
     }
 }
 

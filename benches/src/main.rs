@@ -15,7 +15,7 @@ mod ours;
 mod peers;
 mod shares;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use figures::Table;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +110,8 @@ async fn run() -> Result<()> {
         std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
         println!("written: {}", file.display());
     }
+    let faults: Vec<_> = tables.iter().flat_map(Table::faults).cloned().collect();
+    ensure!(faults.is_empty(), "{}", faults.join(" "));
     Ok(())
 }
 
