@@ -16,6 +16,7 @@
 //! - [`pages`]: the one road to the debugger, and what each tool does in a page
 //! - [`discovery`]: which ports are probed and dialled; [`links`]: the life of every socket
 //! - [`sessions`]: who is here and may come back; [`calls`]: commands in flight and answers kept
+//! - [`presses`]: what of a call may be down when the worker dies
 //! - [`house`]: making, closing, grouping and showing tabs; [`store`]: what survives the worker
 //! - [`dialect`]: what an unpaired server's words mean
 //! - [`view`]: what people see; [`files`]: what they write
@@ -32,6 +33,7 @@ pub mod input;
 pub mod links;
 pub mod observed;
 pub mod pages;
+pub mod presses;
 pub mod sessions;
 pub mod store;
 pub mod tabs;

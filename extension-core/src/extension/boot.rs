@@ -244,7 +244,7 @@ impl Extension {
     /// may have shown it while no worker lived.
     fn adopt_page(&mut self, tab: TabId, record: &TabRecord, now: Instant) {
         let former = Former {
-            acts: record.acts,
+            presses: record.presses.clone(),
             dialog: record.dialog.clone(),
         };
         self.pages.adopt(tab, former, now);

@@ -5,6 +5,7 @@ use super::{Extension, Held, Trace};
 use crate::calls::{AnswerBody, Answered, Beside, Call, CallRecord, Caller};
 use crate::input::{AskId, CallId, SocketId};
 use crate::links::Sent;
+use crate::presses::Presses;
 use crate::sessions::Presence;
 use protocol::command::{
     Navigate, PageResult, SessionResult, TabEntry, TabState, TabsAction, TabsResult,
@@ -104,7 +105,7 @@ impl Extension {
         };
         call.begun = true;
         if !call.command.reads_only() {
-            self.tabs.handle_acts(id);
+            self.tabs.handle_acts(id, Presses::of(&call.command));
         }
         match &call.caller {
             Caller::Server { wire_id, .. } if !call.command.reads_only() => {

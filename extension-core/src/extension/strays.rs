@@ -94,6 +94,7 @@ impl Extension {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::presses::Presses;
     use serde_json::json;
 
     const X: &str = "http://x/";
@@ -109,6 +110,7 @@ mod tests {
             leaving: None,
             release_in_ms: None,
             acts: false,
+            presses: Presses::Nothing,
             dialog: None,
         }
     }

@@ -19,7 +19,7 @@ mod snapshot;
 mod type_text;
 mod wait_for;
 
-pub(super) use keyboard::modifiers_up;
+pub(super) use keyboard::keys_up;
 
 /// See [`crate::pages::unread`].
 pub(super) fn unread(method: &str) -> &'static [&'static [&'static str]] {

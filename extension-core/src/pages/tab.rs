@@ -15,6 +15,7 @@ use super::poller::{EffectId, Held, Kind, Procedure, Wanted};
 use super::{Out, PageEvent, actions};
 use crate::effect::ChromeCall;
 use crate::input::{CallId, ChromeError, DetachReason};
+use crate::presses::Presses;
 use leftover::Leftover;
 pub use mend::Former;
 use mend::{Mend, Owed};
@@ -71,6 +72,10 @@ enum Purpose {
     Drain {
         /// The one that only a page which runs no script and shows no dialog answers.
         probe: bool,
+    },
+    /// How many of these keys are down.
+    Keys {
+        chord: String,
     },
     Detach,
     Effect {
@@ -171,9 +176,8 @@ pub(super) struct Tab {
     owed: Owed,
     /// The number of the dialog that a former life recorded, until the page answers.
     restored: Option<u64>,
-    /// A call of the former life may have left a button or a key down, and no debugger was there to
-    /// let it up.
-    pressed: bool,
+    /// What a call of the former life may have left down, and no debugger was there to let up.
+    pressed: Presses,
     /// The page had crashed before the debugger came: its navigation must begin without one.
     revive: bool,
     /// It was 0 pixels wide when it was looked at: loaded where nobody saw it, it has no size.
@@ -195,7 +199,7 @@ impl Tab {
             clearing: None,
             owed: Owed::Nothing,
             restored: None,
-            pressed: false,
+            pressed: Presses::Nothing,
             revive: false,
             sizeless: false,
             shown: false,
@@ -209,7 +213,7 @@ impl Tab {
             && self.running.is_none()
             && self.asked.is_empty()
             && self.clearing.is_none()
-            && !self.pressed
+            && self.pressed.is_nothing()
     }
 
     pub(super) fn name_states(&self, met: &mut impl FnMut(&'static str)) {
@@ -526,6 +530,7 @@ impl Tab {
             Purpose::Attach => self.attached(out, outcome),
             Purpose::Enable => self.enabled(out, outcome),
             Purpose::Drain { .. } => self.drained(out, outcome),
+            Purpose::Keys { chord } => self.keys_told(out, &chord, outcome),
             Purpose::Detach => self.told_to_go(out, outcome),
             Purpose::Effect { effect, .. } => match outcome {
                 Err(error) if is_detached(&error) => {
@@ -672,7 +677,7 @@ impl Tab {
                 self.off = false;
                 if self.clearing.take().is_some() {
                     // No debugger comes here for the former owner's sake any more.
-                    self.pressed = false;
+                    self.pressed = Presses::Nothing;
                     // What is still owed, or left, would keep what is known here for the next owner.
                     self.forget_asked(out, &no_dialog());
                     self.facts = Rc::default();

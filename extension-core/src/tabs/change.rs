@@ -8,6 +8,7 @@ use super::state::{
 };
 use super::{Dirty, Owner, TabEvent, Tabs};
 use crate::input::CallId;
+use crate::presses::Presses;
 use protocol::error::Fault;
 use protocol::frame::Progress;
 use protocol::{Instant, SessionId, TabId};
@@ -63,7 +64,7 @@ impl Tabs {
         let Some(tab) = self.tabs.get_mut(&slot) else {
             return;
         };
-        let acted = std::mem::take(&mut tab.acts);
+        let acted = tab.forget_act();
         match &tab.floor {
             Floor::Turn(_) => tab.floor = Floor::Idle,
             Floor::Leaving {
@@ -85,12 +86,15 @@ impl Tabs {
     }
 
     /// The call has the turn, and it acts: should the worker die before the turn ends, the next one
-    /// brings its tab in order first.
-    pub fn handle_acts(&mut self, call: CallId) {
+    /// brings its tab in order first, and lets up what the call `presses`.
+    pub fn handle_acts(&mut self, call: CallId, presses: Presses) {
         if let Some(Place::Running { slot, .. }) = self.calls.get(&call).map(|call| &call.place) {
             let slot = *slot;
             if let Some(tab) = self.tabs.get_mut(&slot) {
-                tab.acts = true;
+                // What a former life left down may be down still, when its page has not answered yet.
+                if !std::mem::replace(&mut tab.acts, true) || !presses.is_nothing() {
+                    tab.presses = presses;
+                }
             }
             self.soil_tab(slot);
         }
@@ -109,7 +113,7 @@ impl Tabs {
         {
             let next = next.clone();
             tab.dialog = None;
-            tab.acts = false;
+            tab.forget_act();
             self.complete(slot, next);
         }
         self.settle();
@@ -123,7 +127,7 @@ impl Tabs {
         if let Some(slot) = self.by_id.get(&tab).copied()
             && let Some(tab) = self.tabs.get_mut(&slot)
         {
-            if drained && !matches!(tab.floor, Floor::Turn(_)) && std::mem::take(&mut tab.acts) {
+            if drained && !matches!(tab.floor, Floor::Turn(_)) && tab.forget_act() {
                 self.dirty.extend(tab.id.map(Dirty::Tab));
             }
             match &tab.floor {

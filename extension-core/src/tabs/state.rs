@@ -2,6 +2,7 @@
 //! state; what happens to them stands in the other files.
 
 use crate::input::CallId;
+use crate::presses::Presses;
 use protocol::command::Dialog;
 use protocol::error::{Fault, Peer};
 use protocol::frame::LostTab;
@@ -162,6 +163,8 @@ pub(super) struct Tab {
     /// An acting call has the turn, or had it when the worker died: of its commands some may not
     /// have come to the page yet.
     pub(super) acts: bool,
+    /// What that call presses.
+    pub(super) presses: Presses,
     /// When its owner lets it go by itself, in awake time.
     pub(super) release_at: Option<Instant>,
 }
@@ -177,8 +180,15 @@ impl Tab {
             asked: Vec::new(),
             dialog: None,
             acts: false,
+            presses: Presses::Nothing,
             release_at: None,
         }
+    }
+
+    /// Nothing of an acting call is left in it, or can be let up any more. Whether there was one.
+    pub(super) fn forget_act(&mut self) -> bool {
+        self.presses = Presses::Nothing;
+        std::mem::take(&mut self.acts)
     }
 
     /// By which id sessions know it, if it has one.

@@ -3,6 +3,7 @@
 
 use super::state::{Current, Duty, Floor, Holding, Loss, Next, Slot, Tab, Until};
 use super::{TabEvent, Tabs};
+use crate::presses::Presses;
 use protocol::command::Dialog;
 use protocol::frame::LostTab;
 use protocol::{Instant, SessionId, SortedMap, SortedSet, TabId, limits};
@@ -36,6 +37,9 @@ pub struct TabRecord {
     /// An acting call had the turn when this was written.
     #[serde(default)]
     pub acts: bool,
+    /// What that call presses.
+    #[serde(default, skip_serializing_if = "Presses::is_nothing")]
+    pub presses: Presses,
     /// The JavaScript dialog that was open.
     #[serde(default)]
     pub dialog: Option<Dialog>,
@@ -105,6 +109,7 @@ impl Tabs {
                 .release_at
                 .map(|at| u64::try_from(left(at)).unwrap_or(u64::MAX)),
             acts: tab.acts,
+            presses: tab.presses.clone(),
             dialog: tab.dialog.clone(),
         })
     }
@@ -232,6 +237,7 @@ impl Tabs {
         }
         let mut tab = Tab::new(Some(id), holding, floor.clone());
         tab.acts = record.acts;
+        tab.presses = record.presses;
         tab.dialog = record.dialog;
         self.tabs.insert(slot, tab);
         if let Some(ms) = record.release_in_ms {

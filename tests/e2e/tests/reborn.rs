@@ -2,8 +2,8 @@
 //! what the agent is told of it.
 
 use anyhow::Result;
-use e2e::{Agent, Target, World};
-use serde_json::json;
+use e2e::{Agent, Options, Target, World};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 const SAID: &str = "document.querySelector('output').textContent";
@@ -174,31 +174,141 @@ async fn a_tab_that_is_handed_over_under_a_dialog_of_the_former_life_is_whole() 
     Ok(())
 }
 
-#[tokio::test]
-async fn a_button_that_was_down_when_the_worker_died_is_up_before_the_next_call() -> Result<()> {
-    let world = World::start().await?;
-    let one = world.agent("one").await?;
-    let url = world.site.url("/counter?name=held");
-    let tab = one.open(&url).await?;
-    let counts = "(globalThis.seen = [], addEventListener('mousedown', () => seen.push('down')), \
-        addEventListener('mouseup', () => seen.push('up')), 1)";
-    one.read(tab, counts).await?;
-    // A picture, since input is lost before the first frame.
-    one.look(tab).await?;
-    let function = "() => { hit('begun'); return new Promise(() => {}) }";
-    let acting = json!({"tabId": tab, "function": function});
-    let acting = one.begin("browser_evaluate", acting).await?;
-    world.site.until_hits("begun", 1).await?;
-    let page = world.browser().page(&url).await?;
+/// What the page hears of buttons and keys, until it is asked.
+const HEARS: &str = "(globalThis.seen = [], ['mousedown', 'mouseup', 'click', 'auxclick', \
+    'contextmenu', 'keydown', 'keyup'].forEach(type => addEventListener(type, event => \
+    seen.push(type + ' ' + (event.key ?? event.button)))), 1)";
+
+/// Presses in the page by a debugger that is not ours.
+async fn press(page: &Target, button: &str, buttons: u8) -> Result<()> {
     let press = json!({
-        "type": "mousePressed", "x": 5, "y": 5, "button": "left", "buttons": 1, "clickCount": 1,
+        "type": "mousePressed", "x": 5, "y": 5, "button": button, "buttons": buttons, "clickCount": 1,
     });
     page.call("Input.dispatchMouseEvent", press).await?;
-    world.browser().kill_worker().await?;
-    let answer = acting.answer().await?;
-    assert!(answer.failed_with("outcome_unknown"), "{answer}");
-    assert_eq!(one.read(tab, "seen.join()").await?, "down,up");
-    world.close().await
+    Ok(())
+}
+
+async fn hold(page: &Target, key: &str, code: &str, number: u8) -> Result<()> {
+    let down = json!({
+        "type": "rawKeyDown", "key": key, "code": code, "windowsVirtualKeyCode": number,
+    });
+    page.call("Input.dispatchKeyEvent", down).await?;
+    Ok(())
+}
+
+/// The tab's record as it is while a call presses this.
+async fn remember(world: &World, tab: i64, presses: &Value) -> Result<()> {
+    let panel = world.browser().extension_page("manifest.json").await?;
+    let key = format!("tab/{tab}");
+    e2e::until("the turn before to have ended", async || {
+        let acts = format!("chrome.storage.local.get('{key}').then(all => all['{key}'].e.acts)");
+        Ok((panel.evaluate(&acts).await? == false).then_some(()))
+    })
+    .await?;
+    let remember = format!(
+        "chrome.storage.local.get('{key}').then(async (all) => {{
+           Object.assign(all['{key}'].e, {{acts: true, presses: {presses}}});
+           await chrome.storage.local.set(all); return 1 }})"
+    );
+    panel.evaluate(&remember).await?;
+    panel.close().await
+}
+
+/// How an agent's worker dies, or goes.
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    Killed,
+    Reloaded,
+}
+
+/// A page that says what it hears, and what it has heard when the next worker serves a call.
+struct Pressed {
+    world: World,
+    one: Agent,
+    tab: i64,
+    page: Target,
+}
+
+impl Pressed {
+    async fn set() -> Result<Self> {
+        let options = Options {
+            developer: true,
+            ..Options::default()
+        };
+        let world = World::with(options).await?;
+        let one = world.agent("one").await?;
+        let url = world.site.url("/counter?name=held");
+        let tab = one.open(&url).await?;
+        one.read(tab, HEARS).await?;
+        // A picture, since input is lost before the first frame.
+        one.look(tab).await?;
+        let page = world.browser().page(&url).await?;
+        Ok(Self {
+            world,
+            one,
+            tab,
+            page,
+        })
+    }
+
+    async fn heard(&self, presses: &Value, ends: Ends) -> Result<String> {
+        remember(&self.world, self.tab, presses).await?;
+        match ends {
+            Ends::Killed => self.world.browser().kill_worker().await?,
+            Ends::Reloaded => self.world.browser().reload_extension().await?,
+        }
+        self.one.read(self.tab, "seen.splice(0).join()").await
+    }
+}
+
+#[tokio::test]
+async fn a_button_that_was_down_when_the_worker_died_is_up_before_the_next_call() -> Result<()> {
+    let it = Pressed::set().await?;
+    for ends in [Ends::Killed, Ends::Reloaded] {
+        for (button, buttons, heard) in [
+            ("left", 1, "mousedown 0,mouseup 0,click 0"),
+            ("right", 2, "mousedown 2,contextmenu 2,mouseup 2,auxclick 2"),
+            ("middle", 4, "mousedown 1,mouseup 1,auxclick 1"),
+        ] {
+            press(&it.page, button, buttons).await?;
+            let presses = json!({"button": button});
+            assert_eq!(it.heard(&presses, ends).await?, heard, "{ends:?}");
+        }
+        // It was up again: nothing is clicked, and no menu opens.
+        for (button, heard) in [("left", "mouseup 0"), ("right", "mouseup 2")] {
+            let presses = json!({"button": button});
+            assert_eq!(it.heard(&presses, ends).await?, heard, "{ends:?}");
+        }
+        // Where nothing was pressed the page hears nothing.
+        assert_eq!(it.heard(&json!("nothing"), ends).await?, "", "{ends:?}");
+    }
+    it.world.close().await
+}
+
+#[tokio::test]
+async fn a_key_that_was_down_when_the_worker_died_is_up_before_the_next_call_and_no_other()
+-> Result<()> {
+    let it = Pressed::set().await?;
+    let chord = json!({"keys": "Control+Enter"});
+    for ends in [Ends::Killed, Ends::Reloaded] {
+        hold(&it.page, "Control", "ControlLeft", 17).await?;
+        hold(&it.page, "Enter", "Enter", 13).await?;
+        assert_eq!(
+            it.heard(&chord, ends).await?,
+            "keydown Control,keydown Enter,keyup Enter,keyup Control",
+            "{ends:?}"
+        );
+        hold(&it.page, "Control", "ControlLeft", 17).await?;
+        let heard = it.heard(&chord, ends).await?;
+        assert_eq!(heard, "keydown Control,keyup Control", "{ends:?}");
+        // Pages act when Enter goes up: one that has seen it go up does not see it again.
+        let pressed = json!({"tabId": it.tab, "key": "Enter"});
+        it.one.ok("browser_press_key", pressed).await?;
+        let heard = it.heard(&json!({"keys": "Enter"}), ends).await?;
+        assert_eq!(heard, "keydown Enter,keyup Enter", "{ends:?}");
+        assert_eq!(it.heard(&chord, ends).await?, "", "{ends:?}");
+    }
+    it.world.close().await
 }
 
 #[tokio::test]

@@ -120,6 +120,30 @@ pub const ALL: &[Script] = &[
         ],
     },
     Script {
+        name: "right click",
+        servers: 1,
+        before: &[OPENS, FIRST, LOOKS, FIRST],
+        lines: &[
+            ask(
+                0,
+                "browser_click",
+                r#"{"target": "$ref", "button": "right"}"#,
+            ),
+            FIRST,
+        ],
+        meets: &["state: button held at the worker's death"],
+    },
+    Script {
+        name: "key",
+        servers: 1,
+        before: &[OPENS, FIRST],
+        lines: &[
+            ask(0, "browser_press_key", r#"{"key": "Control+Shift+Enter"}"#),
+            FIRST,
+        ],
+        meets: &["state: button held at the worker's death"],
+    },
+    Script {
         name: "type",
         servers: 1,
         before: &[OPENS, FIRST, LOOKS, FIRST],

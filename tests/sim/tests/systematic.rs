@@ -148,6 +148,16 @@ fn a_click_survives_every_fault_after_every_step() {
 }
 
 #[test]
+fn a_right_click_survives_every_fault_after_every_step() {
+    strike_everywhere("right click");
+}
+
+#[test]
+fn a_pressed_key_survives_every_fault_after_every_step() {
+    strike_everywhere("key");
+}
+
+#[test]
 fn typing_survives_every_fault_after_every_step() {
     strike_everywhere("type");
 }

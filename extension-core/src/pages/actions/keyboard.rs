@@ -45,12 +45,7 @@ pub(super) async fn press(page: &Page, chord: &Chord, mac: bool) -> Result<(), F
         down["commands"] = json!([command]);
     }
     sent.push(send(down));
-    sent.push(send(event("keyUp", key, held)));
-    for modifier in chord.modifiers.iter().rev() {
-        let modifier = own(*modifier, mac);
-        held &= !bit(modifier);
-        sent.push(send(event("keyUp", &modifier.key(), held)));
-    }
+    sent.extend(keys_up(chord, mac).into_iter().map(send));
     for one in sent {
         one.await?;
     }
@@ -89,15 +84,16 @@ fn bit(modifier: Modifier) -> u8 {
     }
 }
 
-/// Each modifier's release, whether it is held or not.
-pub(in crate::pages) fn modifiers_up() -> [Value; 4] {
-    [
-        Modifier::Alt,
-        Modifier::Control,
-        Modifier::Meta,
-        Modifier::Shift,
-    ]
-    .map(|modifier| event("keyUp", &modifier.key(), 0))
+/// How a chord goes up: what went down last comes first.
+pub(in crate::pages) fn keys_up(chord: &Chord, mac: bool) -> Vec<Value> {
+    let mut held = bits(&chord.modifiers, mac);
+    let mut ups = vec![event("keyUp", &chord.key, held)];
+    for modifier in chord.modifiers.iter().rev() {
+        let modifier = own(*modifier, mac);
+        held &= !bit(modifier);
+        ups.push(event("keyUp", &modifier.key(), held));
+    }
+    ups
 }
 
 /// A modifier that is pressed for its own sake is held while it is down.

@@ -145,7 +145,8 @@ impl Tab {
                     .message
                     .starts_with("Another debugger is already attached") =>
             {
-                self.mend(out, self.pressed);
+                let presses = std::mem::take(&mut self.pressed);
+                self.mend(out, presses);
             }
             Err(error) if is_kept_out(&error) => self.kept_out(out),
             Err(error) => {
@@ -193,9 +194,8 @@ impl Tab {
         if step == 0 {
             self.nothing_remains(out);
             self.facts.borrow_mut().attaching(out.now);
-            if std::mem::take(&mut self.pressed) {
-                self.let_up(out);
-            }
+            let presses = std::mem::take(&mut self.pressed);
+            self.let_up(out, &presses);
         }
         let due = BURST.get(step).copied();
         let Some((method, params)) = due.filter(|due| self.sizeless || due.0 != GIVE_SIZE) else {

@@ -186,6 +186,7 @@ impl Tab {
                 | Purpose::Attach
                 | Purpose::Enable
                 | Purpose::Drain { .. }
+                | Purpose::Keys { .. }
                 | Purpose::Detach
                 | Purpose::Child { .. }
                 | Purpose::Commit
@@ -230,6 +231,7 @@ impl Tab {
             | Purpose::Attach
             | Purpose::Enable
             | Purpose::Drain { .. }
+            | Purpose::Keys { .. }
             | Purpose::Detach
             | Purpose::Child { .. }
             | Purpose::Commit

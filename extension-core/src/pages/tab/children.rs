@@ -64,6 +64,7 @@ impl Tab {
             | Purpose::Attach
             | Purpose::Enable
             | Purpose::Drain { .. }
+            | Purpose::Keys { .. }
             | Purpose::Detach
             | Purpose::Commit
             | Purpose::End

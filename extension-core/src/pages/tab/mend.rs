@@ -10,6 +10,7 @@
 
 use super::*;
 use protocol::command::Dialog;
+use protocol::command::{Button, Chord};
 
 /// A page in order answers in a millisecond.
 const ANSWER_MAX: Duration = Duration::from_millis(200);
@@ -17,11 +18,23 @@ const ANSWER_MAX: Duration = Duration::from_millis(200);
 pub(super) const UNKNOWN: &str = "the page to answer: a script keeps it busy, or it opened a dialog \
     while Interlock's extension was started anew (browser_handle_dialog would answer that)";
 
+/// How many more keys the page has heard go down than up, and on which machine it runs. Chrome counts
+/// them for each document; another site's frame does not tell.
+const DOWN: &str = "(() => {
+  const down = (w) => {
+    const counts = w.performance.eventCounts;
+    let sum = (counts.get('keydown') || 0) - (counts.get('keyup') || 0);
+    for (let i = 0; i < w.length; i++) try { sum += down(w[i]); } catch {}
+    return sum;
+  };
+  return { down: down(window), mac: /Mac/.test(navigator.platform) };
+})()";
+
 /// What the former life of the worker wrote of a tab.
 #[derive(Clone, Debug, Default)]
 pub struct Former {
-    /// An acting call had the turn.
-    pub acts: bool,
+    /// What the acting call pressed that had the turn.
+    pub presses: Presses,
     /// The dialog that was open.
     pub dialog: Option<Dialog>,
 }
@@ -58,7 +71,7 @@ impl Tab {
         if let Some(dialog) = former.dialog {
             self.restored = Some(self.facts.borrow_mut().dialog_restored(dialog));
         }
-        self.mend(out, former.acts);
+        self.mend(out, former.presses);
     }
 
     /// As [`Tab::adopt`], of a tab that is no agent's: the debugger leaves it as soon as the page
@@ -74,35 +87,68 @@ impl Tab {
     }
 
     /// The debugger is on the tab, or was, and nobody remembers what it was told.
-    pub(super) fn mend(&mut self, out: &mut Out, acts: bool) {
+    pub(super) fn mend(&mut self, out: &mut Out, presses: Presses) {
         self.nothing_remains(out);
         self.facts.borrow_mut().attaching(out.now);
         self.attachment = Attachment::Mending(Mend::Asked);
-        self.pressed = acts;
         // Refused when the debugger is not there any more.
         self.drain(out, "Page.stopScreencast", json!({}));
         // A crashed page says so, instead of never answering the rest.
         self.drain(out, "Inspector.enable", json!({}));
-        if acts {
-            self.let_up(out);
-        }
+        self.let_up(out, &presses);
+        self.pressed = presses;
         let params = json!({"expression": "1", "returnByValue": true});
         let probe = Purpose::Drain { probe: true };
         self.command(out, "Runtime.evaluate", params, probe);
         self.arm_attachment(out, ANSWER_MAX);
     }
 
-    /// Button and keys up. A page where none was down hears of an end without a beginning.
-    pub(super) fn let_up(&mut self, out: &mut Out) {
-        // Beyond its edge, where nothing takes it for a click.
-        let released = json!({
-            "type": "mouseReleased", "x": -1, "y": -1, "modifiers": 0,
-            "button": "left", "buttons": 0, "clickCount": 1,
-        });
-        self.drain(out, "Input.dispatchMouseEvent", released);
-        for released in actions::modifiers_up() {
-            self.drain(out, "Input.dispatchKeyEvent", released);
+    /// The button up, or the keys that are down. A page where the button was up again hears of an end
+    /// without a beginning; of a key it shall not, for many act when one goes up.
+    pub(super) fn let_up(&mut self, out: &mut Out, presses: &Presses) {
+        match presses {
+            Presses::Nothing => {}
+            Presses::Button(button) => {
+                let button = match button {
+                    Button::Left => "left",
+                    Button::Right => "right",
+                    Button::Middle => "middle",
+                };
+                // Beyond its edge, where nothing takes it for a click.
+                let released = json!({
+                    "type": "mouseReleased", "x": -1, "y": -1, "modifiers": 0,
+                    "button": button, "buttons": 0, "clickCount": 1,
+                });
+                self.drain(out, "Input.dispatchMouseEvent", released);
+            }
+            Presses::Keys(chord) => {
+                let params = json!({"expression": DOWN, "returnByValue": true});
+                let chord = chord.clone();
+                self.command(out, "Runtime.evaluate", params, Purpose::Keys { chord });
+            }
         }
+    }
+
+    /// The page has told how many keys are down.
+    pub(super) fn keys_told(
+        &mut self,
+        out: &mut Out,
+        chord: &str,
+        outcome: Result<Value, ChromeError>,
+    ) {
+        if let (Ok(told), Ok(chord)) = (&outcome, Chord::parse(chord)) {
+            let told = &told["result"]["value"];
+            let down = told["down"].as_u64().unwrap_or_default();
+            let mut ups = actions::keys_up(&chord, told["mac"] == true);
+            // The first that went down are down still.
+            while ups.len() as u64 > down {
+                ups.remove(0);
+            }
+            for released in ups {
+                self.drain(out, "Input.dispatchKeyEvent", released);
+            }
+        }
+        self.drained(out, outcome);
     }
 
     fn drain(&mut self, out: &mut Out, method: &'static str, params: Value) {
@@ -130,6 +176,7 @@ impl Tab {
     fn is_drained(&self, late: bool) -> bool {
         !self.asked.values().any(|purpose| match purpose {
             Purpose::Drain { probe } => *probe || !late,
+            Purpose::Keys { .. } => true,
             Purpose::Look
             | Purpose::Leave
             | Purpose::Attach
@@ -148,7 +195,7 @@ impl Tab {
 
     fn in_order(&mut self, out: &mut Out) {
         self.forget(out, |purpose| matches!(purpose, Purpose::Drain { .. }));
-        self.pressed = false;
+        self.pressed = Presses::Nothing;
         // One that was told since stays open.
         if let Some(restored) = self.restored.take() {
             self.dialog_over(out, restored);

@@ -143,7 +143,10 @@ impl Tab {
         if let Attachment::Mending(_) | Attachment::Enabling { .. } = self.attachment {
             // Crashed before the debugger came: it can enable nothing here.
             self.forget(out, |purpose| {
-                matches!(purpose, Purpose::Enable | Purpose::Drain { .. })
+                matches!(
+                    purpose,
+                    Purpose::Enable | Purpose::Drain { .. } | Purpose::Keys { .. }
+                )
             });
             self.off = true;
             let navigates = self

@@ -2,9 +2,11 @@
 //! anybody knows of.
 
 use super::*;
+use crate::presses::Presses;
 use protocol::ErrorCode;
-use protocol::command::Dialog;
+use protocol::command::{Button, Dialog};
 
+const LEFT: Presses = Presses::Button(Button::Left);
 const CLOSED: PageEvent = PageEvent::DialogClosed { tab: TAB };
 const CLEARED: PageEvent = PageEvent::Cleared { tab: TAB };
 
@@ -22,11 +24,11 @@ fn confirm() -> Option<Dialog> {
 }
 
 /// The debugger is on the tab, and whatever needs the page is not answered.
-fn reborn(acts: bool, dialog: Option<Dialog>) -> Chrome {
+fn reborn(presses: Presses, dialog: Option<Dialog>) -> Chrome {
     let mut chrome = Chrome::new();
     chrome.deaf.insert("Input.dispatchMouseEvent");
     chrome.deaf.insert("Input.dispatchKeyEvent");
-    chrome.adopt(Former { acts, dialog });
+    chrome.adopt(Former { presses, dialog });
     chrome.pages.wait_for_mend(TAB, chrome.now);
     chrome.serve();
     chrome
@@ -77,49 +79,130 @@ fn a_picture_that_was_being_cast_is_stopped_and_the_page_asked_before_anything_e
 }
 
 #[test]
-fn where_a_call_acted_button_and_keys_go_up_and_nowhere_else() {
-    for acts in [false, true] {
-        let chrome = reborn(acts, None);
+fn the_button_that_a_call_pressed_goes_up_and_no_other() {
+    for (pressed, name) in [
+        (None, None),
+        (Some(Button::Left), Some("left")),
+        (Some(Button::Right), Some("right")),
+        (Some(Button::Middle), Some("middle")),
+    ] {
+        let chrome = reborn(pressed.map_or(Presses::Nothing, Presses::Button), None);
         let mouse = chrome.all("Input.dispatchMouseEvent");
-        let keys = chrome.all("Input.dispatchKeyEvent");
-        assert_eq!(
-            (mouse.len(), keys.len()),
-            if acts { (1, 4) } else { (0, 0) }
-        );
-        for one in mouse.iter().chain(&keys) {
-            let up = one["type"] == "mouseReleased" || one["type"] == "keyUp";
-            assert!(up && one["modifiers"] == 0, "{one}");
+        let buttons: Vec<_> = mouse.iter().map(|one| one["button"].as_str()).collect();
+        assert_eq!(buttons, Vec::from_iter(name.map(Some)));
+        for one in mouse {
+            assert!(
+                one["type"] == "mouseReleased" && one["modifiers"] == 0,
+                "{one}"
+            );
         }
         for request in chrome.requests("Input.dispatchMouseEvent") {
             assert!(request < chrome.asked("Runtime.evaluate"));
         }
+        assert!(!chrome.is_asked("Input.dispatchKeyEvent"));
+    }
+}
+
+/// A page in which the worker died while a call pressed these keys, and which tells how many are down.
+fn with_keys_down(keys: &str, told: &Value) -> Chrome {
+    let mut chrome = reborn(Presses::Keys(keys.into()), None);
+    assert!(!chrome.is_asked("Input.dispatchMouseEvent"));
+    assert!(
+        !chrome.is_asked("Input.dispatchKeyEvent"),
+        "before it tells"
+    );
+    chrome.answer_first("Runtime.evaluate", json!({"result": {"value": told}}));
+    chrome
+}
+
+#[test]
+fn of_the_keys_that_a_call_pressed_those_go_up_that_are_down() {
+    let all = [("Enter", 10), ("Shift", 2), ("Control", 0)];
+    for down in 0..5 {
+        let told = json!({"down": down, "mac": false});
+        let chrome = with_keys_down("Control+Shift+Enter", &told);
+        let keys = chrome.all("Input.dispatchKeyEvent");
+        assert!(keys.iter().all(|one| one["type"] == "keyUp"), "{keys:?}");
+        let ups: Vec<_> = keys
+            .iter()
+            .map(|one| {
+                (
+                    one["key"].as_str().unwrap(),
+                    one["modifiers"].as_u64().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(ups, all[all.len().saturating_sub(down)..]);
     }
 }
 
 #[test]
-fn where_a_call_acted_and_the_debugger_is_gone_button_and_keys_go_up_when_it_comes_again() {
-    for acts in [false, true] {
-        let mut chrome = reborn(acts, None);
-        chrome.refuse_all("Debugger is not attached to the tab with id: 7.");
+fn a_page_that_does_not_tell_which_keys_are_down_hears_of_none() {
+    for told in [json!(null), json!({"down": -1}), json!({"down": "2"})] {
+        let chrome = with_keys_down("Enter", &told);
+        assert!(!chrome.is_asked("Input.dispatchKeyEvent"), "{told}");
+    }
+}
+
+#[test]
+fn on_a_mac_the_command_key_goes_up() {
+    let told = json!({"down": 1, "mac": true});
+    let chrome = with_keys_down("ControlOrMeta+a", &told);
+    assert_eq!(chrome.params("Input.dispatchKeyEvent")["key"], "Meta");
+}
+
+#[test]
+fn no_call_acts_before_the_keys_are_up() {
+    let mut chrome = with_keys_down("Enter", &json!({"down": 1}));
+    evaluate(&mut chrome);
+    chrome.answer("Runtime.evaluate", number(1));
+    assert!(chrome.told().is_empty() && !chrome.is_asked("Runtime.enable"));
+    chrome.deaf.clear();
+    chrome.serve();
+    assert_eq!(chrome.told(), [mended(true)]);
+    assert!(chrome.is_asked("Runtime.evaluate"), "the call");
+}
+
+#[test]
+fn what_a_call_pressed_goes_up_when_a_debugger_that_is_gone_comes_again() {
+    const GONE: &str = "Debugger is not attached to the tab with id: 7.";
+    for presses in [Presses::Nothing, LEFT, Presses::Keys("Enter".into())] {
+        let mut chrome = reborn(presses.clone(), None);
+        chrome.refuse_all(GONE);
         assert_eq!(chrome.told(), [mended(true)]);
-        for times in [usize::from(acts), 0] {
+        for first in [true, false] {
+            chrome.deaf.insert("Target.setAutoAttach");
             evaluate(&mut chrome);
             chrome.serve();
-            let mouse = chrome.requests("Input.dispatchMouseEvent");
-            let keys = chrome.requests("Input.dispatchKeyEvent");
-            assert_eq!((mouse.len(), keys.len()), (times, 4 * times));
-            for request in mouse.iter().chain(&keys) {
-                assert!(*request < chrome.asked("Runtime.evaluate"));
+            if first && let Presses::Keys(_) = presses {
+                let told = json!({"down": 1});
+                chrome.answer("Runtime.evaluate", json!({"result": {"value": told}}));
             }
-            chrome.refuse_all("Debugger is not attached to the tab with id: 7.");
-            chrome.told();
+            let up = |method| usize::from(chrome.is_asked(method));
+            let (mouse, keys) = match presses {
+                Presses::Nothing => (0, 0),
+                Presses::Button(_) => (1, 0),
+                Presses::Keys(_) => (0, 1),
+            };
+            let times = usize::from(first);
+            assert_eq!(up("Input.dispatchMouseEvent"), times * mouse);
+            assert_eq!(up("Input.dispatchKeyEvent"), times * keys);
+            chrome.deaf.remove("Target.setAutoAttach");
+            chrome.serve();
+            chrome.answer("Runtime.evaluate", number(7));
+            chrome.serve();
+            assert!(chrome.result().0.success);
+            chrome
+                .pages
+                .handle_detached(TAB, DetachReason::Other, chrome.now);
+            chrome.asks.clear();
         }
     }
 }
 
 #[test]
 fn no_call_acts_before_the_input_of_the_former_life_has_come_to_the_page() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     evaluate(&mut chrome);
     chrome.answer("Runtime.evaluate", number(1));
     assert!(chrome.told().is_empty() && !chrome.is_asked("Runtime.enable"));
@@ -131,7 +214,7 @@ fn no_call_acts_before_the_input_of_the_former_life_has_come_to_the_page() {
 
 #[test]
 fn input_that_is_never_acknowledged_holds_a_page_that_answers_for_no_more_than_200_ms() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     chrome.answer("Runtime.evaluate", number(1));
     wait(&mut chrome, 199);
     assert!(chrome.told().is_empty());
@@ -141,7 +224,7 @@ fn input_that_is_never_acknowledged_holds_a_page_that_answers_for_no_more_than_2
 
 #[test]
 fn a_page_that_is_busy_lets_calls_come_and_wait_until_it_answers() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     wait(&mut chrome, 200);
     assert_eq!(chrome.told(), [mended(false)]);
     evaluate(&mut chrome);
@@ -157,7 +240,7 @@ fn a_page_that_is_busy_lets_calls_come_and_wait_until_it_answers() {
 
 #[test]
 fn a_recorded_dialog_is_open_until_the_page_answers() {
-    let mut chrome = reborn(false, confirm());
+    let mut chrome = reborn(Presses::Nothing, confirm());
     wait(&mut chrome, 200);
     assert_eq!(chrome.told(), [mended(false)]);
     chrome.pass(60);
@@ -180,7 +263,7 @@ fn a_recorded_dialog_is_open_until_the_page_answers() {
 
 #[test]
 fn a_recorded_dialog_that_somebody_closed_meanwhile_stops_nobody() {
-    let mut chrome = reborn(false, confirm());
+    let mut chrome = reborn(Presses::Nothing, confirm());
     chrome.answer("Runtime.evaluate", number(1));
     chrome.serve();
     assert_eq!(chrome.told(), [CLOSED, mended(true)]);
@@ -188,7 +271,7 @@ fn a_recorded_dialog_that_somebody_closed_meanwhile_stops_nobody() {
 
 #[test]
 fn a_dialog_that_opens_behind_the_pages_answer_is_not_taken_for_the_recorded_one() {
-    let mut chrome = reborn(false, confirm());
+    let mut chrome = reborn(Presses::Nothing, confirm());
     // Told before the answer, which left the page before it opened.
     chrome.dialog();
     chrome.answer("Runtime.evaluate", number(1));
@@ -199,7 +282,7 @@ fn a_dialog_that_opens_behind_the_pages_answer_is_not_taken_for_the_recorded_one
 
 #[test]
 fn a_dialog_that_opened_while_no_worker_lived_is_told() {
-    let mut chrome = reborn(false, None);
+    let mut chrome = reborn(Presses::Nothing, None);
     evaluate(&mut chrome);
     chrome.dialog();
     let told = chrome.told();
@@ -216,7 +299,7 @@ fn a_dialog_that_opened_while_no_worker_lived_is_told() {
 
 #[test]
 fn of_a_dialog_that_nobody_was_told_of_the_caller_learns_what_may_be_and_answers_it() {
-    let mut chrome = reborn(false, None);
+    let mut chrome = reborn(Presses::Nothing, None);
     wait(&mut chrome, 200);
     chrome.told();
     evaluate(&mut chrome);
@@ -242,7 +325,7 @@ fn of_a_dialog_that_nobody_was_told_of_the_caller_learns_what_may_be_and_answers
 
 #[test]
 fn a_page_that_is_only_busy_shows_no_dialog_to_whoever_asks() {
-    let mut chrome = reborn(false, None);
+    let mut chrome = reborn(Presses::Nothing, None);
     handle(&mut chrome, true);
     chrome.refuse("Page.handleJavaScriptDialog", "No dialog is showing");
     assert_eq!(
@@ -255,7 +338,7 @@ fn a_page_that_is_only_busy_shows_no_dialog_to_whoever_asks() {
 
 #[test]
 fn a_navigation_of_the_former_life_that_holds_the_page_back_is_stopped_after_ten_seconds() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     chrome.deaf.insert("Page.stopLoading");
     evaluate(&mut chrome);
     chrome.pass(1);
@@ -267,7 +350,7 @@ fn a_navigation_of_the_former_life_that_holds_the_page_back_is_stopped_after_ten
 
 #[test]
 fn a_call_that_was_cancelled_stops_nothing_that_the_page_still_loads() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     wait(&mut chrome, 200);
     evaluate(&mut chrome);
     chrome.pass(1);
@@ -278,7 +361,7 @@ fn a_call_that_was_cancelled_stops_nothing_that_the_page_still_loads() {
 
 #[test]
 fn an_owner_that_goes_dismisses_the_recorded_dialog_before_the_debugger_goes() {
-    let mut chrome = reborn(true, confirm());
+    let mut chrome = reborn(LEFT, confirm());
     chrome.pages.clear(TAB, chrome.now);
     chrome.serve();
     assert_eq!(
@@ -296,7 +379,7 @@ fn an_owner_that_goes_dismisses_the_recorded_dialog_before_the_debugger_goes() {
 
 #[test]
 fn an_owner_that_goes_from_a_silent_page_first_dismisses_what_may_be_open() {
-    let mut chrome = reborn(false, None);
+    let mut chrome = reborn(Presses::Nothing, None);
     chrome.deaf.insert("attach");
     chrome.pages.clear(TAB, chrome.now);
     chrome.serve();
@@ -320,7 +403,7 @@ fn an_owner_that_goes_from_a_silent_page_first_dismisses_what_may_be_open() {
 #[test]
 fn an_owner_that_goes_from_a_busy_page_does_not_wait_for_it() {
     for answers in [true, false] {
-        let mut chrome = reborn(false, None);
+        let mut chrome = reborn(Presses::Nothing, None);
         chrome.deaf.insert("attach");
         chrome.pages.clear(TAB, chrome.now);
         wait(&mut chrome, 200);
@@ -337,7 +420,7 @@ fn an_owner_that_goes_from_a_busy_page_does_not_wait_for_it() {
 
 #[test]
 fn a_page_that_opens_one_dialog_after_another_has_each_dismissed_before_the_debugger_goes() {
-    let mut chrome = reborn(false, confirm());
+    let mut chrome = reborn(Presses::Nothing, confirm());
     chrome.deaf.insert("attach");
     chrome.pages.clear(TAB, chrome.now);
     chrome.drain();
@@ -354,7 +437,7 @@ fn a_page_that_opens_one_dialog_after_another_has_each_dismissed_before_the_debu
 
 #[test]
 fn a_page_that_opens_dialogs_for_ever_keeps_nobody_longer_than_two_seconds() {
-    let mut chrome = reborn(false, confirm());
+    let mut chrome = reborn(Presses::Nothing, confirm());
     chrome.deaf.insert("attach");
     chrome.pages.clear(TAB, chrome.now);
     chrome.drain();
@@ -407,7 +490,7 @@ fn a_tab_that_was_being_let_go_keeps_its_debugger_for_whoever_gets_it() {
 
 #[test]
 fn a_page_that_crashed_while_no_worker_lived_says_so_to_the_next_call() {
-    let mut chrome = reborn(true, confirm());
+    let mut chrome = reborn(LEFT, confirm());
     chrome.deaf.insert("attach");
     chrome.event("Inspector.targetCrashed", json!({}));
     assert_eq!(chrome.told(), [CLOSED, mended(true)]);
@@ -423,7 +506,7 @@ fn a_page_that_crashed_while_no_worker_lived_says_so_to_the_next_call() {
 
 #[test]
 fn a_debugger_that_was_thrown_off_meanwhile_leaves_no_dialog_and_nothing_to_mend() {
-    let mut chrome = reborn(false, confirm());
+    let mut chrome = reborn(Presses::Nothing, confirm());
     chrome.refuse_all("Debugger is not attached to the tab with id: 7.");
     assert_eq!(chrome.told(), [CLOSED, mended(true)]);
     assert!(chrome.pages.is_empty());
@@ -432,7 +515,7 @@ fn a_debugger_that_was_thrown_off_meanwhile_leaves_no_dialog_and_nothing_to_mend
 
 #[test]
 fn a_debugger_that_is_thrown_off_while_its_tab_is_mended_takes_no_call_along() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     evaluate(&mut chrome);
     let reason = DetachReason::Other;
     chrome.pages.handle_detached(TAB, reason, chrome.now);
@@ -443,7 +526,7 @@ fn a_debugger_that_is_thrown_off_while_its_tab_is_mended_takes_no_call_along() {
 
 #[test]
 fn a_frame_of_another_extension_that_came_meanwhile_keeps_the_debugger_out() {
-    let mut chrome = reborn(true, None);
+    let mut chrome = reborn(LEFT, None);
     evaluate(&mut chrome);
     chrome.refuse(
         "Runtime.evaluate",

@@ -215,6 +215,14 @@ impl Chrome {
         self.drain();
     }
 
+    /// As [`Chrome::answer`], where the first of several of this name is meant.
+    pub(super) fn answer_first(&mut self, name: &str, answer: Value) {
+        let request = self.requests(name)[0];
+        self.asks.remove(&request);
+        self.pages.handle_done(request, Ok(answer), self.now);
+        self.drain();
+    }
+
     pub(super) fn refuse(&mut self, name: &str, message: &str) {
         let request = self.asked(name);
         self.asks.remove(&request);

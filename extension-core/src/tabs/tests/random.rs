@@ -2,6 +2,7 @@
 //! only what events say: ordered lists of who owns, who runs and who waits.
 
 use super::*;
+use crate::presses::Presses;
 use protocol::command::Dialog;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -589,7 +590,7 @@ impl Chaos {
         self.unclaim(call);
         if self.below(2) == 0 {
             self.acting.insert(call);
-            self.tabs.handle_acts(call);
+            self.tabs.handle_acts(call, Presses::Nothing);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What outlives the worker.
 
 use super::*;
+use crate::presses::Presses;
 
 /// Kills the machine and brings it back from its records, with these tabs in the browser.
 fn reborn(world: &World, names: &[&str], existing: &[u32]) -> World {
@@ -106,7 +107,7 @@ fn reborn_in_mid_turn(prepare: impl FnOnce(&mut World, CallId)) -> World {
 
 #[test]
 fn nothing_is_granted_on_a_tab_that_died_while_a_call_acted_before_it_is_in_order() {
-    let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call));
+    let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call, Presses::Nothing));
     assert_eq!(next.slow, vec![TabEvent::Mend { tab: TabId(101) }]);
     let early = next.call("x", None);
     assert_eq!(next.is(early), Fate::Waits);
@@ -128,7 +129,7 @@ fn a_tab_is_to_be_brought_in_order_until_the_turn_of_the_call_that_acted_has_end
     let kept = |world: &World| world.tabs.tab_record(TabId(101)).unwrap().acts;
     let call = world.call("x", None);
     world.tabs.take_dirty();
-    world.tabs.handle_acts(call);
+    world.tabs.handle_acts(call, Presses::Nothing);
     assert_eq!(world.tabs.take_dirty(), [Dirty::Tab(TabId(101))]);
     // Answered long ago, cancelled since: its commands may still be under way.
     world.hold_stops = true;
@@ -143,7 +144,8 @@ fn a_tab_is_to_be_brought_in_order_until_the_turn_of_the_call_that_acted_has_end
 #[test]
 fn a_tab_whose_page_does_not_answer_yet_is_brought_in_order_again_after_another_death() {
     for drained in [false, true] {
-        let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call));
+        let mut next =
+            reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call, Presses::Nothing));
         next.tabs.take_dirty();
         next.tell(|tabs, now| tabs.handle_mended(TabId(101), drained, now));
         assert_eq!(next.tabs.tab_record(TabId(101)).unwrap().acts, !drained);
@@ -369,7 +371,7 @@ fn a_tab_that_was_leaving_waits_for_those_who_had_claimed_it() {
 
 #[test]
 fn a_tab_that_is_replaced_while_it_is_brought_in_order_is_so_under_its_new_id() {
-    let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call));
+    let mut next = reborn_in_mid_turn(|world, call| world.tabs.handle_acts(call, Presses::Nothing));
     let call = next.call("x", None);
     next.seen.clear();
     next.tell(|tabs, now| tabs.handle_replaced(TabId(101), TabId(900), now));

@@ -20,6 +20,14 @@ impl Chrome {
         for number in numbers(script, "act(") {
             self.acts.push(Act { number, tab, left });
         }
+        if script.contains("eventCounts") {
+            let buttons = ["left", "right", "middle"];
+            let is_key = |held: &&String| !buttons.contains(&held.as_str());
+            let down = state.map_or(0, |tab| tab.held.iter().filter(is_key).count());
+            let told = json!({"down": down, "mac": false});
+            self.answer(ticket, Ok(json!({"result": {"value": told}})), chance);
+            return;
+        }
         if script.contains("throw ") {
             let details =
                 json!({"text": "Uncaught", "exception": {"description": "Error: thrown"}});
