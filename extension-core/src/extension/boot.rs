@@ -142,8 +142,15 @@ impl Extension {
                 "seat" => read_session(rest, value).map(|(id, seat)| drop(seats.insert(id, seat))),
                 "tab" => rest.parse().ok().map(TabId).and_then(|tab| {
                     unread.insert(tab);
-                    tab_records.insert(tab, store::read(value)?);
-                    unread.remove(&tab).then_some(())
+                    match store::read::<Option<TabRecord>>(value)? {
+                        Some(record) => {
+                            tab_records.insert(tab, record);
+                            unread.remove(&tab);
+                        }
+                        // What `emptied` leaves.
+                        None => self.store.delete(key.clone()),
+                    }
+                    Some(())
                 }),
                 "call" => parse_call_key(key).map(|(session, wire_id)| {
                     let record = store::read(value).unwrap_or_else(|| self.unread_call(key));
@@ -198,6 +205,8 @@ impl Extension {
             if self.group_of_only(tab, ours).is_some() {
                 self.house.ungroup(tab, now);
             }
+            // As a tab that is given back.
+            self.house.set_discardable(tab, true);
         }
         // The tabs want to know who is there before they are told whose they are.
         for (id, session) in self.sessions.iter() {

@@ -1,11 +1,11 @@
 //! What is left of the store when the core has fallen over it again and again: who the sessions
-//! are, which tabs they have lost, so that each is told, and which calls had begun, so that none is
-//! run again (`design/worker.md`, *Panic*).
+//! are, which tabs they have lost, so that each is told, which calls had begun, so that none is
+//! run again (`design/worker.md`, *Panic*), and what is still to be tidied away in the browser.
 
 use super::boot::SPARE_ID;
 use crate::calls::CallRecord;
 use crate::store;
-use crate::tabs::{SeatRecord, TabRecord, TabRecordOwner};
+use crate::tabs::{Duty, SeatRecord, TabRecord, TabRecordOwner};
 use protocol::frame::LostTab;
 use protocol::{SessionId, SortedMap, TabId};
 use serde_json::{Value, json};
@@ -14,26 +14,36 @@ use std::collections::BTreeMap;
 /// Keys that stay as they are. The browser's id is among them: sessions are bound to it.
 const KEPT: [&str; 4] = ["browser", SPARE_ID, "paused", "ports"];
 
-/// `stored` without tabs, and of calls only that they had begun. The tabs are the person's from then
-/// on; a session that owned any gets `tabs_lost` with their last URLs. What cannot be read is left out.
+/// `stored` without what is known of tabs, and of calls only that they had begun. The tabs are the
+/// person's from then on; a session that owned any gets `tabs_lost` with their last URLs. Of a tab that
+/// may stand in an agent's group it stays that nothing is known of it: the next life takes it out. What
+/// was half made it closes, by its intent. What else cannot be read is left out.
 #[must_use]
 pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut lost: SortedMap<SessionId, Vec<LostTab>> = SortedMap::new();
-    for (key, value) in stored {
-        if let Some((tab, record)) = recorded_tab(key, value) {
-            match record.owner {
-                TabRecordOwner::Session(id, _duty) => {
+    let mut left = BTreeMap::new();
+    for (key, value) in stored.iter().filter(|(key, _)| key.starts_with("tab/")) {
+        let grouped = match recorded_tab(key, value) {
+            Some((tab, record)) => match record.owner {
+                TabRecordOwner::Session(id, duty) => {
                     let url = record.url;
                     let tabs = lost.entry(id).or_default();
                     tabs.push(LostTab { tab_id: tab, url });
+                    duty == Duty::Made
                 }
-                TabRecordOwner::Free(..) => {}
-            }
+                TabRecordOwner::Free(..) => false,
+            },
+            None => true,
+        };
+        if grouped {
+            let nothing: Option<TabRecord> = None;
+            let entity = json!({"v": store::VERSION, "e": nothing});
+            left.insert(key.clone(), entity);
         }
     }
-    let mut left = BTreeMap::new();
     for (key, value) in stored {
-        if KEPT.contains(&key.as_str()) || key.starts_with("session/") {
+        let kinds = ["session/", "making/"];
+        if KEPT.contains(&key.as_str()) || kinds.iter().any(|kind| key.starts_with(kind)) {
             left.insert(key.clone(), value.clone());
         } else if key.starts_with("call/") {
             let begun = CallRecord {
@@ -64,9 +74,10 @@ fn recorded_seat(key: &str, value: &Value) -> Option<(SessionId, SeatRecord)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Extension;
     use crate::files::Config;
+    use crate::house::MARK;
     use crate::input::{Boot, TabFacts};
+    use crate::{ChromeCall, Effect, Extension};
     use protocol::frame::BegunState;
     use protocol::{Instant, SortedSet};
     use std::collections::BTreeMap;
@@ -77,6 +88,7 @@ mod tests {
         let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
         let seat = json!({"current": {"tab": 7}, "had": true});
         let tab = json!({"owner": {"session": ["x", "made"]}, "url": "http://a.test/"});
+        let borrowed = json!({"owner": {"session": ["x", "borrowed"]}, "url": "http://c.test/"});
         let stored = BTreeMap::from([
             (
                 "browser".to_owned(),
@@ -86,34 +98,75 @@ mod tests {
             ("seat/x".to_owned(), entity(seat)),
             ("tab/7".to_owned(), entity(tab)),
             ("tab/8".to_owned(), json!("rubbish")),
+            ("tab/9".to_owned(), entity(borrowed)),
+            ("making/n".to_owned(), entity(json!("n"))),
             ("call/x/w".to_owned(), json!("rubbish")),
         ]);
         let stored = emptied(&stored);
         let keys: Vec<_> = stored.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["browser", "call/x/w", "seat/x", "session/x"]);
+        let kept = [
+            "browser",
+            "call/x/w",
+            "making/n",
+            "seat/x",
+            "session/x",
+            "tab/7",
+            "tab/8",
+        ];
+        assert_eq!(keys, kept);
 
-        let tab = TabFacts {
-            id: 7,
+        let shown = |(id, group_id, url): (i64, i64, &str)| TabFacts {
+            id,
+            group_id,
+            url: url.to_owned(),
             ..TabFacts::default()
         };
+        let half_made = format!("{MARK}n");
+        let tabs = [
+            (7, 5, "http://a.test/"),
+            (8, 5, "http://b.test/"),
+            (9, 6, "http://c.test/"),
+            (10, 5, &half_made),
+        ];
         let boot = Boot {
             seed: [1; 32],
             extension_id: protocol::EXTENSION_ID.into(),
             secret: Err("pairing.json is missing".into()),
             config: Config::default(),
             stored,
-            tabs: vec![tab],
+            tabs: tabs.map(shown).to_vec(),
             groups: SortedMap::new(),
             attached: SortedSet::new(),
             unpacked: true,
         };
-        let extension = Extension::new(boot, Instant(0));
+        let mut extension = Extension::new(boot, Instant(0));
+        let (mut asked, mut removed) = (Vec::new(), Vec::new());
+        while let Some(effect) = extension.poll_effect() {
+            if let Effect::Ask { call, .. } = effect {
+                asked.push(call);
+            } else if let Effect::Write { remove, .. } = effect {
+                removed.extend(remove);
+            } else if let Effect::Log { text } = effect {
+                assert!(!text.contains("tab/"), "{text}");
+            }
+        }
+        let ungrouped = |tab| asked.contains(&ChromeCall::UngroupTab { tab: TabId(tab) });
+        assert_eq!([7, 8, 9].map(ungrouped), [true, true, false], "{asked:?}");
+        let allowed = true;
+        let tab = TabId(7);
+        assert!(asked.contains(&ChromeCall::AutoDiscardable { tab, allowed }));
+        let counts = |call: &ChromeCall| matches!(call, ChromeCall::WindowTabs { .. });
+        assert!(
+            asked.iter().any(counts),
+            "the half-made one closes: {asked:?}"
+        );
+        assert_eq!(removed, ["tab/7", "tab/8"]);
         let x = SessionId::new("x").unwrap();
         assert!(extension.tabs.is_person_tab(TabId(7)));
         assert_eq!(extension.tabs.current(&x), None);
         let lost = extension.tabs.session_record(&x).unwrap().lost;
-        assert_eq!(lost.len(), 1);
-        assert_eq!(lost[0].url, "http://a.test/");
+        let lost: Vec<_> = lost.iter().map(|one| one.url.as_str()).collect();
+        assert_eq!(lost, ["http://a.test/", "http://c.test/"]);
         let begun = extension.calls.begun(&x, |_| None);
         assert_eq!(begun.len(), 1);
         assert_eq!(begun[0].wire_id.to_string(), "w");

@@ -202,15 +202,39 @@ async fn the_third_fall_within_a_minute_costs_the_tabs_and_each_agent_is_told() 
     let one = world.agent("one").await?;
     let url = world.site.url("/counter?name=a");
     one.open(&url).await?;
+    one.ok("browser_snapshot", json!({})).await?;
     let worker = world.browser().enter_worker().await?;
-    for count in 1..=3 {
+    let bystander = world.browser().extension_page("manifest.json").await?;
+    for count in 1..=2 {
         fall(&worker, count, &panic_after(0)).await?;
     }
+    // As it is while Chrome makes a tab.
+    let making = "chrome.storage.local.set({'making/half': {v: 1, e: 'half'}}).then(() => \
+        chrome.tabs.create({url: 'about:blank#il-half', active: false})).then(() => 1)";
+    bystander.evaluate(making).await?;
+    fall(&worker, 3, &panic_after(0)).await?;
     let answer = one.call("browser_snapshot", json!({})).await?;
     assert!(answer.failed_with("tabs_lost"), "{answer}");
     assert!(answer.text.contains(&url), "{answer}");
-    one.ok("browser_tabs", json!({"action": "new", "url": url}))
+    // What is lost is the person's: no agent's name is on it, nor a debugger, and no half of a tab is left.
+    e2e::until("the lost tab to be the person's", async || {
+        let tabs = bystander.tabs().await?;
+        let lost = tabs.iter().find(|tab| tab.url == url).context("closed")?;
+        let half = tabs.iter().any(|tab| tab.url.contains("#il-"));
+        let debugged = !bystander.debugged().await?.is_empty();
+        let named = lost.group.is_some() || !bystander.groups().await?.is_empty();
+        Ok((!half && !debugged && !named).then_some(()))
+    })
+    .await?;
+    let made = one
+        .ok("browser_tabs", json!({"action": "new", "url": url}))
         .await?;
+    assert_eq!(bystander.groups().await?, ["one"]);
+    one.ok("browser_snapshot", json!({})).await?;
+    assert_eq!(
+        Some(bystander.debugged().await?),
+        made.tab().map(|tab| vec![tab])
+    );
     world.close().await
 }
 
