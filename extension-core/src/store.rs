@@ -196,6 +196,24 @@ fn gone() -> Value {
     serde_json::json!({"v": VERSION, "gone": true})
 }
 
+/// What to set, and then what to remove, for `kept` to take the place of all that is `stored`: as a
+/// [`Batch`] that may be cut short between the two.
+#[must_use]
+pub fn replacing(
+    stored: &BTreeMap<String, Value>,
+    kept: &BTreeMap<String, Value>,
+) -> (BTreeMap<String, Value>, Vec<String>) {
+    let new = |(key, value): &(&String, &Value)| stored.get(*key) != Some(*value);
+    let new = kept.iter().filter(new);
+    let mut set: BTreeMap<String, Value> = new
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let left_out = stored.keys().filter(|key| !kept.contains_key(*key));
+    let remove: Vec<String> = left_out.cloned().collect();
+    set.extend(remove.iter().map(|key| (key.clone(), gone())));
+    (set, remove)
+}
+
 /// What is stored, without what its writer was still to remove: the keys of that come second.
 #[must_use]
 pub fn living(stored: BTreeMap<String, Value>) -> (BTreeMap<String, Value>, Vec<String>) {
@@ -223,6 +241,27 @@ pub fn read_of_any_version<T: serde::de::DeserializeOwned>(stored: &Value) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_takes_the_place_of_all_is_there_whole_before_anything_is_removed() {
+        let entities = |names: &[(&str, u8)]| -> BTreeMap<String, Value> {
+            let entity =
+                |(name, value): &(&str, u8)| ((*name).to_owned(), serde_json::json!(value));
+            names.iter().map(entity).collect()
+        };
+        let mut disk = entities(&[("same", 1), ("changed", 1), ("goes", 1)]);
+        let kept = entities(&[("same", 1), ("changed", 2), ("new", 3)]);
+        let (set, remove) = replacing(&disk, &kept);
+        assert!(!set.contains_key("same"), "a full disk takes little");
+        assert_eq!(remove, ["goes"]);
+        disk.extend(set);
+        assert_eq!(
+            living(disk.clone()),
+            (kept.clone(), vec!["goes".to_owned()])
+        );
+        disk.remove("goes");
+        assert_eq!(disk, kept);
+    }
 
     #[test]
     fn one_write_is_in_flight_and_the_rest_is_gathered_meanwhile() {

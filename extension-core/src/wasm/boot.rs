@@ -21,15 +21,19 @@ pub(super) async fn gather(start_empty: bool) -> Result<Boot, JsValue> {
     let tabs = JsFuture::from(chrome::query_tabs(&js_sys::Object::new())?);
     let groups = JsFuture::from(chrome::query_groups(&js_sys::Object::new())?);
     let targets = chrome::debugger_targets();
-    let mut stored = match storage::read_all().await {
+    let stored = match storage::read_all().await {
+        Ok(stored) if start_empty => {
+            let kept = emptied(&stored);
+            storage::replace_all(&stored, &kept).await?;
+            kept
+        }
         Ok(stored) => stored,
-        Err(_) if start_empty => BTreeMap::new(),
+        Err(_) if start_empty => {
+            storage::clear().await?;
+            BTreeMap::new()
+        }
         Err(why) => return Err(why),
     };
-    if start_empty {
-        stored = emptied(&stored);
-        storage::replace_all(&stored).await?;
-    }
     let secret = secret().await;
     let config = Config::read(fetch::own_file("config.json").await.as_deref());
     let tabs: Array = tabs.await?.unchecked_into();

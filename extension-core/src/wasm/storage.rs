@@ -1,6 +1,7 @@
 //! `chrome.storage.local`: one `set` and then one `remove` a step.
 
 use super::{chrome, convert, log};
+use crate::store::replacing;
 use js_sys::{Array, Promise};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,10 +22,21 @@ pub(super) fn entities(stored: &JsValue) -> BTreeMap<String, Value> {
     convert::fields(stored).map(entity).collect()
 }
 
-/// Forgets everything but `kept`.
-pub(super) async fn replace_all(kept: &BTreeMap<String, Value>) -> Result<(), JsValue> {
+/// Forgets everything but `kept` of what is `stored`. Rejects when Chrome refuses: then it is all there.
+pub(super) async fn replace_all(
+    stored: &BTreeMap<String, Value>,
+    kept: &BTreeMap<String, Value>,
+) -> Result<(), JsValue> {
+    let (set, remove) = replacing(stored, kept);
+    match write(&set, &remove).await {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(JsValue::from_str("the store takes nothing")),
+    }
+}
+
+/// Forgets everything.
+pub(super) async fn clear() -> Result<(), JsValue> {
     JsFuture::from(chrome::clear_store()?).await?;
-    JsFuture::from(chrome::store(&convert::to_js(kept))?).await?;
     Ok(())
 }
 

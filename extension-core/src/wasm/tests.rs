@@ -11,6 +11,7 @@ use js_sys::{Array, JSON, Map, Reflect};
 use protocol::limits::{FRAME_MAX, HANDSHAKE_FRAME_MAX};
 use protocol::{Alias, SessionId, TabId};
 use serde_json::json;
+use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -61,9 +62,8 @@ fn an_entity_nested_too_deep_is_null_under_its_key_and_hides_no_other() {
     assert!(storage::entities(&JsValue::NULL).is_empty());
 }
 
-/// What is asked of a store that takes, or refuses, each of its two calls, and what becomes of a write
-/// that is both.
-async fn written(set: bool, remove: bool) -> (String, Option<bool>) {
+/// A store that takes, or refuses, each of its two calls.
+fn store_that_takes(set: bool, remove: bool) {
     let answer = |taken| {
         if taken {
             "resolve()"
@@ -73,17 +73,40 @@ async fn written(set: bool, remove: bool) -> (String, Option<bool>) {
     };
     let call = |name, taken| {
         let answer = answer(taken);
-        format!("{name}: () => {{ asked.push('{name}'); return Promise.{answer}; }}")
+        format!("{name}: (what) => {{ asked.push('{name}', what); return Promise.{answer}; }}")
     };
-    let (set, remove) = (call("set", set), call("remove", remove));
-    let store = format!(
-        "globalThis.asked = []; globalThis.chrome = {{storage: {{local: {{{set}, {remove}}}}}}};"
-    );
+    let calls = [("set", set), ("remove", remove), ("clear", true)];
+    let calls = calls.map(|(name, taken)| call(name, taken)).join(", ");
+    let store =
+        format!("globalThis.asked = []; globalThis.chrome = {{storage: {{local: {{{calls}}}}}}};");
     js_sys::eval(&store).unwrap();
+}
+
+/// What such a store was asked, and with what.
+fn asked() -> serde_json::Value {
+    convert::to_json(&js_sys::eval("asked").unwrap())
+}
+
+/// In which order it is asked, and what becomes of a write that is both.
+async fn written(set: bool, remove: bool) -> (String, Option<bool>) {
+    store_that_takes(set, remove);
     let gone = [("new".to_owned(), json!(1)), ("old".to_owned(), json!(0))];
     let ok = storage::write(&gone.into(), &["old".to_owned()]).await;
-    let asked = js_sys::eval("asked.join()").unwrap();
+    let asked = js_sys::eval("asked.filter((one) => typeof one === 'string').join()").unwrap();
     (asked.as_string().unwrap(), ok)
+}
+
+#[wasm_bindgen_test]
+async fn what_is_kept_of_the_whole_store_is_in_it_before_anything_goes() {
+    let stored = BTreeMap::from([("old".to_owned(), json!(1)), ("kept".to_owned(), json!(2))]);
+    let kept = BTreeMap::from([("kept".to_owned(), json!(3))]);
+    let set = json!(["set", {"kept": 3, "old": {"v": 1, "gone": true}}]);
+    store_that_takes(false, true);
+    assert!(storage::replace_all(&stored, &kept).await.is_err());
+    assert_eq!(asked(), set);
+    store_that_takes(true, true);
+    assert!(storage::replace_all(&stored, &kept).await.is_ok());
+    assert_eq!(asked(), json!([set[0], set[1], "remove", ["old"]]));
 }
 
 #[wasm_bindgen_test]
