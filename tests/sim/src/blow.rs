@@ -37,6 +37,10 @@ pub enum Returns {
 pub enum Blow {
     /// The worker dies.
     WorkerDies(Landed, Wakes),
+    /// The core falls, and the next takes over in the same worker.
+    CoreFalls,
+    /// … for the third time within a minute.
+    ThirdFall,
     /// The extension or the browser ends, and is there again three seconds later.
     Ends(Restart),
     /// A server's connection is lost, after all that is under way has arrived.
@@ -91,6 +95,8 @@ impl Blow {
             Self::WorkerDies(Landed::Whole, Wakes::Late),
             Self::WorkerDies(Landed::OnlySet, Wakes::AtOnce),
             Self::WorkerDies(Landed::Nothing, Wakes::AtOnce),
+            Self::CoreFalls,
+            Self::ThirdFall,
             Self::WriteRefused,
             Self::StoreFull,
             Self::StoreSlow,
@@ -119,6 +125,8 @@ impl Blow {
         match self {
             Self::WorkerDies(Landed::Whole, _) => true,
             Self::WorkerDies(..)
+            | Self::CoreFalls
+            | Self::ThirdFall
             | Self::Ends(_)
             | Self::ConnectionLost(_)
             | Self::ConnectionCut(_)
@@ -136,7 +144,9 @@ impl Blow {
             {
                 false
             }
-            Self::Ends(_)
+            Self::CoreFalls
+            | Self::ThirdFall
+            | Self::Ends(_)
             | Self::ConnectionLost(_)
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
@@ -165,6 +175,8 @@ impl Blow {
             | Self::Stall
             | Self::ClockBack => true,
             Self::WorkerDies(..)
+            | Self::CoreFalls
+            | Self::ThirdFall
             | Self::Ends(_)
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
@@ -184,6 +196,8 @@ impl Blow {
             Self::WorkerDies(Landed::Whole, Wakes::Late) => "worker dies and wakes late",
             Self::WorkerDies(Landed::OnlySet, _) => "worker dies between set and remove",
             Self::WorkerDies(Landed::Nothing, _) => "worker dies before its write lands",
+            Self::CoreFalls => "core falls",
+            Self::ThirdFall => "core falls for the third time",
             Self::Ends(Restart::Reload) => "extension reloaded",
             Self::Ends(Restart::Update) => "extension updated",
             Self::Ends(Restart::Disable) => "extension switched off and on",
@@ -214,6 +228,8 @@ impl fmt::Display for Blow {
             | Self::ServerKilled(server, _)
             | Self::ServerStopped(server) => write!(f, "{} ({server})", self.kind()),
             Self::WorkerDies(..)
+            | Self::CoreFalls
+            | Self::ThirdFall
             | Self::Ends(_)
             | Self::WriteRefused
             | Self::StoreFull

@@ -134,6 +134,8 @@ pub struct Faults {
     /// … or the extension is loaded anew, or updated, or switched off for a while, or the browser is
     /// killed and comes back without its tabs or with them: each so often.
     pub restart: u64,
+    /// … or the core falls, and a quarter as often for the third time.
+    pub fall: u64,
     /// Per death of the worker: the next one starts only after up to a second, or with an event.
     pub late: u64,
     /// Per occasion (about two a second): Chrome unloads a tab, which goes on under another id.
@@ -165,6 +167,7 @@ impl Plan {
             faults: Faults {
                 hang: 4,
                 restart: 5,
+                fall: 8,
                 ..plan.faults
             },
             ..plan
@@ -256,6 +259,7 @@ impl Plan {
                 slow: 6,
                 hang: 0,
                 restart: 0,
+                fall: 0,
                 late: 500,
                 unload: 15,
                 damage: 400,

@@ -3,6 +3,7 @@
 mod checks;
 mod clock;
 mod deaths;
+mod falls;
 mod faults;
 mod others;
 mod planted;

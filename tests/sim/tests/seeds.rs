@@ -21,6 +21,8 @@ const FAULTS: &[&str] = &[
     "fault: connection lost",
     "fault: connection lost with frames under way",
     "fault: connection stalls",
+    "fault: core fell",
+    "fault: core fell for the third time",
     "fault: damaged browser",
     "fault: damaged browserId",
     "fault: damaged call",

@@ -27,6 +27,16 @@ impl Chrome {
         }
     }
 
+    /// No agent answers the dialogs that are open any more: the person does.
+    pub fn leave_dialogs(&mut self, chance: &mut Chance) {
+        for (id, tab) in &mut self.tabs {
+            if tab.dialog.is_some() && !std::mem::replace(&mut tab.orphaned, true) {
+                let late = Duration::from_millis(1 + chance.below(DISMISSED_MS));
+                self.later.push((late, Outcome::Dismissed { tab: *id }));
+            }
+        }
+    }
+
     /// The person answers a dialog whose debugger is gone.
     pub fn dismiss(&mut self, tab: TabId, chance: &mut Chance) {
         let Some(state) = self.tabs.get_mut(&tab).filter(|tab| tab.orphaned) else {

@@ -111,6 +111,10 @@ impl World {
                 self.restart_somehow(restart)?;
             }
         }
+        if self.strikes(faults.fall) {
+            let third = self.chance.hits(250);
+            self.fall(third)?;
+        }
         if self.chance.hits(faults.rotate_secret) {
             self.rotate_secret()?;
         }

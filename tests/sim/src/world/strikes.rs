@@ -166,7 +166,9 @@ impl World {
                 self.later(Duration::ZERO, Due::Strike(strike));
                 Ok(())
             }
-            Blow::WorkerDies(..) | Blow::Ends(_) if by.is_some() => {
+            Blow::WorkerDies(..) | Blow::CoreFalls | Blow::ThirdFall | Blow::Ends(_)
+                if by.is_some() =>
+            {
                 self.later(Duration::ZERO, Due::Strike(strike));
                 Ok(())
             }
@@ -176,6 +178,8 @@ impl World {
                 Ok(())
             }
             Blow::WorkerDies(..)
+            | Blow::CoreFalls
+            | Blow::ThirdFall
             | Blow::Ends(_)
             | Blow::ServerKilled(..)
             | Blow::ConnectionLost(_)
@@ -200,6 +204,8 @@ impl World {
                 };
                 self.end_worker(landed, delay, 0)?;
             }
+            Blow::CoreFalls => self.fall(false)?,
+            Blow::ThirdFall => self.fall(true)?,
             Blow::Ends(restart) => self.restart(restart, Landed::Whole, ENDED)?,
             Blow::ConnectionLost(server) => {
                 for socket in self.sockets_of(server) {
