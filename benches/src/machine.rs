@@ -33,6 +33,12 @@ pub(crate) fn pss_kib(pid: i32) -> Result<u64> {
     field(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
 }
 
+/// What a process has allocated for itself in KiB: nothing of its binary, which more or fewer others
+/// share from one moment to the next.
+pub(crate) fn anonymous_kib(pid: i32) -> Result<u64> {
+    field(&format!("/proc/{pid}/smaps_rollup"), "Pss_Anon:")
+}
+
 /// The resident set of this process in KiB.
 pub(crate) fn own_rss_kib() -> Result<u64> {
     field("/proc/self/status", "VmRSS:")
