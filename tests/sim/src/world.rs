@@ -554,6 +554,17 @@ impl World {
         self.remember_text(format!("{:>8} {what}", self.now.0));
     }
 
+    /// What an agent hears.
+    fn remember_answer(&mut self, server: usize, call: u64, answer: &server_core::Answer) {
+        let outcome = answer.outcome.as_ref().err().map(|error| error.code);
+        let lost: Vec<TabId> = answer.lost.iter().map(|tab| tab.tab_id).collect();
+        let text = format!(
+            "{:>8} S{server}: answer {call}, error {outcome:?}, lost {lost:?}",
+            self.now.0
+        );
+        self.remember_text(text);
+    }
+
     fn remember_text(&mut self, mut text: String) {
         if text.len() > RECENT_TEXT_MAX {
             text = text.chars().take(RECENT_TEXT_MAX).collect();

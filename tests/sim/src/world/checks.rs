@@ -239,20 +239,10 @@ impl World {
     /// Which tabs a session lost and may not have been told of yet, as the store says it: those to
     /// be told, and those told by answers that are kept.
     pub(super) fn stored_losses(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
-        self.losses_in(&["seat", "call"])
-    }
-
-    /// Those of them that are still to be told: an answer may have told one, and its worker have died
-    /// before the disk knew.
-    pub(super) fn stored_untold(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
-        self.losses_in(&["seat"])
-    }
-
-    fn losses_in(&self, kinds: &[&str]) -> BTreeMap<SessionId, BTreeSet<TabId>> {
         let mut losses: BTreeMap<SessionId, BTreeSet<TabId>> = BTreeMap::new();
         for (key, record) in &self.storage {
             let mut key = key.split('/');
-            let lost = match key.next().filter(|kind| kinds.contains(kind)) {
+            let lost = match key.next() {
                 Some("seat") => record.pointer("/e/lost"),
                 Some("call") => record.pointer("/e/response/lost"),
                 Some(_) | None => None,
@@ -284,10 +274,9 @@ impl World {
                 .entry(session.clone())
                 .or_default()
                 .insert(lost.tab_id);
-            let due = untold.remove(&lost.tab_id)
-                | parted.remove(&lost.tab_id)
-                | promised.remove(&lost.tab_id)
-                | (self.chrome.unloaded.contains_key(&lost.tab_id)
+            let due = untold.remove(&lost.tab_id) | parted.remove(&lost.tab_id)
+                || promised.remove(&lost.tab_id)
+                || (self.chrome.unloaded.contains_key(&lost.tab_id)
                     && !self.chrome.goes_on(lost.tab_id));
             if !due {
                 return Err(format!(
@@ -537,6 +526,7 @@ impl World {
                 .count("state: told of all that ended with its session");
         }
         let session = node.identity.as_ref().map(|own| own.session_id.clone());
+        self.remember_answer(server, call, answer);
         if let Some(session) = session {
             self.check_told(&session, answer)?;
         }

@@ -6,7 +6,7 @@ use crate::blow::Landed;
 use crate::chrome::Outcome;
 use extension_core::Input;
 use extension_core::input::SocketId;
-use protocol::{SessionId, TabId};
+use protocol::{Frame, SessionId, TabId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -147,11 +147,7 @@ impl World {
         self.part_from_the_unknown();
         // Of what its predecessor had to tell, the store says what was not told yet.
         self.untold = self.stored_losses();
-        for (session, tabs) in self.stored_untold() {
-            let told = self.told.get(&session).cloned().unwrap_or_default();
-            let again = tabs.intersection(&told).copied();
-            self.parted.entry(session).or_default().extend(again);
-        }
+        self.allow_second_tellings();
         for known in [&self.told, &self.parted] {
             for (session, known) in known {
                 if let Some(untold) = self.untold.get_mut(session) {
@@ -160,6 +156,7 @@ impl World {
             }
         }
         let owners = self.check_reborn(&kept, &heard, deaf)?;
+        self.allow_second_tellings();
         let gifts = gifts_in(&self.storage);
         for (tab, heir) in &gifts {
             // What was given it may have lost, though it never had it.
@@ -171,6 +168,34 @@ impl World {
             self.tell_extension(input)?;
         }
         Ok(())
+    }
+
+    /// What was told already, by an answer that may still be on its way, or by its server when the session
+    /// ended, is told again where the disk did not come to know of it.
+    fn allow_second_tellings(&mut self) {
+        let on_the_way = self.losses_on_the_way();
+        for (session, tabs) in &self.untold {
+            let known = [&self.told, &self.parted, &on_the_way];
+            let known = known.into_iter().filter_map(|of| of.get(session)).flatten();
+            let again = known.filter(|tab| tabs.contains(tab));
+            let promised = self.promised.entry(session.clone()).or_default();
+            promised.extend(again);
+        }
+    }
+
+    /// Which losses answers tell that have left, and have not arrived.
+    fn losses_on_the_way(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
+        let mut losses: BTreeMap<SessionId, BTreeSet<TabId>> = BTreeMap::new();
+        for due in self.agenda.values() {
+            if let Due::Server { input, .. } = due
+                && let server_core::Input::Frame { text, .. } = &**input
+                && let Ok(Frame::Response(told)) = Frame::parse(text, super::FRAME_MAX)
+            {
+                let tabs = told.lost.iter().map(|lost| lost.tab_id);
+                losses.entry(told.session_id).or_default().extend(tabs);
+            }
+        }
+        losses
     }
 
     /// What never came to a full disk the next worker does not know: what such sessions had, or what
