@@ -51,6 +51,17 @@ pub struct Script {
     pub lines: &'static [Line],
     /// What its runs must have met, all together.
     pub meets: &'static [&'static str],
+    /// What follows it.
+    pub end: End,
+}
+
+/// What follows a script and what struck in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everybody is found, asks once more and is answered, and ends.
+    Served,
+    /// No server comes back: the graces end by themselves.
+    Forsaken,
 }
 
 const fn ask(agent: usize, tool: &'static str, payload: &'static str) -> Line {
@@ -102,6 +113,7 @@ pub const ALL: &[Script] = &[
             "fault: set landed and remove did not",
             "fault: write lost with the worker",
         ],
+        end: End::Served,
     },
     Script {
         name: "click",
@@ -118,6 +130,7 @@ pub const ALL: &[Script] = &[
             "state: button held at the worker's death",
             "state: screencast on at the worker's death",
         ],
+        end: End::Served,
     },
     Script {
         name: "right click",
@@ -132,6 +145,7 @@ pub const ALL: &[Script] = &[
             FIRST,
         ],
         meets: &["state: button held at the worker's death"],
+        end: End::Served,
     },
     Script {
         name: "key",
@@ -142,6 +156,7 @@ pub const ALL: &[Script] = &[
             FIRST,
         ],
         meets: &["state: button held at the worker's death"],
+        end: End::Served,
     },
     Script {
         name: "type",
@@ -152,6 +167,7 @@ pub const ALL: &[Script] = &[
             FIRST,
         ],
         meets: &[],
+        end: End::Served,
     },
     Script {
         name: "dialog",
@@ -170,6 +186,7 @@ pub const ALL: &[Script] = &[
             FIRST,
         ],
         meets: &["chrome: dialog"],
+        end: End::Served,
     },
     Script {
         name: "popup",
@@ -188,6 +205,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 2),
         ],
         meets: &["chrome: popup", "state: popup that only a dead worker knew"],
+        end: End::Served,
     },
     Script {
         name: "new tab",
@@ -205,6 +223,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 2),
         ],
         meets: &[],
+        end: End::Served,
     },
     Script {
         name: "close",
@@ -218,6 +237,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 0),
         ],
         meets: &["fault: worker died between unloading and closing a tab"],
+        end: End::Served,
     },
     Script {
         name: "release to a claim",
@@ -233,6 +253,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(1, 1),
         ],
         meets: &["core: claim waits"],
+        end: End::Served,
     },
     Script {
         name: "hand-over",
@@ -251,6 +272,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(1, 1),
         ],
         meets: &[],
+        end: End::Served,
     },
     Script {
         name: "goodbye",
@@ -268,6 +290,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 1),
         ],
         meets: &["session: ending"],
+        end: End::Served,
     },
     Script {
         name: "server restart",
@@ -284,6 +307,7 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 1),
         ],
         meets: &[],
+        end: End::Served,
     },
     Script {
         name: "discarded tab",
@@ -297,5 +321,29 @@ pub const ALL: &[Script] = &[
             Line::Owns(0, 1),
         ],
         meets: &["chrome: tab unloaded, under another id"],
+        end: End::Served,
+    },
+    Script {
+        name: "nobody comes back",
+        servers: 2,
+        before: &[
+            OPENS,
+            FIRST,
+            ask(0, "browser_tabs", r#"{"action": "new"}"#),
+            FIRST,
+            ask(1, "browser_evaluate", ACT),
+            SECOND,
+        ],
+        lines: &[
+            Line::Kill(0),
+            Line::Pause(Duration::from_millis(20)),
+            Line::Kill(1),
+            Line::Pause(Duration::from_millis(20)),
+        ],
+        meets: &[
+            "core: session ended",
+            "state: restored tab is its session's again",
+        ],
+        end: End::Forsaken,
     },
 ];

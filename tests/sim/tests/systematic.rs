@@ -206,3 +206,8 @@ fn a_restart_of_the_server_survives_every_fault_after_every_step() {
 fn a_discarded_tab_survives_every_fault_after_every_step() {
     strike_everywhere("discarded tab");
 }
+
+#[test]
+fn sessions_that_nobody_comes_back_for_survive_every_fault_until_their_grace_is_over() {
+    strike_everywhere("nobody comes back");
+}

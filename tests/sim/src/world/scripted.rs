@@ -4,7 +4,7 @@
 use super::{Due, FOUND_AGAIN, World};
 use crate::blow::{Blow, Step};
 use crate::plan::{Plan, Plant};
-use crate::script::{Ask, Line, Script};
+use crate::script::{Ask, End, Line, Script};
 use crate::world::strikes::Strike;
 use extension_core::PersonAction;
 use protocol::{ErrorCode, TabId};
@@ -23,6 +23,13 @@ const LOOK: Duration = Duration::from_millis(200);
 const DISMISSED: Duration = Duration::from_secs(30);
 /// Until Chrome has done what it was asked, and said so.
 const SETTLED: Duration = Duration::from_secs(2);
+/// A server that a fault killed has come back by then, and so has the extension.
+const BACK: Duration = Duration::from_secs(70);
+/// Every grace lasts longer than both, though a death takes some seconds from it and a clock that was put
+/// ahead 35.
+const KEPT: Duration = Duration::from_secs(180);
+/// Every grace is over by then.
+const FORSAKEN: Duration = Duration::from_secs(300);
 
 impl World {
     /// A world for this script; `strike` is what goes wrong.
@@ -69,7 +76,10 @@ impl World {
             self.play_line(line)?;
         }
         let trail = self.trail.take().unwrap_or_default();
-        self.play_end()?;
+        match script.end {
+            End::Served => self.play_end()?,
+            End::Forsaken => self.play_forsaken()?,
+        }
         Ok(trail)
     }
 
@@ -154,6 +164,35 @@ impl World {
             self.run_until(self.now + LOOK)?;
         }
         self.check_nothing_made_left()
+    }
+
+    /// No server comes back: each session is kept for its grace, and then nothing of it is left.
+    fn play_forsaken(&mut self) -> Result<(), String> {
+        let back = self.now + BACK;
+        while self.now < back {
+            self.stop_all()?;
+            self.run_until(self.now + SETTLED)?;
+        }
+        self.stop_all()?;
+        self.run_until(self.now + KEPT)?;
+        if self.report.of("core: session ended") > 0 {
+            return Err("invariant 8: a session ends before its grace is over".into());
+        }
+        let end = self.now + FORSAKEN;
+        while self.now < end && self.check_nothing_made_left().is_err() {
+            self.run_until(self.now + SETTLED)?;
+        }
+        self.check_nothing_made_left()?;
+        self.check_groups()
+    }
+
+    fn stop_all(&mut self) -> Result<(), String> {
+        for server in 0..self.nodes.len() {
+            if self.nodes[server].core.is_some() {
+                self.stop_server(server)?;
+            }
+        }
+        Ok(())
     }
 
     /// A call on the agent's current tab, and its answer.
