@@ -112,6 +112,7 @@ pub const ALL: &[Script] = &[
         meets: &[
             "fault: set landed and remove did not",
             "fault: write lost with the worker",
+            "state: answered by what a dead worker had kept",
         ],
         end: End::Served,
     },

@@ -161,6 +161,8 @@ pub struct World {
     askers: BTreeMap<u64, SessionId>,
     /// In which command.
     wires: BTreeMap<u64, WireId>,
+    /// Calls whose results were on disk when the worker died.
+    results: BTreeSet<WireId>,
     /// Sockets that are no more, since when, with the last frame of each.
     stale: VecDeque<(Instant, SocketId, String)>,
     /// Tabs that a session must be told it lost, since the last death of the worker.
@@ -249,6 +251,7 @@ impl World {
             done: BTreeMap::new(),
             askers: BTreeMap::new(),
             wires: BTreeMap::new(),
+            results: BTreeSet::new(),
             stale: VecDeque::new(),
             untold: BTreeMap::new(),
             doubtful: BTreeSet::new(),

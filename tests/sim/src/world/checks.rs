@@ -4,13 +4,14 @@ use super::restarts::LATER;
 use super::visitor::is_unpaired;
 use super::{Due, World};
 use crate::agents::never_began;
+use crate::blow::{Blow, Wakes};
 use crate::chrome::{Act, Outcome};
 use extension_core::Input;
 use extension_core::extension::{Census, Trace};
 use extension_core::input::BrowserEvent;
 use extension_core::tabs::{Owner, TabEvent};
 use extension_core::view::InstanceState;
-use protocol::{ErrorCode, SessionId, TabId, WireId, limits};
+use protocol::{ErrorCode, SessionId, TabId, WireError, WireId, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -414,6 +415,32 @@ impl World {
         Ok(())
     }
 
+    /// A result that was on disk when the worker died is what the agent gets, where nothing else happened.
+    fn check_kept_result(
+        &mut self,
+        act: u64,
+        outcome: &Result<Value, WireError>,
+    ) -> Result<(), String> {
+        let kept = self
+            .wires
+            .get(&act)
+            .is_some_and(|wire| self.results.contains(wire));
+        let alone = self
+            .strike
+            .is_some_and(|strike| matches!(strike.blow, Blow::WorkerDies(_, Wakes::AtOnce)));
+        match outcome {
+            Ok(_) if kept => {
+                self.report
+                    .count("state: answered by what a dead worker had kept");
+                Ok(())
+            }
+            Err(error) if kept && alone => Err(format!(
+                "invariant 3: the result of act {act} was kept, yet it was answered {error}"
+            )),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Every server that is up is connected (invariant 8).
     pub(super) fn check_all_found(&mut self) -> Result<(), String> {
         let view = self.view();
@@ -537,6 +564,7 @@ impl World {
         }
         let Some(act) = asked.act else { return Ok(()) };
         let times = self.done.get(&act).copied().unwrap_or_default();
+        self.check_kept_result(act, &answer.outcome)?;
         match &answer.outcome {
             Ok(data) => {
                 let value = data.get("value").and_then(Value::as_u64);

@@ -6,7 +6,7 @@ use crate::blow::Landed;
 use crate::chrome::Outcome;
 use extension_core::Input;
 use extension_core::input::SocketId;
-use protocol::{Frame, SessionId, TabId};
+use protocol::{Frame, SessionId, TabId, WireId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +38,7 @@ impl World {
         self.remember_fault("fault: worker killed");
         self.end_life();
         self.land_writes(landed);
+        self.results = self.stored_results();
         for tab in self.chrome.tabs.values() {
             if tab.cast {
                 self.report
@@ -67,6 +68,16 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// Calls whose results are on disk.
+    fn stored_results(&self) -> BTreeSet<WireId> {
+        let result = |(key, record): (&String, &Value)| {
+            let call = key.strip_prefix("call/")?;
+            record.pointer("/e/response/data")?;
+            WireId::new(call.rsplit('/').next()?).ok()
+        };
+        self.storage.iter().filter_map(result).collect()
     }
 
     /// What Chrome tells once, and told to a worker that could not write it down any more, nobody
