@@ -116,8 +116,15 @@ impl Chrome {
             return;
         }
         if state.crashed && method != "Page.reload" && method != "Page.navigate" {
-            // A crashed page never answers. The browser has done its part.
+            // A crashed page never answers. The browser has done its part, and says what it is.
             state.cast &= method != "Page.stopScreencast";
+            match method {
+                "Inspector.enable" => self.debugger(tab, "Inspector.targetCrashed", json!({})),
+                "Page.handleJavaScriptDialog" => {
+                    self.answer(ticket, Err(error("No dialog is showing")), chance);
+                }
+                _ => {}
+            }
             return;
         }
         note_input(state, method, &params);
