@@ -41,6 +41,8 @@ pub enum Blow {
     CoreFalls,
     /// … for the third time within a minute.
     ThirdFall,
+    /// … and all that is under way is lost with it.
+    WorkerDiesUnheard,
     /// The extension or the browser ends, and is there again three seconds later.
     Ends(Restart),
     /// A server's connection is lost, after all that is under way has arrived.
@@ -97,6 +99,7 @@ impl Blow {
             Self::WorkerDies(Landed::Nothing, Wakes::AtOnce),
             Self::CoreFalls,
             Self::ThirdFall,
+            Self::WorkerDiesUnheard,
             Self::WriteRefused,
             Self::StoreFull,
             Self::StoreSlow,
@@ -127,6 +130,7 @@ impl Blow {
             Self::WorkerDies(..)
             | Self::CoreFalls
             | Self::ThirdFall
+            | Self::WorkerDiesUnheard
             | Self::Ends(_)
             | Self::ConnectionLost(_)
             | Self::ConnectionCut(_)
@@ -156,6 +160,8 @@ impl Blow {
             Self::WorkerDies(Landed::OnlySet, _) => step.two_calls,
             Self::WorkerDies(Landed::Nothing, _) => step.writing,
             Self::ConnectionCut(_) => step.frame,
+            // With or without the write that follows a frame.
+            Self::WorkerDiesUnheard => step.frame || step.write,
             // The write that left is the one that is struck.
             Self::WriteRefused
             | Self::StoreFull
@@ -177,6 +183,7 @@ impl Blow {
             Self::WorkerDies(..)
             | Self::CoreFalls
             | Self::ThirdFall
+            | Self::WorkerDiesUnheard
             | Self::Ends(_)
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
@@ -198,6 +205,7 @@ impl Blow {
             Self::WorkerDies(Landed::Nothing, _) => "worker dies before its write lands",
             Self::CoreFalls => "core falls",
             Self::ThirdFall => "core falls for the third time",
+            Self::WorkerDiesUnheard => "worker dies with what it said last",
             Self::Ends(Restart::Reload) => "extension reloaded",
             Self::Ends(Restart::Update) => "extension updated",
             Self::Ends(Restart::Disable) => "extension switched off and on",
@@ -230,6 +238,7 @@ impl fmt::Display for Blow {
             Self::WorkerDies(..)
             | Self::CoreFalls
             | Self::ThirdFall
+            | Self::WorkerDiesUnheard
             | Self::Ends(_)
             | Self::WriteRefused
             | Self::StoreFull

@@ -4,7 +4,7 @@ use super::restarts::LATER;
 use super::visitor::is_unpaired;
 use super::{Due, World};
 use crate::agents::never_began;
-use crate::blow::{Blow, Wakes};
+use crate::blow::Blow;
 use crate::chrome::{Act, Outcome};
 use extension_core::Input;
 use extension_core::extension::{Census, Trace};
@@ -427,14 +427,14 @@ impl World {
             .is_some_and(|wire| self.results.contains(wire));
         let alone = self
             .strike
-            .is_some_and(|strike| matches!(strike.blow, Blow::WorkerDies(_, Wakes::AtOnce)));
+            .is_some_and(|strike| strike.blow == Blow::WorkerDiesUnheard);
         match outcome {
             Ok(_) if kept => {
                 self.report
                     .count("state: answered by what a dead worker had kept");
                 Ok(())
             }
-            Err(error) if kept && alone => Err(format!(
+            Err(error) if kept && alone && error.code == ErrorCode::OutcomeUnknown => Err(format!(
                 "invariant 3: the result of act {act} was kept, yet it was answered {error}"
             )),
             Ok(_) | Err(_) => Ok(()),

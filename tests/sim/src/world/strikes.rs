@@ -166,7 +166,11 @@ impl World {
                 self.later(Duration::ZERO, Due::Strike(strike));
                 Ok(())
             }
-            Blow::WorkerDies(..) | Blow::CoreFalls | Blow::ThirdFall | Blow::Ends(_)
+            Blow::WorkerDies(..)
+            | Blow::WorkerDiesUnheard
+            | Blow::CoreFalls
+            | Blow::ThirdFall
+            | Blow::Ends(_)
                 if by.is_some() =>
             {
                 self.later(Duration::ZERO, Due::Strike(strike));
@@ -180,6 +184,7 @@ impl World {
             Blow::WorkerDies(..)
             | Blow::CoreFalls
             | Blow::ThirdFall
+            | Blow::WorkerDiesUnheard
             | Blow::Ends(_)
             | Blow::ServerKilled(..)
             | Blow::ConnectionLost(_)
@@ -206,6 +211,13 @@ impl World {
             }
             Blow::CoreFalls => self.fall(false)?,
             Blow::ThirdFall => self.fall(true)?,
+            Blow::WorkerDiesUnheard => {
+                let sockets: Vec<SocketId> = self.pipes.keys().copied().collect();
+                for socket in sockets {
+                    self.cut(socket);
+                }
+                self.end_worker(Landed::Whole, None, 0)?;
+            }
             Blow::Ends(restart) => self.restart(restart, Landed::Whole, ENDED)?,
             Blow::ConnectionLost(server) => {
                 for socket in self.sockets_of(server) {
