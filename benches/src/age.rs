@@ -12,7 +12,7 @@ use std::time::Duration;
 const AGENTS: usize = 4;
 /// Calls before the first look, beside as many reconnections as are measured then: what is made once,
 /// kept up to a bound, or kept by engine and allocator for the next time is there by then.
-const WARM: usize = 1_000;
+const WARM: usize = 5_000;
 /// For what is thrown away to be gone.
 const SETTLE: Duration = Duration::from_secs(5);
 /// What memory may have grown to, in percent: engine and allocator round up.
