@@ -242,7 +242,8 @@ impl World {
             untold.extend(stored.get(&own.session_id).into_iter().flatten());
             // An answer that told of one may be stored only now, since a full disk refused it.
             untold.extend(self.told.remove(&own.session_id).unwrap_or_default());
-            self.parted.insert(own.session_id.clone(), untold);
+            let parted = self.parted.entry(own.session_id.clone()).or_default();
+            parted.extend(untold);
         }
         node.agent.moves = false;
         self.timers.clear(&server);
