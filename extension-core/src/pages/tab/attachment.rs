@@ -328,6 +328,10 @@ impl Tab {
         let Some(running) = self.running.as_mut() else {
             return;
         };
+        if let State::Acting(_) | State::Ending { .. } = running.state {
+            // Between press and release, perhaps: the next debugger lets it up.
+            self.pressed = Presses::of(&running.command);
+        }
         if why == Off::User {
             self.answer(out, Err(Fault::StoppedByUser));
             return self.settle(out);

@@ -91,6 +91,28 @@ fn a_call_that_is_cancelled_leaves_no_key_down() {
 }
 
 #[test]
+fn a_key_that_was_down_when_the_debugger_was_thrown_off_goes_up_with_the_next_debugger() {
+    let mut chrome = Chrome::attached();
+    chrome.deaf.insert("Input.dispatchKeyEvent");
+    chrome.begin("browser_press_key", json!({"key": "Control"}));
+    warmed(&mut chrome);
+    let reason = DetachReason::TargetClosed;
+    chrome.pages.handle_detached(TAB, reason, chrome.now);
+    chrome.serve();
+    let (fault, _) = chrome.fault();
+    assert_eq!(fault.code(), protocol::ErrorCode::OutcomeUnknown);
+    evaluate(&mut chrome);
+    chrome.serve();
+    let heard = chrome.all("Runtime.evaluate");
+    let asks = |one: &Value| {
+        one["expression"]
+            .as_str()
+            .is_some_and(|text| text.contains("eventCounts"))
+    };
+    assert!(heard.iter().any(asks), "{heard:?}");
+}
+
+#[test]
 fn what_is_control_elsewhere_is_command_on_a_mac() {
     for (mac, held, commands) in [
         (true, "rawKeyDown Meta 4", json!(["selectAll"])),
