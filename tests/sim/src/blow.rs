@@ -49,6 +49,10 @@ pub enum Blow {
     ConnectionLost(usize),
     /// … and all that is under way is lost with it.
     ConnectionCut(usize),
+    /// Another takes the debugger off the first agent's last tab, once.
+    ThrownOff,
+    /// The renderer of the first agent's last tab crashes.
+    Crashes,
     /// A server is killed.
     ServerKilled(usize, Returns),
     /// A server is stopped for a minute (`SIGSTOP`).
@@ -108,6 +112,8 @@ impl Blow {
             Self::Stall,
             Self::ClockAhead,
             Self::ClockBack,
+            Self::ThrownOff,
+            Self::Crashes,
         ];
         all.extend(Restart::ALL.map(Self::Ends));
         for server in 0..servers {
@@ -134,6 +140,8 @@ impl Blow {
             | Self::Ends(_)
             | Self::ConnectionLost(_)
             | Self::ConnectionCut(_)
+            | Self::ThrownOff
+            | Self::Crashes
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
             | Self::WriteRefused
@@ -152,6 +160,8 @@ impl Blow {
             | Self::ThirdFall
             | Self::Ends(_)
             | Self::ConnectionLost(_)
+            | Self::ThrownOff
+            | Self::Crashes
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
             | Self::Stall
@@ -185,6 +195,8 @@ impl Blow {
             | Self::ThirdFall
             | Self::WorkerDiesUnheard
             | Self::Ends(_)
+            | Self::ThrownOff
+            | Self::Crashes
             | Self::ServerKilled(..)
             | Self::ServerStopped(_)
             | Self::WriteRefused
@@ -213,6 +225,8 @@ impl Blow {
             Self::Ends(Restart::Restore) => "browser restored",
             Self::ConnectionLost(_) => "connection lost",
             Self::ConnectionCut(_) => "connection cut",
+            Self::ThrownOff => "debugger thrown off",
+            Self::Crashes => "renderer crashes",
             Self::ServerKilled(_, Returns::Itself) => "server killed",
             Self::ServerKilled(_, Returns::Another) => "server killed and another comes",
             Self::ServerStopped(_) => "server stopped for a minute",
@@ -240,6 +254,8 @@ impl fmt::Display for Blow {
             | Self::ThirdFall
             | Self::WorkerDiesUnheard
             | Self::Ends(_)
+            | Self::ThrownOff
+            | Self::Crashes
             | Self::WriteRefused
             | Self::StoreFull
             | Self::StoreSlow

@@ -17,6 +17,9 @@ impl Chrome {
         state.crashed = true;
         state.dialog = None;
         state.held.clear();
+        // What it was asked it answers no more.
+        state.busy = None;
+        state.hanging.clear();
         if state.attached {
             self.debugger(tab, "Inspector.targetCrashed", json!({}));
         }

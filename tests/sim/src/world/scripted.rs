@@ -140,6 +140,15 @@ impl World {
                 r#"{"function": "() => act($act)"}"#,
             )?;
             let last = self.nodes.get(agent).and_then(|node| node.agent.last);
+            if last == Some(Err(ErrorCode::PageCrashed)) {
+                let again = r#"{"url": "https://site.example/again"}"#;
+                self.ask_own(agent, "browser_navigate", again)?;
+                self.ask_own(
+                    agent,
+                    "browser_evaluate",
+                    r#"{"function": "() => act($act)"}"#,
+                )?;
+            }
             let hidden = self.chrome.tabs.values().any(|tab| tab.dialog.is_some());
             if hidden && last == Some(Err(ErrorCode::Timeout)) {
                 // Nothing of the dialog came to the disk: its agent is told that there may be one.
@@ -301,7 +310,7 @@ impl World {
     }
 
     /// The newest tab that the agent's session owns.
-    fn last_tab_of(&self, agent: usize) -> Option<TabId> {
+    pub(super) fn last_tab_of(&self, agent: usize) -> Option<TabId> {
         self.tabs_of(agent).last()
     }
 

@@ -7,7 +7,7 @@ use crate::blow::{Blow, Landed, Returns, Step, Wakes};
 use crate::chrome::Outcome;
 use crate::network::Pipe;
 use extension_core::extension::Trace;
-use extension_core::input::SocketId;
+use extension_core::input::{DetachReason, SocketId};
 use extension_core::tabs::TabEvent;
 use extension_core::view::InstanceState;
 use extension_core::{Effect, Input};
@@ -189,6 +189,8 @@ impl World {
             | Blow::ServerKilled(..)
             | Blow::ConnectionLost(_)
             | Blow::ConnectionCut(_)
+            | Blow::ThrownOff
+            | Blow::Crashes
             | Blow::ServerStopped(_)
             | Blow::WriteRefused
             | Blow::StoreFull
@@ -235,6 +237,19 @@ impl World {
                     self.forget_identity(server);
                 }
                 self.later(BACK, Due::Start { server });
+            }
+            Blow::ThrownOff => {
+                if let Some(tab) = self.last_tab_of(0) {
+                    self.chrome.throw_off(tab, DetachReason::TargetClosed);
+                    self.chrome.leave_dialogs(&mut self.chance);
+                    self.take_from_chrome();
+                }
+            }
+            Blow::Crashes => {
+                if let Some(tab) = self.last_tab_of(0) {
+                    self.chrome.crash(tab);
+                    self.take_from_chrome();
+                }
             }
             Blow::ServerStopped(server) => self.freeze_server(server, STOPPED),
             Blow::WriteRefused => self.change_writes(|ok, _| *ok = false),
