@@ -171,6 +171,15 @@ impl Extension {
                 self.drop_unreadable(key);
             }
         }
+        // Where it works stands in its seat: without that it would go on in a new tab, and know of nothing.
+        sessions.retain(|(id, _)| {
+            let key = format!("seat/{id}");
+            let whole = !stored.contains_key(&key) || seats.contains_key(id);
+            if !whole {
+                self.store.delete(format!("session/{id}"));
+            }
+            whole
+        });
         let signs = Signs::new(&sessions, groups);
         // Who has an alias for the second time gets one that is free when all others have theirs.
         let mut aliases = SortedSet::new();
@@ -635,6 +644,27 @@ mod tests {
         }));
         assert!(set.is_empty(), "{set:?}");
         assert_eq!(remove, ["call/x/c-1", "seat/x", "tab/7"]);
+    }
+
+    #[test]
+    fn a_seat_that_cannot_be_read_costs_its_session() {
+        let entity = |body: Value| json!({"v": store::VERSION, "e": body});
+        let session = |alias: &str| {
+            let token = "0".repeat(64);
+            entity(json!({"alias": alias, "label": "x", "token": token, "port": 8765}))
+        };
+        let never = entity(json!({"current": "never", "had": false}));
+        let (set, remove, _) = first_write(json!({
+            "browser": entity(json!({"id": "b", "name": "work"})),
+            "browserId": entity(json!("b")),
+            "session/x": session("a1"),
+            "seat/x": {"v": 1, "e": "nonsense"},
+            "tab/7": entity(json!({"owner": {"session": ["x", "made"]}})),
+            "session/y": session("a2"),
+            "seat/y": never,
+        }));
+        assert!(set.contains_key("session/y"), "{set:?}");
+        assert_eq!(remove, ["seat/x", "session/x", "tab/7"]);
     }
 
     #[test]
