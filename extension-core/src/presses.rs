@@ -26,6 +26,9 @@ impl Presses {
     #[must_use]
     pub fn of(command: &Command) -> Self {
         match command {
+            // On Linux a page gets what was selected last, anywhere, with each release of the middle one:
+            // that would be worse than one that is down.
+            Command::Click(click) if click.button == Button::Middle => Self::Nothing,
             Command::Click(click) => Self::Button(click.button),
             Command::PressKey(chord) => Self::Keys(named(chord)),
             Command::Type(Type {
@@ -99,6 +102,17 @@ mod tests {
             again.key.text.clone_from(&chord.key.text);
             assert_eq!(again, chord, "{key}");
         }
+    }
+
+    #[test]
+    fn the_middle_button_is_not_let_up_and_the_others_are() {
+        let presses = |button| {
+            let arguments = json!({"target": "e1_x", "button": button});
+            Presses::of(&Command::decode("browser_click", &arguments).unwrap())
+        };
+        assert_eq!(presses("left"), Presses::Button(Button::Left));
+        assert_eq!(presses("right"), Presses::Button(Button::Right));
+        assert_eq!(presses("middle"), Presses::Nothing);
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
             seat.lost.extend(lost.remove(&id).unwrap_or_default());
             let entity = json!({"v": store::VERSION, "e": seat});
             left.insert(key.clone(), entity);
+        } else if key.starts_with("seat/") {
+            // It costs its session, and so tells it.
+            left.insert(key.clone(), Value::Null);
         }
     }
     left
@@ -96,6 +99,7 @@ mod tests {
             ),
             ("session/x".to_owned(), entity(session)),
             ("seat/x".to_owned(), entity(seat)),
+            ("seat/y".to_owned(), json!("rubbish")),
             ("tab/7".to_owned(), entity(tab)),
             ("tab/8".to_owned(), json!("rubbish")),
             ("tab/9".to_owned(), entity(borrowed)),
@@ -109,6 +113,7 @@ mod tests {
             "call/x/w",
             "making/n",
             "seat/x",
+            "seat/y",
             "session/x",
             "tab/7",
             "tab/8",
@@ -160,7 +165,7 @@ mod tests {
             asked.iter().any(counts),
             "the half-made one closes: {asked:?}"
         );
-        assert_eq!(removed, ["tab/7", "tab/8"]);
+        assert_eq!(removed, ["seat/y", "tab/7", "tab/8"]);
         let x = SessionId::new("x").unwrap();
         assert!(extension.tabs.is_person_tab(TabId(7)));
         assert_eq!(extension.tabs.current(&x), None);

@@ -328,10 +328,6 @@ impl Tab {
         let Some(running) = self.running.as_mut() else {
             return;
         };
-        if let State::Acting(_) | State::Ending { .. } = running.state {
-            // Between press and release, perhaps: the next debugger lets it up.
-            self.pressed = Presses::of(&running.command);
-        }
         if why == Off::User {
             self.answer(out, Err(Fault::StoppedByUser));
             return self.settle(out);
@@ -351,6 +347,10 @@ impl Tab {
                 out.timers.clear(&(self.id, Timer::Procedure));
             }
             State::Waiting | State::Acting(_) | State::Ending { .. } | State::Lost => {
+                if let State::Acting(_) = running.state {
+                    // Between press and release, perhaps: the next debugger lets it up.
+                    self.pressed = Presses::of(&running.command);
+                }
                 running.state = State::Lost;
                 out.timers.clear(&(self.id, Timer::Procedure));
                 self.ask(out, ChromeCall::GetTab { tab: self.id }, Purpose::Lost);

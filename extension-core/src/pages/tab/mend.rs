@@ -140,6 +140,10 @@ impl Tab {
             let told = &told["result"]["value"];
             let down = told["down"].as_u64().unwrap_or_default();
             let mut ups = actions::keys_up(&chord, told["mac"] == true);
+            // More than were pressed here: they are the person's, or counted anew while they are held.
+            if down > ups.len() as u64 {
+                ups.clear();
+            }
             // The first that went down are down still.
             while ups.len() as u64 > down {
                 ups.remove(0);

@@ -118,7 +118,7 @@ fn with_keys_down(keys: &str, told: &Value) -> Chrome {
 #[test]
 fn of_the_keys_that_a_call_pressed_those_go_up_that_are_down() {
     let all = [("Enter", 10), ("Shift", 2), ("Control", 0)];
-    for down in 0..5 {
+    for down in 0..4 {
         let told = json!({"down": down, "mac": false});
         let chrome = with_keys_down("Control+Shift+Enter", &told);
         let keys = chrome.all("Input.dispatchKeyEvent");
@@ -134,6 +134,12 @@ fn of_the_keys_that_a_call_pressed_those_go_up_that_are_down() {
             .collect();
         assert_eq!(ups, all[all.len().saturating_sub(down)..]);
     }
+}
+
+#[test]
+fn where_more_keys_are_down_than_the_call_pressed_none_goes_up() {
+    let chrome = with_keys_down("Control+Enter", &json!({"down": 3, "mac": false}));
+    assert!(!chrome.is_asked("Input.dispatchKeyEvent"));
 }
 
 #[test]
