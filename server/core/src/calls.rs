@@ -395,12 +395,8 @@ impl Server {
 
     /// Nothing more will be heard of what was sent before.
     pub(crate) fn settle_lost(&mut self, session: SessionKey) {
-        let lost = self.calls_where(|call| {
-            call.session == session && matches!(call.state, State::Lost { .. })
-        });
-        for id in lost {
-            let reads_only = self.calls.get(&id).is_some_and(|c| c.kind.reads_only);
-            let fault = if reads_only {
+        for id in self.lost_calls(session) {
+            let fault = if self.reads_only(id) {
                 self.browser_gone(session).unwrap_or_else(|| Fault::NotConnected {
                     seen: "the connection was lost while this ran, and the browser does not remember it".into(),
                 })
@@ -411,6 +407,13 @@ impl Server {
                 }
             };
             self.fail(id, fault);
+        }
+    }
+
+    /// The browser is here and remembers nothing of what was sent before.
+    pub(crate) fn settle_forgotten(&mut self, session: SessionKey, conn: ConnId) {
+        for id in self.lost_calls(session) {
+            self.handle_unknown(id, conn, None, None);
         }
     }
 
@@ -449,19 +452,24 @@ impl Server {
 
     /// What the browser remembers nothing of, although it remembers the session, never began.
     pub(crate) fn send_lost(&mut self, session: SessionKey, conn: ConnId) {
-        let never = self.calls_where(|call| {
-            call.session == session && matches!(call.state, State::Lost { .. })
-        });
-        for id in never {
+        for id in self.lost_calls(session) {
             self.send_call(id, conn);
         }
     }
 
+    fn lost_calls(&self, session: SessionKey) -> Vec<CallId> {
+        let is_lost = |state| matches!(state, State::Lost { .. });
+        self.calls_where(|call| call.session == session && is_lost(call.state))
+    }
+
+    fn reads_only(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.kind.reads_only)
+    }
+
     /// Whether a call that only reads got nothing by this answer: it is asked again.
     fn is_unread(&self, id: CallId, response: &Envelope) -> bool {
-        let reads = self.calls.get(&id).is_some_and(|call| call.kind.reads_only);
         let unknown = |error: &WireError| error.code == ErrorCode::OutcomeUnknown;
-        reads && matches!(&response.body, Body::Error(error) if unknown(error))
+        self.reads_only(id) && matches!(&response.body, Body::Error(error) if unknown(error))
     }
 
     fn goes_on(&mut self, id: CallId) {
@@ -476,7 +484,7 @@ impl Server {
     }
 
     /// The worker died under it: reading ones are asked again, under a fresh name because the old
-    /// one has a record; acting ones are not.
+    /// one may have a record; acting ones are not.
     fn handle_unknown(
         &mut self,
         id: CallId,

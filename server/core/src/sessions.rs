@@ -474,7 +474,7 @@ impl Server {
                 entry.has_only(&opened.tabs);
                 self.keep_tabs(session);
                 self.take_begun(session, conn, opened.begun);
-                self.settle_lost(session);
+                self.settle_forgotten(session, conn);
                 self.is_open(session, conn);
             }
             // That it is new was read, and is told again only because nothing sent since arrived.

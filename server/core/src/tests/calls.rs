@@ -370,14 +370,23 @@ fn of_calls_whose_worker_died_the_reading_are_asked_again_and_the_acting_are_not
 }
 
 #[test]
-fn a_session_that_is_new_again_remembers_no_call() {
-    for outcome in [Outcome::New, Outcome::Refused] {
-        let (mut rig, conn, _, _) = busy();
-        comes_back(&mut rig, conn, outcome, vec![]);
-        assert_eq!(rig.code(CLICK), Some("outcome_unknown"));
-        assert_eq!(rig.code(SNAPSHOT), Some("not_connected"));
-        assert!(rig.commands().is_empty());
-    }
+fn of_a_session_that_is_new_again_the_reading_calls_are_asked_again_and_the_acting_are_not() {
+    let (mut rig, conn, _, read) = busy();
+    comes_back(&mut rig, conn, Outcome::New, vec![]);
+    assert_eq!(rig.code(CLICK), Some("outcome_unknown"));
+    let again = rig.commands();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].1.name.as_deref(), Some("browser_snapshot"));
+    assert_ne!(again[0].1.wire_id, read.wire_id);
+}
+
+#[test]
+fn a_refused_session_asks_for_none_of_its_calls_again() {
+    let (mut rig, conn, _, _) = busy();
+    comes_back(&mut rig, conn, Outcome::Refused, vec![]);
+    assert_eq!(rig.code(CLICK), Some("outcome_unknown"));
+    assert_eq!(rig.code(SNAPSHOT), Some("not_connected"));
+    assert!(rig.commands().is_empty());
 }
 
 /// The browser says that the session is new, which one of its name it is, and what it has.
@@ -500,9 +509,10 @@ fn a_new_session_has_lost_all_its_tabs_and_what_runs_goes_on_but_nothing_runs_ag
     let running = begun(&act, BegunState::Running);
     opened_as(&mut rig, conn, Some(2), &[TabId(7)], running);
     let (_, unread) = rig.answers.last().unwrap();
+    // Of the tab that it was to read nothing is left, and the browser is there.
     assert_eq!(
         unread.outcome.clone().unwrap_err().code,
-        ErrorCode::NotConnected
+        ErrorCode::TabsLost
     );
     let lost: Vec<TabId> = unread.lost.iter().map(|tab| tab.tab_id).collect();
     assert_eq!(lost, [TabId(7), TabId(8)]);
