@@ -61,12 +61,10 @@ enum Held {
         socket: SocketId,
         outcome: Outcome,
     },
-    /// An answer that must be true after a death.
+    /// An answer that must be true after a death. It tells of lost tabs when it goes.
     Answer {
         socket: SocketId,
         envelope: Box<Envelope>,
-        /// It took no turn, and tells of lost tabs when it goes.
-        quick: bool,
     },
     /// The same to a person.
     Reply(Reply),
@@ -419,9 +417,8 @@ impl Extension {
             Held::Answer {
                 socket,
                 mut envelope,
-                quick,
             } => {
-                if quick && self.sessions.carries(socket, &envelope.session_id) {
+                if self.sessions.carries(socket, &envelope.session_id) {
                     self.tell_lost(&mut envelope);
                 }
                 self.send_response(socket, *envelope);

@@ -277,7 +277,7 @@ impl Extension {
         if connected.is_some() && by_server {
             let tab = call.tab;
             // What has to wait for the disk would bring it later than the answers after it.
-            if !quick {
+            if !held {
                 beside.lost = self.tabs.take_lost(&session);
             }
             beside.waiters = tab
@@ -316,12 +316,7 @@ impl Extension {
                     // What changed hands must have done so after a death too; but of a session that
                     // has ended the socket is closed by then.
                     Some(socket) if held && !ended => {
-                        let held = Held::Answer {
-                            socket,
-                            envelope,
-                            quick,
-                        };
-                        self.hold(held, self.now);
+                        self.hold(Held::Answer { socket, envelope }, self.now);
                     }
                     Some(socket) => self.send_response(socket, *envelope),
                     None => {}

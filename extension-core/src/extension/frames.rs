@@ -202,9 +202,9 @@ impl Extension {
     /// Whether this answer waits for the disk before it goes to this socket.
     fn is_held(&self, to: SocketId, session: &SessionId, wire_id: &WireId) -> bool {
         self.held.values().flatten().any(|held| match held {
-            Held::Answer {
-                socket, envelope, ..
-            } => *socket == to && envelope.session_id == *session && envelope.wire_id == *wire_id,
+            Held::Answer { socket, envelope } => {
+                *socket == to && envelope.session_id == *session && envelope.wire_id == *wire_id
+            }
             Held::Begin { .. }
             | Held::Intent { .. }
             | Held::Dialog { .. }

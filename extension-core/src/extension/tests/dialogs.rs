@@ -1,6 +1,7 @@
 //! A dialog, and the worker's death at each single instant around it: before and after every write
 //! that lands and every command that Chrome carries out, with the events of that command lost.
 
+use super::losses::with_a_loss;
 use super::*;
 use crate::input::{BrowserEvent, ChromeError};
 
@@ -160,7 +161,12 @@ impl Life {
 
     /// Lets all happen that can happen now; whether the worker outlived it.
     fn goes_on(&mut self) -> bool {
-        loop {
+        self.goes_on_until(|_| false)
+    }
+
+    /// The same, no further than until this is so.
+    fn goes_on_until(&mut self, is_so: impl Fn(&Page) -> bool) -> bool {
+        while !is_so(&self.page) {
             let mut told = Vec::new();
             if let Some(write) = self.peer.writes.pop() {
                 if !self.lives() {
@@ -185,6 +191,7 @@ impl Life {
                 self.peer.tell(input);
             }
         }
+        true
     }
 
     fn lives(&mut self) -> bool {
@@ -336,4 +343,24 @@ fn who_lost_the_tab_while_its_yes_was_written_says_it_no_more() {
     assert_eq!(life.peer.code("accepts"), Some(ErrorCode::TabTaken));
     life.goes_on();
     assert_eq!(life.page.handled, [false], "dismissed");
+}
+
+#[test]
+fn lost_tabs_are_told_by_the_answer_that_leaves_while_a_dialog_waits_for_the_disk() {
+    let mut life = Life {
+        peer: with_a_loss(Limits::default(), "https://a.test/"),
+        ..Life::first(usize::MAX)
+    };
+    life.goes_on();
+    let asks = json!({"function": "() => confirm()"});
+    life.peer.say(&Frame::Command(Envelope {
+        tab_id: Some(TabId(7)),
+        ..Envelope::command(WireId::new("asks").unwrap(), id(), "browser_evaluate", asks)
+    }));
+    life.goes_on_until(|page| page.dialog);
+    life.peer.command("quick", "browser_session", json!({}));
+    assert_eq!(life.peer.answers(), ["quick"]);
+    life.goes_on();
+    assert_eq!(life.peer.answers(), ["quick", "asks"]);
+    assert_eq!(life.peer.told_by(), ["quick"]);
 }
