@@ -22,6 +22,7 @@ const KEPT: [&str; 4] = ["browser", SPARE_ID, "paused", "ports"];
 pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut lost: SortedMap<SessionId, Vec<LostTab>> = SortedMap::new();
     let mut left = BTreeMap::new();
+    let (stored, _) = store::living(stored.clone());
     for (key, value) in stored.iter().filter(|(key, _)| key.starts_with("tab/")) {
         let grouped = match recorded_tab(key, value) {
             Some((tab, record)) => match record.owner {
@@ -41,7 +42,7 @@ pub fn emptied(stored: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
             left.insert(key.clone(), entity);
         }
     }
-    for (key, value) in stored {
+    for (key, value) in &stored {
         let kinds = ["session/", "making/"];
         if KEPT.contains(&key.as_str()) || kinds.iter().any(|kind| key.starts_with(kind)) {
             left.insert(key.clone(), value.clone());
@@ -105,6 +106,11 @@ mod tests {
             ("tab/9".to_owned(), entity(borrowed)),
             ("making/n".to_owned(), entity(json!("n"))),
             ("call/x/w".to_owned(), json!("rubbish")),
+            // Given back, and then came the fall.
+            (
+                "tab/11".to_owned(),
+                json!({"v": store::VERSION, "gone": true}),
+            ),
         ]);
         let stored = emptied(&stored);
         let keys: Vec<_> = stored.keys().map(String::as_str).collect();
