@@ -447,6 +447,10 @@ impl Server {
                 return;
             }
         }
+        if opened.outcome == Outcome::Standby {
+            // Of the time when the session was in another browser; what was asked since comes after it.
+            return;
+        }
         self.timers.clear(&Timer::Opened(session));
         let incarnation = std::mem::replace(&mut entry.incarnation, opened.incarnation);
         let is_other = match opened.outcome {
@@ -487,8 +491,8 @@ impl Server {
                 self.is_open(session, conn);
             }
             Outcome::Refused => self.handle_refused(session, conn),
-            // Not asked for, so it does not keep to the protocol.
-            Outcome::Standby => self.drop_connection(conn, close::BAD_FRAME),
+            // Returned above.
+            Outcome::Standby => {}
         }
     }
 

@@ -38,6 +38,21 @@ fn a_session_whose_browser_is_gone_moves_to_a_standby() {
 }
 
 #[test]
+fn an_answer_as_standby_that_comes_after_the_move_is_not_taken_for_that_to_the_move() {
+    let mut rig = Rig::new();
+    let own = rig.connect("b1");
+    let other = rig.pair("b2");
+    rig.input(lost(own));
+    rig.pass(limits::RECONNECT_WAIT);
+    moved(&mut rig, 1, "name of b2");
+    assert!(!rig.session_open(other).unwrap().standby);
+    rig.opened(other, Outcome::Standby, vec![]);
+    assert!(rig.closed.is_empty() && rig.commands().is_empty());
+    rig.opened(other, Outcome::New, vec![]);
+    assert_eq!(rig.commands().len(), 1);
+}
+
+#[test]
 fn the_former_browser_cleans_up_and_stands_by() {
     let mut rig = Rig::new();
     let own = rig.connect("b1");
