@@ -76,6 +76,7 @@ enum Due {
         side: usize,
         life: u64,
         write: extension_core::input::WriteId,
+        ok: bool,
         set: BTreeMap<String, Value>,
         remove: Vec<String>,
     },
@@ -274,12 +275,15 @@ impl Browsers {
                 side,
                 life,
                 write,
+                ok,
                 set,
                 remove,
             } => {
-                self.land(side, set, &remove);
+                if ok {
+                    self.land(side, set, &remove);
+                }
                 if self.sides[side].life == life {
-                    self.tell_extension(side, Input::Written { write, ok: true })
+                    self.tell_extension(side, Input::Written { write, ok })
                 } else {
                     Ok(())
                 }

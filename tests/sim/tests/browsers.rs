@@ -13,6 +13,7 @@ use sim::report::Report;
 const WANTED: &[&str] = &[
     "fault: connection lost",
     "fault: connection stalls",
+    "fault: disk full",
     "fault: half-open socket",
     "fault: slow disk",
     "fault: worker of a bound browser killed",

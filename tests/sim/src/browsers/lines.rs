@@ -52,10 +52,12 @@ impl Browsers {
                 let slow = self.now < self.sides[side].slow_until;
                 let delay = Duration::from_millis(1 + self.chance.below(6));
                 let delay = if slow { SLOW } else { delay };
+                let full = self.now < self.sides[side].full_until;
                 let due = Due::Stored {
                     side,
                     life,
                     write,
+                    ok: !full || set.is_empty(),
                     set,
                     remove,
                 };

@@ -27,6 +27,8 @@ const ANSWERED: Duration = Duration::from_secs(100);
 const STALL: Duration = Duration::from_secs(5);
 /// How long a disk is slow.
 const SLOW_FOR: Duration = Duration::from_secs(8);
+/// How long a disk takes nothing.
+const FULL_FOR: Duration = Duration::from_secs(5);
 /// A worker that died is there again by then.
 const LATE_MS: u64 = 1_000;
 /// A browser that is quit is opened by then: most of the time after it was given up.
@@ -185,7 +187,11 @@ impl Browsers {
                 self.remember_fault("fault: slow disk", side);
                 self.sides[side].slow_until = self.now + SLOW_FOR;
             }
-            22..=24 => self.step_person(side)?,
+            22 => {
+                self.remember_fault("fault: disk full", side);
+                self.sides[side].full_until = self.now + FULL_FOR;
+            }
+            23..=25 => self.step_person(side)?,
             _ => {}
         }
         Ok(())
@@ -286,7 +292,12 @@ impl Browsers {
         let writes = self.agenda.iter().filter(|(_, due)| of_it(due));
         let writes: Vec<_> = writes.map(|(key, _)| *key).collect();
         for key in writes {
-            if let Some(Due::Stored { set, remove, .. }) = self.agenda.remove(&key)
+            if let Some(Due::Stored {
+                ok: true,
+                set,
+                remove,
+                ..
+            }) = self.agenda.remove(&key)
                 && lands
             {
                 self.land(side, set, &remove);

@@ -41,6 +41,8 @@ pub(super) struct Side {
     pub(super) storage: BTreeMap<String, Value>,
     /// Until then every write takes a second.
     pub(super) slow_until: Instant,
+    /// Until then it takes no write.
+    pub(super) full_until: Instant,
     pub(super) tick_at: Option<Instant>,
     pub(super) tickets: BTreeMap<u64, (u64, RequestId)>,
     pub(super) model: Model,
@@ -65,6 +67,7 @@ impl Side {
             run: 1,
             storage,
             slow_until: now,
+            full_until: now,
             tick_at: None,
             tickets: BTreeMap::new(),
             model: Model::default(),
