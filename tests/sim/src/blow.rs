@@ -32,6 +32,71 @@ pub enum Returns {
     Another,
 }
 
+/// What the extension stores, by the first part of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entity {
+    Session,
+    Seat,
+    Tab,
+    Call,
+    Making,
+    Ports,
+    Browser,
+    BrowserId,
+}
+
+impl Entity {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Session,
+        Self::Seat,
+        Self::Tab,
+        Self::Call,
+        Self::Making,
+        Self::Ports,
+        Self::Browser,
+        Self::BrowserId,
+    ];
+
+    /// The kind of what this key names.
+    #[must_use]
+    pub fn of(key: &str) -> Option<Self> {
+        let first = key.split('/').next();
+        Self::ALL
+            .into_iter()
+            .find(|kind| first == Some(kind.name()))
+    }
+
+    #[must_use]
+    fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Seat => "seat",
+            Self::Tab => "tab",
+            Self::Call => "call",
+            Self::Making => "making",
+            Self::Ports => "ports",
+            Self::Browser => "browser",
+            Self::BrowserId => "browserId",
+        }
+    }
+
+    /// What its damage is counted as.
+    #[must_use]
+    pub fn damaged(self) -> &'static str {
+        match self {
+            Self::Session => "fault: damaged session",
+            Self::Seat => "fault: damaged seat",
+            Self::Tab => "fault: damaged tab",
+            Self::Call => "fault: damaged call",
+            Self::Making => "fault: damaged making",
+            Self::Ports => "fault: damaged ports",
+            Self::Browser => "fault: damaged browser",
+            Self::BrowserId => "fault: damaged browserId",
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
@@ -43,6 +108,8 @@ pub enum Blow {
     ThirdFall,
     /// … and all that is under way is lost with it.
     WorkerDiesUnheard,
+    /// The worker dies, and one of these that it stored can no longer be read.
+    Damaged(Entity),
     /// The extension or the browser ends, and is there again three seconds later.
     Ends(Restart),
     /// A server's connection is lost, after all that is under way has arrived.
@@ -90,6 +157,8 @@ pub struct Step {
     pub writing: bool,
     /// It was a write that left.
     pub write: bool,
+    /// What is on disk.
+    pub stored: Vec<Entity>,
 }
 
 impl Blow {
@@ -116,6 +185,7 @@ impl Blow {
             Self::Crashes,
         ];
         all.extend(Restart::ALL.map(Self::Ends));
+        all.extend(Entity::ALL.map(Self::Damaged));
         for server in 0..servers {
             all.extend([
                 Self::ConnectionLost(server),
@@ -137,6 +207,7 @@ impl Blow {
             | Self::CoreFalls
             | Self::ThirdFall
             | Self::WorkerDiesUnheard
+            | Self::Damaged(_)
             | Self::Ends(_)
             | Self::ConnectionLost(_)
             | Self::ConnectionCut(_)
@@ -172,6 +243,7 @@ impl Blow {
             Self::ConnectionCut(_) => step.frame,
             // With or without the write that follows a frame.
             Self::WorkerDiesUnheard => step.frame || step.write,
+            Self::Damaged(kind) => step.stored.contains(&kind),
             // The write that left is the one that is struck.
             Self::WriteRefused
             | Self::StoreFull
@@ -194,6 +266,7 @@ impl Blow {
             | Self::CoreFalls
             | Self::ThirdFall
             | Self::WorkerDiesUnheard
+            | Self::Damaged(_)
             | Self::Ends(_)
             | Self::ThrownOff
             | Self::Crashes
@@ -218,6 +291,14 @@ impl Blow {
             Self::CoreFalls => "core falls",
             Self::ThirdFall => "core falls for the third time",
             Self::WorkerDiesUnheard => "worker dies with what it said last",
+            Self::Damaged(Entity::Session) => "session unreadable",
+            Self::Damaged(Entity::Seat) => "seat unreadable",
+            Self::Damaged(Entity::Tab) => "tab unreadable",
+            Self::Damaged(Entity::Call) => "call unreadable",
+            Self::Damaged(Entity::Making) => "making unreadable",
+            Self::Damaged(Entity::Ports) => "ports unreadable",
+            Self::Damaged(Entity::Browser) => "browser unreadable",
+            Self::Damaged(Entity::BrowserId) => "browser's spare id unreadable",
             Self::Ends(Restart::Reload) => "extension reloaded",
             Self::Ends(Restart::Update) => "extension updated",
             Self::Ends(Restart::Disable) => "extension switched off and on",
@@ -253,6 +334,7 @@ impl fmt::Display for Blow {
             | Self::CoreFalls
             | Self::ThirdFall
             | Self::WorkerDiesUnheard
+            | Self::Damaged(_)
             | Self::Ends(_)
             | Self::ThrownOff
             | Self::Crashes

@@ -25,6 +25,7 @@ use crate::plan::Plan;
 use crate::report::Report;
 pub(crate) use checks::{gifts_in, partings_in};
 use clock::BrowserClock;
+use deaths::Death;
 use extension_core::extension::Trace;
 use extension_core::input::{BrowserEvent, RequestId, SocketId};
 use extension_core::view::View;
@@ -186,6 +187,8 @@ pub struct World {
     forged: BTreeMap<WireId, usize>,
     /// What they would do.
     forged_acts: BTreeSet<u64>,
+    /// Acts that had begun when the store forgot whose their tab was.
+    running_on: BTreeSet<u64>,
     /// Which secret the servers have, and which the extension.
     secret: u8,
     paired: u8,
@@ -263,6 +266,7 @@ impl World {
             promised: BTreeMap::new(),
             forged: BTreeMap::new(),
             forged_acts: BTreeSet::new(),
+            running_on: BTreeSet::new(),
             secret: 1,
             paired: 1,
             states: BTreeMap::new(),
@@ -457,7 +461,10 @@ impl World {
                 self.tell_extension(Input::Alarm)
             }
             Due::Wake { life } => self.wake_up(life),
-            Due::Kill { landed } => self.end_worker(landed, None, 0),
+            Due::Kill { landed } => self.end_worker(Death {
+                landed,
+                ..Death::SUDDEN
+            }),
             Due::Strike(strike) => self.strike_now(strike.blow),
         }
     }

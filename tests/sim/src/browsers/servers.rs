@@ -68,6 +68,10 @@ impl Browsers {
         } else {
             None
         };
+        if opened.is_some() {
+            // What time alone does is done first, and knows nothing of it.
+            self.tell_server(server, Input::Tick)?;
+        }
         let node = &mut self.nodes[server];
         let Some(core) = &mut node.core else {
             return Ok(());

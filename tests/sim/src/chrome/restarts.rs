@@ -12,25 +12,23 @@ const DISMISSED_MS: u64 = 20_000;
 impl Chrome {
     /// The extension is unloaded: its debugger is off every tab, and nobody is told.
     pub fn lose_extension(&mut self, chance: &mut Chance) {
+        let mut left = BTreeSet::new();
         for (id, tab) in &mut self.tabs {
-            if !std::mem::take(&mut tab.attached) {
-                continue;
-            }
-            self.met.push("chrome: debugger gone with the extension");
-            tab.cast = false;
-            tab.hanging.clear();
-            if tab.dialog.is_some() && !std::mem::replace(&mut tab.orphaned, true) {
-                self.met.push("chrome: dialog that no debugger can answer");
-                let late = Duration::from_millis(1 + chance.below(DISMISSED_MS));
-                self.later.push((late, Outcome::Dismissed { tab: *id }));
+            if std::mem::take(&mut tab.attached) {
+                self.met.push("chrome: debugger gone with the extension");
+                tab.cast = false;
+                tab.hanging.clear();
+                left.insert(*id);
             }
         }
+        self.leave_dialogs(|tab| left.contains(&tab), chance);
     }
 
-    /// No agent answers the dialogs that are open any more: the person does.
-    pub fn leave_dialogs(&mut self, chance: &mut Chance) {
-        for (id, tab) in &mut self.tabs {
+    /// No agent answers the dialogs in these tabs any more: the person does.
+    pub fn leave_dialogs(&mut self, of: impl Fn(TabId) -> bool, chance: &mut Chance) {
+        for (id, tab) in self.tabs.iter_mut().filter(|(id, _)| of(**id)) {
             if tab.dialog.is_some() && !std::mem::replace(&mut tab.orphaned, true) {
+                self.met.push("chrome: dialog that no agent can answer");
                 let late = Duration::from_millis(1 + chance.below(DISMISSED_MS));
                 self.later.push((late, Outcome::Dismissed { tab: *id }));
             }

@@ -1,11 +1,11 @@
 //! The end of the extension's worker, and of the whole browser.
 
-use super::checks::{gifts_in, partings_in};
+use super::checks::{gifts_in, is_gone, is_readable, partings_in};
 use super::{Asleep, Due, World, boot, wake};
-use crate::blow::Landed;
+use crate::blow::{Entity, Landed};
 use crate::chrome::Outcome;
 use extension_core::Input;
-use extension_core::input::SocketId;
+use extension_core::input::{BrowserEvent, SocketId};
 use protocol::{Frame, SessionId, TabId, WireId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,29 @@ use std::time::Duration;
 /// From the event that wakes a worker to its first question to Chrome.
 const STARTING: Duration = Duration::from_millis(10);
 
+/// How a worker ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Death {
+    /// What becomes of the write that is under way.
+    pub(super) landed: Landed,
+    /// When the next one starts, if nothing wakes it before.
+    pub(super) delay: Option<Duration>,
+    /// So many tabs of sessions close meanwhile, and nobody hears of it.
+    pub(super) closed: usize,
+    /// One of these can no longer be read.
+    pub(super) damaged: Option<Entity>,
+}
+
+impl Death {
+    /// The next worker starts at once, from all that this one has written.
+    pub(super) const SUDDEN: Self = Self {
+        landed: Landed::Whole,
+        delay: None,
+        closed: 0,
+        damaged: None,
+    };
+}
+
 impl World {
     /// The worker dies at this instant; the next one starts from what is on disk. Meanwhile up to
     /// `closed` tabs of sessions close, and nobody hears of it.
@@ -21,24 +44,23 @@ impl World {
         let landed = self.landed();
         let late = Duration::from_millis(self.chance.below(1_000));
         let delay = self.chance.hits(self.plan.faults.late).then_some(late);
-        self.end_worker(landed, delay, closed)
+        let damaged = self.some_damage();
+        self.end_worker(Death {
+            landed,
+            delay,
+            closed,
+            damaged,
+        })
     }
 
-    /// The same; `landed` says what becomes of the write that is under way, and `delay` by when the
-    /// next one starts, if nothing wakes it before.
-    pub(super) fn end_worker(
-        &mut self,
-        landed: Landed,
-        delay: Option<Duration>,
-        closed: usize,
-    ) -> Result<(), String> {
+    /// The same, as it is said.
+    pub(super) fn end_worker(&mut self, death: Death) -> Result<(), String> {
         if self.asleep.is_some() {
             return Ok(());
         }
         self.remember_fault("fault: worker killed");
         self.end_life();
-        self.land_writes(landed);
-        self.results = self.stored_results();
+        self.land_writes(death.landed);
         for tab in self.chrome.tabs.values() {
             if tab.cast {
                 self.report
@@ -49,18 +71,22 @@ impl World {
                     .count("state: button held at the worker's death");
             }
         }
-        let kept = self.stored_owners();
-        self.close_unheard(&kept, closed);
-        self.forget_unwritten();
-        self.plant_in_store();
-        if self.storm && self.chance.hits(self.plan.faults.damage) {
-            self.damage();
+        let owned = self.stored_owners();
+        self.close_unheard(&owned, death.closed);
+        let recorded = self.recorded_tabs();
+        if let Some(kind) = death.damaged {
+            self.damage(kind);
         }
+        self.forget_unwritten();
+        self.leave_unreadable(&recorded);
+        let kept = self.stored_owners();
+        self.results = self.stored_results();
+        self.plant_in_store();
         let heard = Vec::new();
         let deaf = false;
         self.asleep = Some(Asleep { kept, heard, deaf });
         let life = self.life;
-        match delay {
+        match death.delay {
             None => self.wake_up(life),
             Some(delay) => {
                 self.report.count("fault: worker wakes late");
@@ -70,10 +96,49 @@ impl World {
         }
     }
 
+    /// A tab of which the store cannot tell any more is the person's, and so is what it has just opened, or
+    /// what it is called since it was unloaded. The person answers the dialog in it; what runs there runs on.
+    fn leave_unreadable(&mut self, recorded: &BTreeSet<TabId>) {
+        let still = self.recorded_tabs();
+        let mut left: BTreeSet<TabId> = recorded.difference(&still).copied().collect();
+        let opened = |due: &Due| {
+            let Due::Chrome(Outcome::Event(event)) = due else {
+                return None;
+            };
+            let BrowserEvent::NavigationTarget { source, tab, .. } = event else {
+                return None;
+            };
+            left.contains(source).then_some(*tab)
+        };
+        let opened: Vec<TabId> = self.agenda.values().filter_map(opened).collect();
+        left.extend(opened);
+        if left.is_empty() {
+            return;
+        }
+        for (id, tab) in &mut self.chrome.tabs {
+            tab.made &= !left.contains(id);
+            if tab.former.is_some_and(|old| left.contains(&old)) {
+                self.report
+                    .count("state: unloaded tab of which the store cannot tell any more");
+                tab.made = false;
+                tab.group = -1;
+            }
+        }
+        self.chrome
+            .leave_dialogs(|tab| left.contains(&tab), &mut self.chance);
+        self.take_from_chrome();
+        let begun = |(act, wire): (&u64, &WireId)| {
+            let record = format!("/{wire}");
+            let mut calls = self.storage.keys().filter(|key| key.starts_with("call/"));
+            calls.any(|key| key.ends_with(&record)).then_some(*act)
+        };
+        self.running_on.extend(self.wires.iter().filter_map(begun));
+    }
+
     /// Calls whose results are on disk.
     fn stored_results(&self) -> BTreeSet<WireId> {
         let result = |(key, record): (&String, &Value)| {
-            let call = key.strip_prefix("call/")?;
+            let call = key.strip_prefix("call/").filter(|_| is_readable(record))?;
             record.pointer("/e/response/data")?;
             WireId::new(call.rsplit('/').next()?).ok()
         };
@@ -84,14 +149,16 @@ impl World {
     /// knows: such a popup is the person's, and so is a tab that was to be closed with its session
     /// and had already been unloaded.
     fn forget_unwritten(&mut self) {
-        let known = |key: String| {
-            let stored = self.storage.get(&key);
-            stored.filter(|entity| entity.get("e").is_some())
+        let known = |key: String| self.storage.get(&key).filter(|entity| is_readable(entity));
+        let stored = |key: String| {
+            self.storage
+                .get(&key)
+                .is_some_and(|entity| !is_gone(entity))
         };
         for (id, tab) in &mut self.chrome.tabs {
             let popup = std::mem::take(&mut tab.opener_told);
             let unloaded = std::mem::take(&mut tab.id_told);
-            if known(format!("tab/{id}")).is_some() {
+            if stored(format!("tab/{id}")) {
                 continue;
             }
             let record = tab.former.and_then(|old| known(format!("tab/{old}")));
@@ -185,6 +252,15 @@ impl World {
     /// ended, is told again where the disk did not come to know of it.
     fn allow_second_tellings(&mut self) {
         let on_the_way = self.losses_on_the_way();
+        for (session, tabs) in &on_the_way {
+            if let Some(told) = self.told.get(session) {
+                let again = tabs.intersection(told);
+                self.parted
+                    .entry(session.clone())
+                    .or_default()
+                    .extend(again);
+            }
+        }
         for (session, tabs) in &self.untold {
             let known = [&self.told, &self.parted, &on_the_way];
             let known = known.into_iter().filter_map(|of| of.get(session)).flatten();

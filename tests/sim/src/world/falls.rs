@@ -3,7 +3,7 @@
 //! minute starts with what [`emptied`] leaves of the store.
 
 use super::World;
-use crate::blow::Landed;
+use super::deaths::Death;
 use extension_core::extension::emptied;
 use extension_core::house::MARK;
 use extension_core::store::replacing;
@@ -24,7 +24,10 @@ impl World {
         } else {
             "fault: core fell"
         });
-        self.end_worker(Landed::Whole, Some(STARTING), 0)?;
+        self.end_worker(Death {
+            delay: Some(STARTING),
+            ..Death::SUDDEN
+        })?;
         if third {
             self.empty_store();
             if let Some(asleep) = &mut self.asleep {
@@ -49,7 +52,7 @@ impl World {
                 tab.group = -1;
             }
         }
-        self.chrome.leave_dialogs(&mut self.chance);
+        self.chrome.leave_dialogs(|_| true, &mut self.chance);
         let kept = emptied(&self.storage);
         let (set, remove) = replacing(&self.storage, &kept);
         self.land(set, &remove);

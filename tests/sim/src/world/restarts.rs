@@ -2,6 +2,7 @@
 //! the browser is quit or killed. The store stays; debuggers, sockets and the alarm do not, and what
 //! happens meanwhile nobody hears.
 
+use super::deaths::Death;
 use super::{Due, World};
 use crate::blow::Landed;
 use protocol::{SessionId, TabId};
@@ -80,7 +81,13 @@ impl World {
             return Ok(());
         }
         self.remember_fault(restart.kind());
-        self.end_worker(landed, Some(time), 0)?;
+        let damaged = self.some_damage();
+        self.end_worker(Death {
+            landed,
+            delay: Some(time),
+            damaged,
+            ..Death::SUDDEN
+        })?;
         self.alarm = false;
         if let Some(asleep) = &mut self.asleep {
             asleep.deaf = true;
@@ -143,6 +150,9 @@ impl World {
             // Its own all the same: given to it when the disk took nothing, and of the same looks.
             self.report
                 .count("state: given tab is taken for one that is missing");
+        } else if now != new && self.looks_alike(old, new, now) {
+            self.report
+                .count("state: tab that looks like a missing one, which looks otherwise by now");
         } else if now != new {
             return Err(format!(
                 "invariant 6: {new} is taken for {old}, which is {now}"
@@ -155,6 +165,15 @@ impl World {
         }
         self.rename_tab(old, new);
         Ok(())
+    }
+
+    /// The tab that was `old` went elsewhere when nobody was there to write it down, and a popup of its
+    /// agent's shows what it had shown: nobody could tell.
+    fn looks_alike(&self, old: TabId, new: TabId, now: TabId) -> bool {
+        let url = |tab| self.chrome.tabs.get(&tab).map(|state| state.url.as_str());
+        let record = self.storage.get(&format!("tab/{old}"));
+        let recorded = record.and_then(|record| record.pointer("/e/url")?.as_str());
+        recorded.is_some() && url(new) == recorded && url(now) != recorded
     }
 
     /// Nobody is sought any more: what is in doubt still is the person's.

@@ -85,6 +85,11 @@ impl World {
             self.at(until, due);
             return Ok(());
         }
+        let opened = opening(&input);
+        if opened.is_some() {
+            // What time alone does is done first, and knows nothing of it.
+            self.tell_server(server, server_core::Input::Tick)?;
+        }
         let Some(node) = self.nodes.get_mut(server) else {
             return Ok(());
         };
@@ -92,7 +97,6 @@ impl World {
             return Ok(());
         };
         let life = node.life;
-        let opened = opening(&input);
         core.handle_input(input, now);
         let effects: Vec<_> = std::iter::from_fn(|| core.poll_effect()).collect();
         let is_open = |effect: &server_core::Effect| {

@@ -2,7 +2,7 @@
 //! refused.
 
 use super::{Due, World};
-use crate::blow::Landed;
+use crate::blow::{Entity, Landed};
 use extension_core::Input;
 use extension_core::input::WriteId;
 use protocol::Instant;
@@ -153,41 +153,51 @@ impl World {
         }
     }
 
-    /// One of the entities whose loss costs nobody a tab can no longer be read.
-    pub(super) fn damage(&mut self) {
-        let kind_of = |key: &str| key.split('/').next().map(str::to_owned);
-        let spare = ["call", "ports", "browser", "browserId", "making"];
-        let mut kinds: Vec<String> = self.storage.keys().filter_map(|key| kind_of(key)).collect();
-        kinds.retain(|kind| spare.contains(&kind.as_str()));
+    /// What kinds of entities are on disk.
+    pub(super) fn stored_kinds(&self) -> Vec<Entity> {
+        let mut kinds: Vec<Entity> = self
+            .storage
+            .keys()
+            .filter_map(|key| Entity::of(key))
+            .collect();
         kinds.dedup();
-        let Some(kind) = self.chance.pick(&kinds).cloned() else {
-            return;
-        };
-        let of_kind = |key: &&String| kind_of(key).as_ref() == Some(&kind);
-        let keys: Vec<String> = self.storage.keys().filter(of_kind).cloned().collect();
-        let Some(key) = self.chance.pick(&keys).cloned() else {
-            return;
-        };
-        let Some(entity) = self.storage.get_mut(&key) else {
-            return;
-        };
-        *entity = match self.chance.below(3) {
-            0 => {
-                self.report.count("fault: stored by an older version");
+        kinds
+    }
+
+    /// What the disk spoils, if it does.
+    pub(super) fn some_damage(&mut self) -> Option<Entity> {
+        if !self.storm || !self.chance.hits(self.plan.faults.damage) {
+            return None;
+        }
+        let kinds = self.stored_kinds();
+        self.chance.pick(&kinds).copied()
+    }
+
+    /// What is of this kind can no longer be read, or one such thing.
+    pub(super) fn damage(&mut self, kind: Entity) {
+        let of_kind = |key: &&String| Entity::of(key) == Some(kind);
+        let mut keys: Vec<String> = self.storage.keys().filter(of_kind).cloned().collect();
+        if !self.chance.hits(500) {
+            keys = self.chance.pick(&keys).cloned().into_iter().collect();
+        }
+        let how = self.chance.below(3);
+        self.report.count(match how {
+            0 => "fault: stored by an older version",
+            1 => "fault: stored and damaged",
+            _ => "fault: stored and unreadable",
+        });
+        for key in keys {
+            self.storage.entry(key).and_modify(|entity| {
                 let body = entity.get("e").cloned().unwrap_or_default();
-                json!({"v": 0, "e": body})
-            }
-            1 => {
-                self.report.count("fault: stored and damaged");
-                json!({"v": 1, "e": "nonsense"})
-            }
-            // What is no JSON at all reaches the core so.
-            _ => {
-                self.report.count("fault: stored and unreadable");
-                Value::Null
-            }
-        };
-        self.remember_fault(&format!("fault: damaged {kind}"));
+                *entity = match how {
+                    0 => json!({"v": 0, "e": body}),
+                    1 => json!({"v": 1, "e": "nonsense"}),
+                    // What is no JSON at all reaches the core so.
+                    _ => Value::Null,
+                };
+            });
+        }
+        self.remember_fault(kind.damaged());
     }
 
     pub(super) fn land(&mut self, set: BTreeMap<String, Value>, remove: &[String]) {

@@ -1,6 +1,7 @@
 //! One fault at one step: the effects of the cores are counted, and after the one that was named
 //! something strikes.
 
+use super::deaths::Death;
 use super::storage::SLOW;
 use super::{Due, World};
 use crate::blow::{Blow, Landed, Returns, Step, Wakes};
@@ -139,6 +140,7 @@ impl World {
             write,
             writing: false,
             two_calls: false,
+            stored: Vec::new(),
         })
     }
 
@@ -151,6 +153,7 @@ impl World {
         let Some(mut step) = step else { return Ok(()) };
         if self.strike.is_none() {
             (step.writing, step.two_calls) = self.writing();
+            step.stored = self.stored_kinds();
         }
         let Some(trail) = &mut self.trail else {
             return Ok(());
@@ -168,6 +171,7 @@ impl World {
             }
             Blow::WorkerDies(..)
             | Blow::WorkerDiesUnheard
+            | Blow::Damaged(_)
             | Blow::CoreFalls
             | Blow::ThirdFall
             | Blow::Ends(_)
@@ -185,6 +189,7 @@ impl World {
             | Blow::CoreFalls
             | Blow::ThirdFall
             | Blow::WorkerDiesUnheard
+            | Blow::Damaged(_)
             | Blow::Ends(_)
             | Blow::ServerKilled(..)
             | Blow::ConnectionLost(_)
@@ -209,7 +214,18 @@ impl World {
                     Wakes::AtOnce => None,
                     Wakes::Late => Some(Duration::from_secs(1)),
                 };
-                self.end_worker(landed, delay, 0)?;
+                self.end_worker(Death {
+                    landed,
+                    delay,
+                    ..Death::SUDDEN
+                })?;
+            }
+            Blow::Damaged(kind) => {
+                let damaged = Some(kind);
+                self.end_worker(Death {
+                    damaged,
+                    ..Death::SUDDEN
+                })?;
             }
             Blow::CoreFalls => self.fall(false)?,
             Blow::ThirdFall => self.fall(true)?,
@@ -218,7 +234,7 @@ impl World {
                 for socket in sockets {
                     self.cut(socket);
                 }
-                self.end_worker(Landed::Whole, None, 0)?;
+                self.end_worker(Death::SUDDEN)?;
             }
             Blow::Ends(restart) => self.restart(restart, Landed::Whole, ENDED)?,
             Blow::ConnectionLost(server) => {
@@ -241,7 +257,8 @@ impl World {
             Blow::ThrownOff => {
                 if let Some(tab) = self.last_tab_of(0) {
                     self.chrome.throw_off(tab, DetachReason::TargetClosed);
-                    self.chrome.leave_dialogs(&mut self.chance);
+                    self.chrome
+                        .leave_dialogs(|one| one == tab, &mut self.chance);
                     self.take_from_chrome();
                 }
             }
