@@ -93,8 +93,11 @@ impl World {
         if self.clearing.remove(&old) {
             self.clearing.insert(new);
         }
-        for tabs in self.untold.values_mut() {
-            if tabs.remove(&old) {
+        let stored = self.stored_losses();
+        for (session, tabs) in &mut self.untold {
+            // What is written down as lost is told as it was called.
+            let is_lost = stored.get(session).is_some_and(|lost| lost.contains(&old));
+            if !is_lost && tabs.remove(&old) {
                 tabs.insert(new);
             }
         }
