@@ -314,7 +314,8 @@ impl Calls {
         kept.chain(running).collect()
     }
 
-    /// Replaces the copy of an answer that learnt something after it was kept; whether there is one.
+    /// Replaces the copy of an answer that learnt something after it was kept; whether there is one, which
+    /// is then to be stored.
     pub fn keep_again(&mut self, envelope: &Envelope) -> bool {
         let kept = self.kept.get_mut(&envelope.session_id);
         let same = |kept: &&mut Kept| kept.wire_id == envelope.wire_id;
@@ -322,6 +323,7 @@ impl Calls {
             return false;
         };
         kept.state = KeptState::of(envelope);
+        kept.stored = true;
         true
     }
 
@@ -591,6 +593,33 @@ mod tests {
         calls.answer(id, Ok(json!(1)), Beside::default());
         assert_eq!(calls.take_evicted().len(), EVICTED_TOGETHER);
         assert!(calls.kept_answer(&session(), &wire("new")).is_some());
+    }
+
+    #[test]
+    fn what_is_stored_because_of_what_it_learnt_later_is_forgotten_with_its_session() {
+        let mut calls = Calls::default();
+        let Accepted::New(id) = calls.accept(Call {
+            command: Command::Snapshot,
+            begun: true,
+            ..call("reads")
+        }) else {
+            panic!("it is new");
+        };
+        let answered = calls.answer(id, Ok(json!(1)), Beside::default());
+        let Some(AnswerBody::Envelope(mut envelope)) = answered.map(|one| one.response) else {
+            panic!("it is answered");
+        };
+        assert!(!calls.keep_again(&Envelope {
+            wire_id: wire("another"),
+            ..(*envelope).clone()
+        }));
+        let url = String::new();
+        envelope.lost.push(LostTab {
+            tab_id: TabId(9),
+            url,
+        });
+        assert!(calls.keep_again(&envelope));
+        assert_eq!(calls.forget(&session()), [wire("reads")]);
     }
 
     #[test]
