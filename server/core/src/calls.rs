@@ -5,7 +5,7 @@ use crate::sessions::Link;
 use crate::{Answer, CallId, CallProgress, CallRequest, ConnId, Effect, Server, SessionKey, Timer};
 use protocol::command::{TabState, TabsAction, TabsResult};
 use protocol::error::{ErrorCode, Fault, WireError};
-use protocol::frame::{Begun, BegunState, Body, Envelope, Frame, Progress};
+use protocol::frame::{Begun, BegunState, Body, Envelope, Frame, LostTab, Progress};
 use protocol::{Command, Instant, TabId, WireId, limits};
 use serde::Deserialize;
 use std::time::Duration;
@@ -410,10 +410,19 @@ impl Server {
         }
     }
 
-    /// The browser is here and remembers nothing of what was sent before.
-    pub(crate) fn settle_forgotten(&mut self, session: SessionKey, conn: ConnId) {
+    /// The browser is here and remembers nothing of what was sent before; these tabs are lost.
+    pub(crate) fn settle_forgotten(&mut self, session: SessionKey, conn: ConnId, lost: &[LostTab]) {
         for id in self.lost_calls(session) {
-            self.handle_unknown(id, conn, None, None);
+            let named = self.calls.get(&id).and_then(|call| call.request.tab);
+            let gone = lost.iter().find(|one| Some(one.tab_id) == named);
+            match gone.filter(|_| self.reads_only(id)) {
+                // It would wait for a tab that is another's by now.
+                Some(LostTab { url, .. }) => {
+                    let urls = vec![url.clone()];
+                    self.fail(id, Fault::TabsLost { urls });
+                }
+                None => self.handle_unknown(id, conn, None, None),
+            }
         }
     }
 

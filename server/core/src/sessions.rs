@@ -476,9 +476,10 @@ impl Server {
                 }
                 // Given to it since, or still on their way to others.
                 entry.has_only(&opened.tabs);
+                let lost = entry.lost.clone();
                 self.keep_tabs(session);
                 self.take_begun(session, conn, opened.begun);
-                self.settle_forgotten(session, conn);
+                self.settle_forgotten(session, conn, &lost);
                 self.is_open(session, conn);
             }
             // That it is new was read, and is told again only because nothing sent since arrived.

@@ -381,6 +381,28 @@ fn of_a_session_that_is_new_again_the_reading_calls_are_asked_again_and_the_acti
 }
 
 #[test]
+fn a_reading_call_that_named_a_lost_tab_does_not_wait_for_who_has_it_now() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    opened_as(&mut rig, conn, Some(1), &[TabId(7)], vec![]);
+    let named = CallRequest {
+        name: "browser_snapshot".into(),
+        payload: json!({}),
+        tab: Some(TabId(7)),
+        wait_ms: None,
+        deadline_ms: None,
+    };
+    let call = rig.call_with(1, named);
+    assert_eq!(rig.commands().len(), 1);
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    opened_as(&mut rig, conn, Some(2), &[], vec![]);
+    assert_eq!(rig.code(call), Some("tabs_lost"));
+    assert_eq!(rig.answers[0].1.lost.len(), 1);
+    assert!(rig.commands().is_empty());
+}
+
+#[test]
 fn a_refused_session_asks_for_none_of_its_calls_again() {
     let (mut rig, conn, _, _) = busy();
     comes_back(&mut rig, conn, Outcome::Refused, vec![]);

@@ -1,7 +1,8 @@
 //! Facts about a session that moves to another browser at its agent's word.
 
 use super::rig::{Rig, lost};
-use crate::{CallId, Config, ConnId, fresh_identity};
+use crate::sessions::OPENED_MAX;
+use crate::{CallId, Config, ConnId, close, fresh_identity};
 use protocol::frame::{Frame, Outcome};
 use protocol::limits;
 use serde_json::json;
@@ -39,17 +40,24 @@ fn a_session_whose_browser_is_gone_moves_to_a_standby() {
 
 #[test]
 fn an_answer_as_standby_that_comes_after_the_move_is_not_taken_for_that_to_the_move() {
-    let mut rig = Rig::new();
-    let own = rig.connect("b1");
-    let other = rig.pair("b2");
-    rig.input(lost(own));
-    rig.pass(limits::RECONNECT_WAIT);
-    moved(&mut rig, 1, "name of b2");
-    assert!(!rig.session_open(other).unwrap().standby);
-    rig.opened(other, Outcome::Standby, vec![]);
-    assert!(rig.closed.is_empty() && rig.commands().is_empty());
-    rig.opened(other, Outcome::New, vec![]);
-    assert_eq!(rig.commands().len(), 1);
+    for is_answered in [true, false] {
+        let mut rig = Rig::new();
+        let own = rig.connect("b1");
+        let other = rig.pair("b2");
+        rig.input(lost(own));
+        rig.pass(limits::RECONNECT_WAIT);
+        moved(&mut rig, 1, "name of b2");
+        assert!(!rig.session_open(other).unwrap().standby);
+        rig.opened(other, Outcome::Standby, vec![]);
+        assert!(rig.closed.is_empty());
+        if is_answered {
+            rig.opened(other, Outcome::New, vec![]);
+            assert_eq!(rig.commands().len(), 1);
+        } else {
+            rig.pass(OPENED_MAX);
+            assert_eq!(rig.closed, [(other, close::TIMEOUT)]);
+        }
+    }
 }
 
 #[test]
