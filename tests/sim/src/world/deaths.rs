@@ -128,9 +128,12 @@ impl World {
             .leave_dialogs(|tab| left.contains(&tab), &mut self.chance);
         self.take_from_chrome();
         let begun = |(act, wire): (&u64, &WireId)| {
-            let record = format!("/{wire}");
-            let mut calls = self.storage.keys().filter(|key| key.starts_with("call/"));
-            calls.any(|key| key.ends_with(&record)).then_some(*act)
+            let name = format!("/{wire}");
+            let call = |key: &String| key.starts_with("call/") && key.ends_with(&name);
+            let (_, record) = self.storage.iter().find(|(key, _)| call(key))?;
+            let tab = record.pointer("/e/tab").and_then(Value::as_u64);
+            let tab = TabId(u32::try_from(tab?).ok()?);
+            left.contains(&tab).then_some(*act)
         };
         self.running_on.extend(self.wires.iter().filter_map(begun));
     }

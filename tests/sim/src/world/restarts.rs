@@ -173,7 +173,8 @@ impl World {
         let url = |tab| self.chrome.tabs.get(&tab).map(|state| state.url.as_str());
         let record = self.storage.get(&format!("tab/{old}"));
         let recorded = record.and_then(|record| record.pointer("/e/url")?.as_str());
-        recorded.is_some() && url(new) == recorded && url(now) != recorded
+        let agents = self.chrome.tabs.get(&new).is_some_and(|tab| tab.made);
+        agents && url(now).is_some() && url(new) == recorded && url(now) != recorded
     }
 
     /// Nobody is sought any more: what is in doubt still is the person's.
