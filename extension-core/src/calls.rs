@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Answers kept per session at least, for a caller whose connection was lost (`design/worker.md`) …
-pub const RESULTS_KEPT: usize = 64;
+pub const RESULTS_KEPT: usize = limits::RESULTS_KEPT;
 /// … and so many more at most: the oldest go together, since every removal from the store is a call
 /// of its own.
 const EVICTED_TOGETHER: usize = 16;

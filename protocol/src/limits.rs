@@ -40,6 +40,9 @@ pub const SCRIPT_MAX: Duration = Duration::from_secs(30);
 pub const SESSIONS_MAX: usize = 1024;
 /// Calls of one session that are queued, waiting or running.
 pub const CALLS_PER_SESSION_MAX: usize = 64;
+/// How many answers of a session are kept at least: those to so many commands that were sent after
+/// another, and to all that were under way with it.
+pub const RESULTS_KEPT: usize = 2 * CALLS_PER_SESSION_MAX;
 /// Claims that wait for one tab.
 pub const CLAIMS_PER_TAB_MAX: usize = 64;
 /// Tabs that one session may own.

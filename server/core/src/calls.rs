@@ -15,6 +15,9 @@ use std::time::Duration;
 pub(crate) const ANSWER_SLACK: Duration = Duration::from_secs(15);
 /// How long the answer of a cancelled call is awaited.
 pub(crate) const CANCEL_MAX: Duration = Duration::from_secs(5);
+/// So many commands later a browser may have forgotten what became of one: it keeps as many answers,
+/// and those of all that were under way with it.
+const SENT_SINCE_MAX: u64 = (limits::RESULTS_KEPT - limits::CALLS_PER_SESSION_MAX) as u64;
 /// How often a call that waits for a browser says so.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(2);
 
@@ -27,6 +30,8 @@ pub(crate) struct Call {
     kind: Kind,
     arrived: Instant,
     state: State,
+    /// Which of its session's commands it was sent as, counted from 1.
+    sent_as: u64,
 }
 
 /// What has to be known of a command here.
@@ -105,6 +110,7 @@ impl Server {
             kind: Kind::of(&command),
             arrived: self.now,
             state: State::Queued,
+            sent_as: 0,
         };
         self.by_wire.insert(call.wire.clone(), id);
         self.calls.insert(id, call);
@@ -125,7 +131,7 @@ impl Server {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(entry) = self.sessions.get(&call.session) else {
+        let Some(entry) = self.sessions.get_mut(&call.session) else {
             return;
         };
         let unnamed = call.kind.takes_turn && call.request.tab.is_none();
@@ -137,6 +143,8 @@ impl Server {
         let Some(identity) = &entry.identity else {
             return;
         };
+        entry.sent += 1;
+        call.sent_as = entry.sent;
         let asked = call.request.wait_ms;
         let (first, wait_ms) = match call.state {
             State::Queued => (now, asked),
@@ -459,10 +467,17 @@ impl Server {
         }
     }
 
-    /// What the browser remembers nothing of, although it remembers the session, never began.
+    /// What the browser remembers nothing of, although it remembers the session, never began; unless it
+    /// has answered so much since then that it may have forgotten.
     pub(crate) fn send_lost(&mut self, session: SessionKey, conn: ConnId) {
+        let sent = self.sessions.get(&session).map_or(0, |entry| entry.sent);
         for id in self.lost_calls(session) {
-            self.send_call(id, conn);
+            let since = |call: &Call| sent.saturating_sub(call.sent_as);
+            if self.calls.get(&id).map_or(0, since) < SENT_SINCE_MAX {
+                self.send_call(id, conn);
+            } else {
+                self.handle_unknown(id, conn, None, None);
+            }
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Session {
     tabs: BTreeMap<TabId, String>,
     /// Told with the next answer.
     lost: Vec<LostTab>,
+    /// How many commands were sent.
+    pub(crate) sent: u64,
     /// The browser knows the session no more: calls without a tab fail until one is chosen.
     pub(crate) must_choose: bool,
     /// Calls that were answered without the browser.
@@ -103,6 +105,7 @@ impl Session {
             refusals: 0,
             tabs: BTreeMap::new(),
             lost: Vec::new(),
+            sent: 0,
             incarnation: None,
             must_choose: false,
             forgotten: VecDeque::new(),

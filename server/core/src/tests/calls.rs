@@ -370,6 +370,27 @@ fn of_calls_whose_worker_died_the_reading_are_asked_again_and_the_acting_are_not
 }
 
 #[test]
+fn an_acting_call_is_not_sent_again_where_the_browser_may_have_forgotten_its_answer() {
+    for (later, is_sent) in [(63, true), (64, false)] {
+        let mut rig = Rig::new();
+        let conn = rig.connect("b1");
+        let click = rig.click(1);
+        rig.commands();
+        for id in 0..later {
+            rig.snapshot(2 + id);
+            let (_, command) = rig.commands().remove(0);
+            rig.respond(conn, &command, ok());
+        }
+        rig.input(lost(conn));
+        let conn = rig.pair("b1");
+        rig.opened(conn, Outcome::Resumed, vec![]);
+        assert_eq!(rig.commands().len(), usize::from(is_sent), "{later}");
+        let code = (!is_sent).then_some("outcome_unknown");
+        assert_eq!(rig.code(click), code, "{later}");
+    }
+}
+
+#[test]
 fn of_a_session_that_is_new_again_the_reading_calls_are_asked_again_and_the_acting_are_not() {
     let (mut rig, conn, _, read) = busy();
     comes_back(&mut rig, conn, Outcome::New, vec![]);
