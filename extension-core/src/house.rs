@@ -6,10 +6,10 @@
 
 mod front;
 
+use crate::awake::Clock;
 use crate::effect::ChromeCall;
 use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
-use crate::tabs::clock::Clock;
 use protocol::error::Peer;
 use protocol::{Deadlines, Fault, Instant, SessionId, SortedMap, SortedSet, TabId, json};
 use rand_chacha::ChaCha20Rng;

@@ -22,6 +22,7 @@
 //! - [`view`]: what people see; [`files`]: what they write
 //! - `wasm`: the driver in a browser
 
+mod awake;
 pub mod calls;
 pub mod dialect;
 pub mod discovery;

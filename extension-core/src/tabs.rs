@@ -18,7 +18,7 @@
 
 mod browser;
 mod change;
-pub(crate) mod clock;
+mod clock;
 mod commands;
 mod cycles;
 mod meanwhile;
@@ -32,8 +32,9 @@ mod store;
 pub use state::{Duty, Loss, Next, Owner, Slot};
 pub use store::{CurrentRecord, Dirty, SeatRecord, TabRecord, TabRecordOwner};
 
+use crate::awake::Clock;
 use crate::input::CallId;
-use clock::{Clock, Timer};
+use clock::Timer;
 use meanwhile::Meanwhile;
 use protocol::error::Fault;
 use protocol::frame::Progress;

@@ -1,5 +1,5 @@
-//! Awake time: only what somebody could observe counts, so that closing the laptop for a day
-//! times no claim out (`design/tabs.md`, *Ends*).
+//! What is timed of tabs, in awake time, so that closing the laptop for a day times no claim out
+//! (`design/tabs.md`, *Ends*).
 
 use super::Tabs;
 use super::browser::OPENER_MAX;
@@ -9,43 +9,9 @@ use protocol::error::Fault;
 use protocol::{Instant, TabId};
 use std::time::Duration;
 
-/// A longer gap between two inputs was sleep: Chrome stops a worker after 30 s without an event.
-const GAP_MAX: Duration = Duration::from_secs(35);
-/// While anything is timed we want to be woken this often, lest our own waiting look like sleep.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
-
 /// How often what is left until an announced release is written: a worker's death delays it by so
 /// much at most.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
-
-/// Counts awake time.
-#[derive(Debug, Default)]
-pub(crate) struct Clock {
-    seen: Option<Instant>,
-    awake: Instant,
-}
-
-impl Clock {
-    /// Moves on to `now`. A clock that stepped back counts as no time.
-    pub(crate) fn observe(&mut self, now: Instant) {
-        let gap = self.seen.map_or(Duration::ZERO, |seen| now.since(seen));
-        if gap <= GAP_MAX {
-            self.awake = self.awake + gap;
-        }
-        self.seen = Some(self.seen.map_or(now, |seen| seen.max(now)));
-    }
-
-    /// The awake time now.
-    pub(crate) fn awake(&self) -> Instant {
-        self.awake
-    }
-
-    /// When, in the driver's time, an awake deadline is due at the earliest; none before anything was
-    /// observed.
-    pub(crate) fn due(&self, deadline: Instant) -> Option<Instant> {
-        Some(self.seen? + deadline.since(self.awake))
-    }
-}
 
 /// What has a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,13 +40,13 @@ impl Tabs {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = self.timers.next()?;
-        self.clock.due(due.min(self.clock.awake() + LOOK_EVERY))
+        self.clock.due(due)
     }
 
     /// Takes note of the time and lets everything happen that was due until now.
     pub(super) fn observe(&mut self, now: Instant) {
         self.clock.observe(now);
-        while let Some(timer) = self.timers.pop_due(self.clock.awake) {
+        while let Some(timer) = self.timers.pop_due(self.clock.awake()) {
             match timer {
                 Timer::Call(call) => self.handle_call_overdue(call),
                 Timer::Opener(tab) => self.settle_opener(tab, None),
@@ -98,14 +64,14 @@ impl Tabs {
             tab.release_at = Some(at);
         }
         self.timers.set(Timer::Release(slot), at);
-        let note = self.clock.awake + NOTE_EVERY;
+        let note = self.clock.awake() + NOTE_EVERY;
         self.timers.set(Timer::Note(slot), note);
     }
 
     fn handle_release_due(&mut self, slot: Slot) {
         if self.meanwhile.is_missing(slot) {
             // Released now, a tab that the browser took along would be lost and nobody told.
-            let again = self.clock.awake + OPENER_MAX;
+            let again = self.clock.awake() + OPENER_MAX;
             self.timers.set(Timer::Release(slot), again);
         } else {
             self.release(slot);
@@ -114,7 +80,7 @@ impl Tabs {
 
     fn note_release(&mut self, slot: Slot) {
         self.soil_tab(slot);
-        let note = self.clock.awake + NOTE_EVERY;
+        let note = self.clock.awake() + NOTE_EVERY;
         self.timers.set(Timer::Note(slot), note);
     }
 
@@ -132,7 +98,7 @@ impl Tabs {
         };
         let fault = match &call.place {
             Place::Claim { slot, since, .. } => {
-                let waited = self.clock.awake.since(*since);
+                let waited = self.clock.awake().since(*since);
                 self.claim_timeout(id, *slot, waited)
             }
             Place::Queued { .. } => {

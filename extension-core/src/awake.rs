@@ -1,0 +1,39 @@
+//! Awake time: only what somebody could observe counts. Whatever is timed in it goes on after a
+//! sleep where it was before, however the computer's clock was put meanwhile.
+
+use protocol::Instant;
+use std::time::Duration;
+
+/// A longer gap between two inputs was sleep: Chrome stops a worker after 30 s without an event.
+const GAP_MAX: Duration = Duration::from_secs(35);
+/// While anything is timed we want to be woken this often, lest our own waiting look like sleep.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+
+/// Counts awake time.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    seen: Option<Instant>,
+    awake: Instant,
+}
+
+impl Clock {
+    /// Moves on to `now`. A clock that stepped back counts as no time.
+    pub(crate) fn observe(&mut self, now: Instant) {
+        let gap = self.seen.map_or(Duration::ZERO, |seen| now.since(seen));
+        if gap <= GAP_MAX {
+            self.awake = self.awake + gap;
+        }
+        self.seen = Some(self.seen.map_or(now, |seen| seen.max(now)));
+    }
+
+    /// The awake time now.
+    pub(crate) fn awake(&self) -> Instant {
+        self.awake
+    }
+
+    /// When, in the driver's time, to look whether an awake deadline is due; none before anything was
+    /// observed.
+    pub(crate) fn due(&self, deadline: Instant) -> Option<Instant> {
+        Some(self.seen? + deadline.since(self.awake).min(LOOK_EVERY))
+    }
+}
