@@ -14,6 +14,7 @@ mod frames;
 mod poller;
 mod tab;
 
+use crate::awake::Clock;
 use crate::effect::ChromeCall;
 use crate::input::{CallId, ChromeError, DetachReason};
 use facts::Facts;
@@ -115,12 +116,24 @@ struct Out {
     requests: u64,
     homes: SortedMap<u64, TabId>,
     timers: Deadlines<(TabId, Timer)>,
+    /// A machine that slept ends no call: its page slept too.
+    clock: Clock,
+    /// Awake time, as all that is timed here.
     now: Instant,
+    /// What the computer's clock shows, as pages and what Chrome tells of them have it.
+    wall: Instant,
     seed: [u8; 32],
     nonces: u64,
 }
 
 impl Out {
+    /// In the driver's time it is `now`.
+    fn observe(&mut self, now: Instant) {
+        self.clock.observe(now);
+        self.now = self.clock.awake();
+        self.wall = now;
+    }
+
     fn event(&mut self, event: PageEvent) {
         self.events.push_back(event);
     }
@@ -185,7 +198,9 @@ impl Pages {
                 requests: 0,
                 homes: SortedMap::new(),
                 timers: Deadlines::default(),
+                clock: Clock::default(),
                 now: Instant::default(),
+                wall: Instant::default(),
                 seed,
                 nonces: 0,
             },
@@ -193,7 +208,7 @@ impl Pages {
     }
 
     fn on(&mut self, tab: TabId, now: Instant, act: impl FnOnce(&mut Tab, &mut Out)) {
-        self.out.now = now;
+        self.out.observe(now);
         let own_pasts = &mut self.own_pasts;
         let known = self.tabs.entry(tab).or_insert_with(|| {
             let facts = if own_pasts.remove(&tab) {
@@ -269,7 +284,7 @@ impl Pages {
 
     /// The tab is gone: its call answers `tab_gone` and settles.
     pub fn handle_closed(&mut self, tab: TabId, now: Instant) {
-        self.out.now = now;
+        self.out.observe(now);
         self.own_pasts.remove(&tab);
         if let Some(known) = self.tabs.remove(&tab) {
             known.closed(&mut self.out);
@@ -348,7 +363,8 @@ impl Pages {
 
     /// The moment that [`Pages::poll_timeout`] named has come, or passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((tab, timer)) = self.out.timers.pop_due(now) {
+        self.out.observe(now);
+        while let Some((tab, timer)) = self.out.timers.pop_due(self.out.now) {
             self.on_known(tab, now, |tab, out| tab.timeout(out, timer));
         }
     }
@@ -376,7 +392,7 @@ impl Pages {
     /// When to call [`Pages::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.out.timers.next()
+        self.out.clock.due(self.out.timers.next()?)
     }
 
     /// The next thing to do. Drain after every input.

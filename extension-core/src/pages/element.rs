@@ -258,7 +258,7 @@ impl<'a> Element<'a> {
         let function = timely(function);
         let mut guarded = true;
         loop {
-            let latest = page.now() + OURS_MAX;
+            let latest = page.wall() + OURS_MAX;
             let guard = if guarded {
                 json!(latest.0)
             } else {
@@ -291,7 +291,7 @@ impl<'a> Element<'a> {
                 return Ok(value);
             }
             // A page that calls this late has a clock of its own: time is not told from it.
-            guarded &= page.now() > latest;
+            guarded &= page.wall() > latest;
         }
     }
 

@@ -69,6 +69,7 @@ pub(super) struct Front {
 #[derive(Debug)]
 struct Desk {
     now: Instant,
+    wall: Instant,
     deadline: Instant,
     next: EffectId,
     wanted: VecDeque<Wanted>,
@@ -221,8 +222,14 @@ impl Page {
         &self.nonce
     }
 
+    /// Awake time, as all that is timed of a call.
     pub(super) fn now(&self) -> Instant {
         self.desk.borrow().now
+    }
+
+    /// What the page's own clock shows, unless somebody has put it elsewhere.
+    pub(super) fn wall(&self) -> Instant {
+        self.desk.borrow().wall
     }
 
     /// When the whole call ends.
@@ -327,7 +334,6 @@ impl<T> Procedure<T> {
         tab: TabId,
         facts: Rc<RefCell<Facts>>,
         nonce: String,
-        now: Instant,
         deadline: Instant,
         body: Body,
     ) -> Self
@@ -336,7 +342,8 @@ impl<T> Procedure<T> {
         Run: Future<Output = T> + 'static,
     {
         let desk = Desk {
-            now,
+            now: Instant::default(),
+            wall: Instant::default(),
             deadline,
             next: 0,
             wanted: VecDeque::new(),
@@ -359,8 +366,11 @@ impl<T> Procedure<T> {
     }
 
     /// Runs it as far as it comes. After `Some` it must not be polled again.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<T> {
-        self.page.desk.borrow_mut().now = now;
+    pub(super) fn poll(&mut self, now: Instant, wall: Instant) -> Option<T> {
+        {
+            let mut desk = self.page.desk.borrow_mut();
+            (desk.now, desk.wall) = (now, wall);
+        }
         let mut context = Context::from_waker(Waker::noop());
         match self.future.as_mut().poll(&mut context) {
             Poll::Ready(value) => Some(value),
@@ -419,7 +429,7 @@ mod tests {
         body: impl FnOnce(Page) -> Run,
     ) -> Procedure<i64> {
         let facts = Rc::new(RefCell::new(Facts::default()));
-        Procedure::new(TAB, facts, "n".into(), Instant(0), Instant(1_000), body)
+        Procedure::new(TAB, facts, "n".into(), Instant(1_000), body)
     }
 
     #[test]
@@ -431,14 +441,14 @@ mod tests {
             let first = first.await.ok().and_then(|v| v.as_i64()).unwrap_or(0);
             first * 10 + second
         });
-        assert_eq!(run.poll(Instant(0)), None);
+        assert_eq!(run.poll(Instant(0), Instant(0)), None);
         let first = run.poll_wanted().unwrap().effect;
         let second = run.poll_wanted().unwrap().effect;
         assert!(run.poll_wanted().is_none());
         run.answer(second, Ok(json!(2)));
-        assert_eq!(run.poll(Instant(0)), None);
+        assert_eq!(run.poll(Instant(0), Instant(0)), None);
         run.answer(first, Ok(json!(4)));
-        assert_eq!(run.poll(Instant(0)), Some(42));
+        assert_eq!(run.poll(Instant(0), Instant(0)), Some(42));
     }
 
     #[test]
@@ -447,10 +457,10 @@ mod tests {
             page.sleep_until(Instant(40)).await;
             7
         });
-        assert_eq!(run.poll(Instant(0)), None);
+        assert_eq!(run.poll(Instant(0), Instant(0)), None);
         assert_eq!(run.poll_timeout(), Some(Instant(40)));
-        assert_eq!(run.poll(Instant(39)), None);
-        assert_eq!(run.poll(Instant(40)), Some(7));
+        assert_eq!(run.poll(Instant(39), Instant(39)), None);
+        assert_eq!(run.poll(Instant(40), Instant(40)), Some(7));
         assert_eq!(run.poll_timeout(), None);
     }
 
@@ -461,15 +471,14 @@ mod tests {
             TAB,
             Rc::clone(&facts),
             "n".into(),
-            Instant(0),
             Instant(9),
             |page| async move {
                 page.until(Instant(9), |facts| (facts.moves > 0).then_some(facts.moves))
                     .await
             },
         );
-        assert_eq!(run.poll(Instant(0)), None);
+        assert_eq!(run.poll(Instant(0), Instant(0)), None);
         facts.borrow_mut().moves = 3;
-        assert_eq!(run.poll(Instant(1)), Some(Some(3)));
+        assert_eq!(run.poll(Instant(1), Instant(1)), Some(Some(3)));
     }
 }

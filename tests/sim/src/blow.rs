@@ -261,6 +261,7 @@ impl Blow {
             | Self::ConnectionCut(_)
             | Self::StoreSlow
             | Self::Stall
+            | Self::ClockAhead
             | Self::ClockBack => true,
             Self::WorkerDies(..)
             | Self::CoreFalls
@@ -275,8 +276,7 @@ impl Blow {
             | Self::WriteRefused
             | Self::StoreFull
             | Self::StoreHangs
-            | Self::NeverWritten
-            | Self::ClockAhead => false,
+            | Self::NeverWritten => false,
         }
     }
 

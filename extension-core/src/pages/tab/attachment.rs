@@ -193,7 +193,7 @@ impl Tab {
     pub(super) fn enable(&mut self, out: &mut Out, step: usize) {
         if step == 0 {
             self.nothing_remains(out);
-            self.facts.borrow_mut().attaching(out.now);
+            self.facts.borrow_mut().attaching(out.wall);
             let presses = std::mem::take(&mut self.pressed);
             self.let_up(out, &presses);
         }

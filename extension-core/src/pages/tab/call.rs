@@ -23,7 +23,6 @@ impl Tab {
             self.id,
             Rc::clone(&self.facts),
             nonce,
-            out.now,
             running.deadline,
             |page| actions::run(page, command),
         );
@@ -41,7 +40,7 @@ impl Tab {
             return;
         };
         let lent = procedure.held().front;
-        let outcome = procedure.poll(out.now);
+        let outcome = procedure.poll(out.now, out.wall);
         let mut wanted = Vec::new();
         while let Some(next) = procedure.poll_wanted() {
             wanted.push(next);

@@ -89,7 +89,7 @@ impl Tab {
     /// The debugger is on the tab, or was, and nobody remembers what it was told.
     pub(super) fn mend(&mut self, out: &mut Out, presses: Presses) {
         self.nothing_remains(out);
-        self.facts.borrow_mut().attaching(out.now);
+        self.facts.borrow_mut().attaching(out.wall);
         self.attachment = Attachment::Mending(Mend::Asked);
         // Refused when the debugger is not there any more.
         self.drain(out, "Page.stopScreencast", json!({}));

@@ -269,9 +269,23 @@ impl Chrome {
         );
     }
 
+    /// Time passes, and the pages are woken whenever they asked for it.
     pub(super) fn pass(&mut self, seconds: u64) {
-        self.now = self.now + Duration::from_secs(seconds);
-        self.pages.handle_timeout(self.now);
+        let end = self.now + Duration::from_secs(seconds);
+        while let Some(at) = self.pages.poll_timeout().filter(|at| *at < end) {
+            self.look_at(at);
+        }
+        self.look_at(end);
+    }
+
+    /// The machine sleeps: nobody is woken meanwhile.
+    pub(super) fn sleep(&mut self, seconds: u64) {
+        self.look_at(self.now + Duration::from_secs(seconds));
+    }
+
+    fn look_at(&mut self, now: Instant) {
+        self.now = now;
+        self.pages.handle_timeout(now);
         self.drain();
     }
 
