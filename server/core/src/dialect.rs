@@ -71,6 +71,11 @@ pub(crate) struct V1 {
     asked: u64,
     waiting: VecDeque<Job>,
     running: Option<Running>,
+    /// Requests whose caller has gone, until their reply comes. What they do to the current tab they may
+    /// do at any moment.
+    left: BTreeSet<u64>,
+    /// Whether one of them may have moved the extension from `current` since it was last led there.
+    strayed: bool,
     /// Tabs that it made for this server: there are the person's own beside them.
     own: BTreeSet<TabId>,
     current: Option<TabId>,
@@ -87,6 +92,8 @@ impl V1 {
             asked: 0,
             waiting: VecDeque::new(),
             running: None,
+            left: BTreeSet::new(),
+            strayed: false,
             own: BTreeSet::new(),
             current: None,
             wants_ports: false,
@@ -154,6 +161,7 @@ impl V1 {
                 Some(running) if id == json!(running.id) => self.go_on(running, outcome),
                 running => {
                     self.running = running;
+                    self.hear_late(&id, &outcome);
                     Vec::new()
                 }
             },
@@ -201,7 +209,9 @@ impl V1 {
             return vec![answered(job, Err(fault.into()), None)];
         }
         match self.running.take() {
-            Some(Running { job, .. }) if job.wire_id == *wire_id => {
+            Some(Running { id, job, .. }) if job.wire_id == *wire_id => {
+                self.left.insert(id);
+                self.strayed = true;
                 let still = "what it had begun may still happen in the page".into();
                 let may_still = Some(still).filter(|_| !job.command.reads_only());
                 let fault = Fault::Cancelled { may_still };
@@ -227,7 +237,17 @@ impl V1 {
         steps
     }
 
-    fn start(&mut self, job: Job) -> Vec<Step> {
+    /// A tab that was made for nobody any more is one of ours all the same.
+    fn hear_late(&mut self, id: &Value, outcome: &Outcome) {
+        let was_left = id.as_u64().is_some_and(|id| self.left.remove(&id));
+        if let Outcome::Done { payload, .. } = outcome
+            && was_left
+        {
+            self.own.extend(tab_of(payload));
+        }
+    }
+
+    fn start(&mut self, mut job: Job) -> Vec<Step> {
         if let Some(tab) = job.tab.filter(|tab| !self.own.contains(tab)) {
             let fault = Fault::TabGone { tab, url: None };
             return vec![answered(job, Err(fault.into()), None)];
@@ -236,10 +256,12 @@ impl V1 {
             let result = self.session_result();
             return vec![answered(job, Ok(to_json(&result)), None)];
         }
-        match job.tab {
-            Some(tab) if job.command.takes_turn() && self.current != Some(tab) => {
-                self.ask(job, Stage::Select(tab))
-            }
+        if let Command::Tabs(TabsAction::Close { tab }) = &mut job.command {
+            *tab = tab.or(self.current);
+        }
+        let away = |tab: &TabId| self.strayed || self.current != Some(*tab);
+        match job.tab.or(self.current).filter(away) {
+            Some(tab) if job.command.takes_turn() => self.ask(job, Stage::Select(tab)),
             Some(_) | None => self.ask(job, Stage::Act),
         }
     }
@@ -286,6 +308,7 @@ impl V1 {
         match (stage, brought) {
             (Stage::Select(tab), Ok(_)) => {
                 self.current = Some(tab);
+                self.strayed = !self.left.is_empty();
                 self.ask(job, Stage::Act)
             }
             (Stage::Select(tab), Err(_)) => {
@@ -325,7 +348,7 @@ impl V1 {
                 return vec![answered(job, Err(fault.into()), self.current)];
             }
         };
-        self.learn(tab_in(&payload["tabId"]).or_else(|| tab_in(&payload["_debug"]["tabId"])));
+        self.learn(tab_of(&payload));
         let page = match meaning(&job.command, &payload) {
             Ok(Done::Page(page)) => page,
             Ok(Done::Tabs) => {
@@ -403,6 +426,11 @@ impl V1 {
             waiting: Vec::new(),
         }
     }
+}
+
+/// The tab that a reply names as its own.
+fn tab_of(payload: &Value) -> Option<TabId> {
+    tab_in(&payload["tabId"]).or_else(|| tab_in(&payload["_debug"]["tabId"]))
 }
 
 /// A tab's id; extensions differ in whether it is a number.

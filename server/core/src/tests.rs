@@ -7,4 +7,5 @@ mod moving;
 mod rig;
 mod sessions;
 mod storm;
+mod strangers;
 mod unpaired;

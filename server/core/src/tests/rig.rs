@@ -35,6 +35,8 @@ pub(super) struct Rig {
     pub(super) exited: bool,
     /// What is said to this one is of an older dialect.
     pub(super) unpaired: Option<ConnId>,
+    /// And that is what was said.
+    pub(super) said: Vec<String>,
     next_conn: u64,
 }
 
@@ -71,6 +73,7 @@ impl Rig {
             deaf: false,
             exited: false,
             unpaired: None,
+            said: Vec::new(),
             next_conn: 1,
         };
         rig.input(Input::Listening { port: 8765 });
@@ -81,7 +84,7 @@ impl Rig {
         self.server.handle_input(input, self.now);
         while let Some(effect) = self.server.poll_effect() {
             match effect {
-                Effect::Send { conn, .. } if self.unpaired == Some(conn) => {}
+                Effect::Send { conn, text } if self.unpaired == Some(conn) => self.said.push(text),
                 Effect::Send { conn, text } => {
                     let frame = Frame::parse(&text, limits::FRAME_MAX).unwrap();
                     self.frames.push((conn, frame));
