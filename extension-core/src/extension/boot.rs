@@ -205,7 +205,7 @@ impl Extension {
         let existing: SortedSet<TabId> = self.facts.keys().copied().collect();
         let mut adopted = SortedSet::new();
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
-            if self.adopt(*tab, record, &tab_records, &ownerless, now) {
+            if self.adopt(*tab, record, &tab_records, &ownerless, groups, now) {
                 adopted.insert(*tab);
             }
         }
@@ -281,22 +281,34 @@ impl Extension {
     }
 
     /// Whether the tab may have our debugger for a session. In its session's group may also stand
-    /// those that are `ownerless`: half made, or with a record that cannot be read.
+    /// those that are `ownerless`: half made, or with a record that cannot be read. Where tabs that the
+    /// person has given it stand in a group, or others, that may be the person's unless it bears the
+    /// session's name.
     fn adopt(
         &mut self,
         tab: TabId,
         record: &TabRecord,
         records: &SortedMap<TabId, TabRecord>,
         ownerless: &SortedSet<TabId>,
+        titles: &SortedMap<i64, String>,
         now: Instant,
     ) -> bool {
         match (&record.owner, &record.leaving) {
             (TabRecordOwner::Session(owner, _), leaving) => {
                 self.adopt_page(tab, record, now);
-                let made = TabRecordOwner::Session(owner.clone(), Duty::Made);
-                let grouped = self.group_of_only(tab, |id| {
-                    ownerless.contains(id) || records.get(id).is_some_and(|one| one.owner == made)
-                });
+                let label = self.sessions.get(owner).map(|one| one.peer.label.as_str());
+                let title = self.facts.get(&tab).and_then(TabFacts::group);
+                let title = title.and_then(|group| titles.get(&group));
+                let named = label.is_some() && label == title.map(String::as_str);
+                let fits = |one: Option<&TabRecord>| match one.map(|record| &record.owner) {
+                    Some(TabRecordOwner::Session(id, Duty::Made)) => id == owner,
+                    Some(TabRecordOwner::Session(id, Duty::Borrowed)) => {
+                        id == owner && (named || label.is_none())
+                    }
+                    Some(TabRecordOwner::Free(..)) | None => named,
+                };
+                let fits = |id: &TabId| ownerless.contains(id) || fits(records.get(id));
+                let grouped = self.group_of_only(tab, fits);
                 if grouped.is_some() || leaving.is_some() {
                     self.house.expect_echo(tab, now);
                 }
@@ -417,6 +429,16 @@ mod tests {
 
     /// The same with more `stored`, and with tabs that `change` has changed.
     fn reborn_with(shown: i64, stored: &Value, change: impl Fn(&mut TabFacts)) -> Extension {
+        reborn_in(SortedMap::new(), shown, stored, change)
+    }
+
+    /// The same where groups are called so.
+    fn reborn_in(
+        titles: SortedMap<i64, String>,
+        shown: i64,
+        stored: &Value,
+        change: impl Fn(&mut TabFacts),
+    ) -> Extension {
         let entity = |body: Value| json!({"v": store::VERSION, "e": body});
         let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
         let seat = json!({"current": {"tab": 7}, "had": true});
@@ -446,7 +468,7 @@ mod tests {
                     facts
                 })
                 .to_vec(),
-            groups: SortedMap::new(),
+            groups: titles,
             attached: SortedSet::new(),
             unpacked: true,
         };
@@ -523,6 +545,29 @@ mod tests {
         let left = |tab| asked.contains(&ChromeCall::UngroupTab { tab: TabId(tab) });
         assert_eq!([7, 8].map(left), [false, true], "{asked:?}");
         assert!(asked.iter().any(|call| joins(call, 5)), "{asked:?}");
+    }
+
+    #[test]
+    fn a_group_with_tabs_that_are_not_the_agents_own_is_joined_where_it_bears_its_name() {
+        let given = json!({"tab/8": {"owner": {"session": ["x", "borrowed"]}}});
+        let persons = json!({});
+        let others = json!({"tab/8": {"owner": {"session": ["y", "made"]}}});
+        for (given, title, joined) in [
+            (&given, "x", true),
+            (&persons, "x", true),
+            (&others, "x", false),
+            (&given, "Shopping", false),
+            (&persons, "Shopping", false),
+        ] {
+            let titles = SortedMap::from([(5, title.to_owned())]);
+            let mut extension = reborn_in(titles, 0, given, |facts| facts.group_id = 5);
+            let x = SessionId::new("x").unwrap();
+            let peer = extension.sessions.get(&x).unwrap().peer.clone();
+            assert_eq!(peer.label, "x");
+            extension.house.group(&x, &peer, TabId(9), Instant(0));
+            let asked: Vec<_> = asks(&mut extension).collect();
+            assert_eq!(asked.iter().any(|call| joins(call, 5)), joined, "{asked:?}");
+        }
     }
 
     #[test]

@@ -103,12 +103,12 @@ impl Extension {
         if let Some(Owner::Session(_)) = self.tabs.owner(added) {
             self.house.set_discardable(added, false);
         }
-        self.take_over_group(added, now);
+        self.take_over_group(added, false, now);
     }
 
     /// A tab that turns up under another id after a restart of the worker may be the last that
-    /// knows its session's group.
-    fn take_over_group(&mut self, tab: TabId, now: Instant) {
+    /// knows its session's group. In one that is `named` as the session may stand what was the person's.
+    pub(super) fn take_over_group(&mut self, tab: TabId, named: bool, now: Instant) {
         let Some(Owner::Session(id)) = self.tabs.owner(tab) else {
             return;
         };
@@ -119,10 +119,12 @@ impl Extension {
             .facts
             .iter()
             .filter(|(_, one)| one.group() == Some(group));
-        let all_its_own =
-            inside.all(|(tab, _)| self.tabs.is_owner(&id, *tab) && self.tabs.is_made(*tab));
+        let fits = inside.all(|(tab, _)| match self.tabs.owner(*tab) {
+            Some(Owner::Session(owner)) => owner == id && (named || self.tabs.is_made(*tab)),
+            Some(Owner::Person | Owner::Free | Owner::Undetermined) | None => named,
+        });
         if let Some(session) = self.sessions.get(&id)
-            && all_its_own
+            && fits
         {
             self.house.take_over(&id, &session.peer, group);
             self.house.expect_echo(tab, now);

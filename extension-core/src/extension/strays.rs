@@ -86,6 +86,7 @@ impl Extension {
         for (old, new) in signs.find(&self.tabs.missing(), &strange) {
             self.note(|| Trace::Found { old, new });
             self.go_on(old, new, now);
+            self.take_over_group(new, true, now);
         }
         self.tabs.handle_sought(now);
     }
