@@ -177,6 +177,12 @@ pub struct World {
     /// What a server hears in this step was said by the worker that lives, after it was told of
     /// its losses.
     news: bool,
+    /// Sessions of which the disk did not know all tabs when the worker died: nobody can tell their group.
+    unwritten: BTreeSet<SessionId>,
+    /// Tabs that were a session's at any time.
+    once_owned: BTreeSet<TabId>,
+    /// Of these, those whose session ended when it had them.
+    let_go: BTreeSet<TabId>,
     /// Tabs that were a session's at any time since it was told of its last loss.
     held: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// The same of sessions that their browser forgot: their servers may tell of them.
@@ -261,6 +267,9 @@ impl World {
             at_hand: None,
             told: BTreeMap::new(),
             news: false,
+            unwritten: BTreeSet::new(),
+            once_owned: BTreeSet::new(),
+            let_go: BTreeSet::new(),
             held: BTreeMap::new(),
             parted: BTreeMap::new(),
             promised: BTreeMap::new(),
@@ -349,9 +358,11 @@ impl World {
         self.check_all_found()?;
         self.run_until(self.now + self.plan.quiet)?;
         self.check_all_answered()?;
+        self.check_groups()?;
         self.end_all()?;
         self.run_until(self.now + self.plan.quiet)?;
-        self.check_nothing_left()
+        self.check_nothing_left()?;
+        self.check_groups()
     }
 
     /// A number for all that the core did: equal seeds give equal numbers (invariant 10).

@@ -54,6 +54,7 @@ impl World {
         }) = trace
         {
             self.held.entry(to.clone()).or_default().insert(*tab);
+            self.once_owned.insert(*tab);
         }
         match trace {
             Trace::Tab(TabEvent::OwnerChanged {
@@ -64,6 +65,7 @@ impl World {
             Trace::Ended { session } => {
                 self.untold.remove(session);
                 let held = self.held.remove(session).unwrap_or_default();
+                self.let_go.extend(&held);
                 self.parted.entry(session.clone()).or_default().extend(held);
                 self.ended.push(session.clone());
                 Ok(())
@@ -92,6 +94,11 @@ impl World {
         self.model.rename(old, new);
         if self.clearing.remove(&old) {
             self.clearing.insert(new);
+        }
+        for tabs in [&mut self.once_owned, &mut self.let_go] {
+            if tabs.contains(&old) {
+                tabs.insert(new);
+            }
         }
         let stored = self.stored_losses();
         for (session, tabs) in &mut self.untold {

@@ -295,6 +295,14 @@ impl World {
         let known: BTreeSet<SessionId> = instances.into_iter().map(|one| one.session_id).collect();
         self.hold_what_is_owned();
         let stored = self.stored_owners();
+        let had = self.model.owned().collect::<BTreeSet<TabId>>();
+        for tab in had.into_iter().chain(stored.keys().copied()) {
+            let (had, stored) = (self.model.owner(tab), stored.get(&tab));
+            if had != stored {
+                self.unwritten
+                    .extend(had.into_iter().chain(stored).cloned());
+            }
+        }
         for (session, held) in &self.held {
             let unwritten = held.iter().filter(|tab| stored.get(tab) != Some(session));
             self.promised

@@ -145,8 +145,11 @@ impl World {
     /// (invariant 6), and then it is not lost.
     pub(super) fn follow_found(&mut self, old: TabId, new: TabId) -> Result<(), String> {
         let now = self.chrome.called_now(old);
-        let held = self.model.owner(old).and_then(|owner| self.held.get(owner));
-        if now != new && held.is_some_and(|held| held.contains(&new)) {
+        let owner = self.model.owner(old).cloned();
+        let owner = owner.or_else(|| self.recorded_owner(old));
+        let held = owner.and_then(|owner| self.held.get(&owner));
+        let mut held = held.into_iter().flatten();
+        if now != new && held.any(|tab| self.chrome.called_now(*tab) == new) {
             // Its own all the same: given to it when the disk took nothing, and of the same looks.
             self.report
                 .count("state: given tab is taken for one that is missing");
@@ -165,6 +168,13 @@ impl World {
         }
         self.rename_tab(old, new);
         Ok(())
+    }
+
+    /// Whose it was when the disk last took a record of it.
+    fn recorded_owner(&self, tab: TabId) -> Option<SessionId> {
+        let record = self.storage.get(&format!("tab/{tab}"))?;
+        let owner = record.pointer("/e/owner/session/0")?.as_str()?;
+        SessionId::new(owner).ok()
     }
 
     /// The tab that was `old` went elsewhere when nobody was there to write it down, and a popup of its

@@ -3,6 +3,7 @@
 use super::{Due, World, secret};
 use crate::chrome::Outcome;
 use crate::network::{GARBAGE, Pipe, Stranger};
+use extension_core::effect::ChromeCall;
 use extension_core::extension::Trace;
 use extension_core::input::{ProbeAnswer, SocketId};
 use extension_core::tabs::TabEvent;
@@ -46,6 +47,9 @@ impl World {
             Effect::Send { socket, text } => self.carry_to_server(socket, text)?,
             Effect::Close { socket, code } => self.close_by_extension(socket, code),
             Effect::Ask { request, call } => {
+                if let ChromeCall::GroupTab { .. } | ChromeCall::UngroupTab { .. } = call {
+                    self.remember_text(format!("{:>8} {call:?}", self.now.0));
+                }
                 self.last_ticket += 1;
                 self.tickets.insert(self.last_ticket, (life, request));
                 self.chrome.ask(self.last_ticket, &call, &mut self.chance);
