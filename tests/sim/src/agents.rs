@@ -324,7 +324,13 @@ fn plain(name: &str, payload: Value) -> CallRequest {
 fn has_left(code: ErrorCode) -> bool {
     matches!(
         code,
-        ErrorCode::TabGone | ErrorCode::TabTaken | ErrorCode::TabReleased | ErrorCode::TabReturned
+        ErrorCode::TabGone
+            | ErrorCode::TabTaken
+            | ErrorCode::TabReleased
+            | ErrorCode::TabReturned
+            // Of a release whose own answer it did not wait for.
+            | ErrorCode::TabOfPerson
+            | ErrorCode::TabOwned
     )
 }
 
