@@ -121,6 +121,8 @@ enum Stage {
 struct Joining {
     session: SessionId,
     tab: TabId,
+    /// See [`Request::Close`].
+    named: TabId,
     /// The group that Chrome was told; none makes one.
     into: Option<i64>,
     /// Whether the tab is still to be in that session's group.
@@ -151,6 +153,8 @@ enum Request {
     Group(Joining),
     Ungroup {
         tab: TabId,
+        /// See [`Request::Close`].
+        named: TabId,
     },
     /// The tab that was in front before a popup.
     BringBack {
@@ -345,6 +349,7 @@ impl House {
         let joining = Joining {
             session: session.clone(),
             tab,
+            named: tab,
             into,
             wanted: true,
         };
@@ -369,7 +374,8 @@ impl House {
     fn leave_group(&mut self, tab: TabId, now: Instant) {
         self.settle_group(tab);
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        self.ask(Request::Ungroup { tab }, ChromeCall::UngroupTab { tab });
+        let what = Request::Ungroup { tab, named: tab };
+        self.ask(what, ChromeCall::UngroupTab { tab });
     }
 
     /// What is under way for this tab's group is not tried again, not even when Chrome's refusal
@@ -382,7 +388,7 @@ impl House {
         for request in self.requests.values_mut() {
             match request {
                 Request::Group(joining) if joining.tab == tab => joining.wanted = false,
-                Request::Ungroup { tab: one } if *one == tab => *request = Request::Ignore,
+                Request::Ungroup { tab: one, .. } if *one == tab => *request = Request::Ignore,
                 Request::FindWindow { .. }
                 | Request::Create { .. }
                 | Request::Close { .. }
@@ -510,7 +516,7 @@ impl House {
                 | Request::CountTabs { tab, .. }
                 | Request::Replace { tab, .. }
                 | Request::Group(Joining { tab, .. })
-                | Request::Ungroup { tab }
+                | Request::Ungroup { tab, .. }
                 | Request::BringBack { tab } => *tab = name(*tab),
                 Request::FindWindow { .. }
                 | Request::Create { .. }
@@ -587,7 +593,10 @@ impl House {
                 Err(_) => self.events.push_back(HouseEvent::Gone { tab }),
             },
             Request::Group(joining) => self.handle_grouped(joining, outcome, now),
-            Request::Ungroup { tab } => self.again(Timer::Ungroup(tab), outcome, now),
+            Request::Ungroup { tab, named } => match outcome {
+                Err(error) if is_gone(&error) && tab != named => self.leave_group(tab, now),
+                outcome => self.again(Timer::Ungroup(tab), outcome, now),
+            },
             Request::BringBack { tab } => self.again(Timer::BringBack(tab), outcome, now),
             Request::Show => {
                 let window = outcome
@@ -817,6 +826,7 @@ impl House {
         let Joining {
             session,
             tab,
+            named,
             into,
             wanted,
         } = joining;
@@ -835,6 +845,9 @@ impl House {
                 group.waiting.extend(wanted.then_some(tab));
                 self.timers.set(Timer::Group(session), now + RETRY_EVERY);
                 return;
+            }
+            (Err(error), _) if is_gone(&error) && tab != named => {
+                group.waiting.extend(wanted.then_some(tab));
             }
             (Err(error), Some(_)) if is_gone(&error) => {}
             // The person has dissolved the group: one new try with a group of its own, or with

@@ -280,6 +280,35 @@ fn a_tab_that_is_gone_only_under_the_id_that_was_named_is_closed_under_its_new_o
     assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(9) }]);
 }
 
+/// The same of a tab that joins a group or leaves one.
+#[test]
+fn a_tab_that_gets_another_id_on_its_way_joins_or_leaves_its_group_under_that() {
+    let gone = || refused("No tab with id: 2.");
+    let mut house = house(&[]);
+    house.ungroup(TabId(2), Instant(0));
+    let (request, _) = asked(&mut house);
+    house.handle_replaced(TabId(2), TabId(9));
+    house.handle_done(request, gone(), Instant(1));
+    let (request, call) = asked(&mut house);
+    assert_eq!(call, ChromeCall::UngroupTab { tab: TabId(9) });
+    assert!(house.moved_by_us(TabId(9), Instant(2)));
+    house.handle_done(request, refused("No tab with id: 9."), Instant(2));
+    assert_eq!(events(&mut house), [], "it is gone");
+    // The first makes the group, the second joins it.
+    for round in 0..2 {
+        house.group(&session(), &peer(0, "x"), TabId(2), Instant(3));
+        let (request, _) = asked(&mut house);
+        house.handle_replaced(TabId(2), TabId(8));
+        house.handle_done(request, gone(), Instant(4));
+        let (request, call) = asked(&mut house);
+        let group = (round == 1).then_some(5);
+        let joins = |call| matches!(call, ChromeCall::GroupTab { tab: TabId(8), group: into, .. } if into == group);
+        assert!(joins(call.clone()), "{call:?}");
+        house.handle_done(request, Ok(json!(5)), Instant(5));
+        events(&mut house);
+    }
+}
+
 #[test]
 fn a_session_has_one_group_however_many_tabs_come_at_once() {
     let mut house = house(&[]);
