@@ -466,15 +466,15 @@ impl Server {
             }
             Outcome::Refused | Outcome::Standby => false,
         };
+        // Of those that are lost its next answer tells.
+        let lost = opened.lost.iter().map(|tab| tab.tab_id);
+        let known: Vec<TabId> = lost.chain(opened.tabs.iter().copied()).collect();
         match opened.outcome {
             Outcome::New | Outcome::Resumed if is_other => {
                 entry.link = Link::Open { conn };
                 if opened.outcome == Outcome::New {
                     entry.lose_tabs();
                 } else {
-                    // Of those that are lost its next answer tells.
-                    let lost = opened.lost.iter().map(|tab| tab.tab_id);
-                    let known: Vec<TabId> = lost.chain(opened.tabs.iter().copied()).collect();
                     entry.lose_all_but(&known);
                 }
                 // Given to it since, or still on their way to others.
@@ -485,9 +485,13 @@ impl Server {
                 self.settle_forgotten(session, conn, &lost);
                 self.is_open(session, conn);
             }
-            // That it is new was read, and is told again only because nothing sent since arrived.
             Outcome::New | Outcome::Resumed => {
                 entry.link = Link::Open { conn };
+                if opened.outcome == Outcome::New {
+                    // That was read, and is told again because nothing sent since arrived, or because
+                    // the browser, whose disk took nothing, forgot that it had, and tabs with it.
+                    entry.lose_all_but(&known);
+                }
                 entry.has_only(&opened.tabs);
                 self.keep_tabs(session);
                 self.take_begun(session, conn, opened.begun);

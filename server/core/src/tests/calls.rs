@@ -510,6 +510,21 @@ fn a_session_resumed_as_an_earlier_one_runs_nothing_again_and_tells_what_it_has_
 }
 
 #[test]
+fn a_session_told_as_new_a_second_time_tells_of_the_tabs_that_the_browser_forgot() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    opened_as(&mut rig, conn, Some(2), &[TabId(7), TabId(8)], vec![]);
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    opened_as(&mut rig, conn, Some(2), &[TabId(8), TabId(9)], vec![]);
+    rig.click(1);
+    assert_eq!(rig.code(CallId(1)), Some("tabs_lost"), "chosen by name now");
+    let (_, answer) = rig.answers.last().unwrap();
+    let lost: Vec<TabId> = answer.lost.iter().map(|tab| tab.tab_id).collect();
+    assert_eq!(lost, [TabId(7)]);
+}
+
+#[test]
 fn a_tab_that_is_lost_twice_before_an_answer_is_told_once_with_its_url() {
     let mut rig = Rig::new();
     let conn = rig.pair("b1");
