@@ -210,7 +210,7 @@ impl Server {
         }
     }
 
-    fn answer_with(&mut self, id: CallId, envelope: Envelope) {
+    fn answer_with(&mut self, id: CallId, mut envelope: Envelope) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
@@ -224,6 +224,7 @@ impl Server {
         };
         if let Some(entry) = self.sessions.get_mut(&session) {
             mirror(entry, envelope.tab_id, &outcome);
+            envelope.lost = entry.news(envelope.lost);
             if kind.chooses_tab && outcome.is_ok() {
                 entry.must_choose = false;
             }
@@ -447,7 +448,8 @@ impl Server {
                 // Its copy was too large to keep, but for the lost tabs that it told.
                 (Some(id), BegunState::Ended { response }) if self.is_unread(id, &response) => {
                     if let Some(entry) = self.sessions.get_mut(&session) {
-                        entry.tell_lost(response.lost);
+                        let lost = entry.news(response.lost);
+                        entry.tell_lost(lost);
                     }
                     self.handle_unknown(id, conn, None, None);
                 }

@@ -39,6 +39,8 @@ pub(crate) struct Session {
     tabs: BTreeMap<TabId, String>,
     /// Told with the next answer.
     lost: Vec<LostTab>,
+    /// Told as lost, and by the browser yet to be: not told again.
+    told: BTreeSet<TabId>,
     /// How many commands were sent.
     pub(crate) sent: u64,
     /// The browser knows the session no more: calls without a tab fail until one is chosen.
@@ -105,6 +107,7 @@ impl Session {
             refusals: 0,
             tabs: BTreeMap::new(),
             lost: Vec::new(),
+            told: BTreeSet::new(),
             sent: 0,
             incarnation: None,
             must_choose: false,
@@ -140,6 +143,7 @@ impl Session {
     pub(crate) fn handle_late_answer(&mut self, wire: &WireId, lost: Vec<LostTab>) {
         if let Some(at) = self.forgotten.iter().position(|known| known == wire) {
             self.forgotten.remove(at);
+            let lost = self.news(lost);
             self.tell_lost(lost);
         }
     }
@@ -156,6 +160,12 @@ impl Session {
         let room = LOST_MAX.saturating_sub(told.len());
         let new = lost.into_iter().filter(|tab| !told.contains(&tab.tab_id));
         self.lost.extend(new.take(room));
+    }
+
+    /// Of what an answer tells as lost: what is news.
+    pub(crate) fn news(&mut self, mut lost: Vec<LostTab>) -> Vec<LostTab> {
+        lost.retain(|tab| !self.told.remove(&tab.tab_id));
+        lost
     }
 
     /// An answer told what a tab shows.
@@ -183,11 +193,11 @@ impl Session {
     fn lose_tabs(&mut self) {
         let had = self.identity.as_ref().is_some_and(|one| one.has_tabs);
         self.must_choose |= had;
-        self.lose_all_but(&[]);
+        self.lose_all_but(&BTreeSet::new());
     }
 
     /// The browser remembers it as it was earlier, and these tabs.
-    fn lose_all_but(&mut self, kept: &[TabId]) {
+    fn lose_all_but(&mut self, kept: &BTreeSet<TabId>) {
         let lost: Vec<LostTab> = self
             .tabs
             .extract_if(.., |tab, _| !kept.contains(tab))
@@ -467,13 +477,16 @@ impl Server {
             Outcome::Refused | Outcome::Standby => false,
         };
         // Of those that are lost its next answer tells.
-        let lost = opened.lost.iter().map(|tab| tab.tab_id);
-        let known: Vec<TabId> = lost.chain(opened.tabs.iter().copied()).collect();
+        let lost: BTreeSet<TabId> = opened.lost.iter().map(|tab| tab.tab_id).collect();
+        let known = &lost | &opened.tabs.iter().copied().collect();
         match opened.outcome {
             Outcome::New | Outcome::Resumed if is_other => {
                 entry.link = Link::Open { conn };
                 if opened.outcome == Outcome::New {
                     entry.lose_tabs();
+                    // … but of those that this server knew itself.
+                    let told = entry.lost.iter().map(|tab| tab.tab_id);
+                    entry.told = told.filter(|tab| lost.contains(tab)).collect();
                 } else {
                     entry.lose_all_but(&known);
                 }

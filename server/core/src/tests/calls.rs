@@ -525,6 +525,44 @@ fn a_session_told_as_new_a_second_time_tells_of_the_tabs_that_the_browser_forgot
 }
 
 #[test]
+fn what_the_browser_tells_as_lost_too_is_told_once() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    opened_as(&mut rig, conn, Some(2), &[TabId(7), TabId(8)], vec![]);
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    let told = LostTab {
+        tab_id: TabId(8),
+        url: "http://a/".into(),
+    };
+    let opened = SessionOpened {
+        session_id: rig.session_open(conn).unwrap().session_id,
+        alias: Alias("a1".into()),
+        outcome: Outcome::New,
+        incarnation: Some(3),
+        tabs: vec![],
+        lost: vec![told.clone()],
+        begun: vec![],
+    };
+    rig.says(conn, &Frame::SessionOpened(opened));
+    rig.snapshot(1);
+    let lost = |rig: &Rig| -> Vec<TabId> {
+        let (_, answer) = rig.answers.last().unwrap();
+        answer.lost.iter().map(|tab| tab.tab_id).collect()
+    };
+    assert_eq!(rig.code(CallId(1)), Some("tabs_lost"));
+    assert_eq!(lost(&rig), [TabId(7), TabId(8)]);
+    for (call, told_again) in [(2, vec![]), (3, vec![TabId(8)])] {
+        rig.call(call, "browser_tabs", json!({"action": "list"}));
+        let command = rig.commands().remove(0).1;
+        let mut answer = Envelope::response(command.wire_id, command.session_id, Ok(ok()));
+        answer.lost = vec![told.clone()];
+        rig.says(conn, &Frame::Response(answer));
+        assert_eq!(lost(&rig), told_again, "a second time it is another's");
+    }
+}
+
+#[test]
 fn a_tab_that_is_lost_twice_before_an_answer_is_told_once_with_its_url() {
     let mut rig = Rig::new();
     let conn = rig.pair("b1");
