@@ -19,6 +19,8 @@ const STORM: Duration = Duration::from_secs(120);
 /// Time for every server to be found again by both: the longest back-off with jitter, and a
 /// handshake.
 const FOUND_AGAIN: Duration = Duration::from_secs(150);
+/// A server that its client ends is gone by then.
+const ENDED: Duration = Duration::from_secs(1);
 /// Long enough for every grace and deadline to be over.
 const QUIET: Duration = Duration::from_secs(700);
 /// Longer than any call of the scene waits.
@@ -46,6 +48,7 @@ impl Browsers {
                 self.wake(side)?;
             }
         }
+        self.run_until(self.now + ENDED)?;
         for server in 0..SERVERS {
             self.start_server(server)?;
         }
