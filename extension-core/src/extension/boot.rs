@@ -36,10 +36,12 @@ impl Extension {
             config,
             stored,
             tabs,
-            groups,
+            mut groups,
             attached,
             unpacked,
         } = boot;
+        // One without a title bears nobody's name, whatever an agent is called.
+        groups.retain(|_, title| !title.is_empty());
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut store = Store::holding(stored.keys().cloned());
         let (stored, dead) = store::living(stored);
@@ -568,6 +570,19 @@ mod tests {
             let asked: Vec<_> = asks(&mut extension).collect();
             assert_eq!(asked.iter().any(|call| joins(call, 5)), joined, "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_group_without_a_title_bears_nobodys_name() {
+        let session = json!({"alias": "a1", "label": "", "token": "00", "port": null});
+        let stored = json!({"session/x": session});
+        let titles = SortedMap::from([(5, String::new())]);
+        let mut extension = reborn_in(titles, 0, &stored, |facts| facts.group_id = 5);
+        let x = SessionId::new("x").unwrap();
+        let peer = extension.sessions.get(&x).unwrap().peer.clone();
+        assert_eq!(peer.label, "");
+        extension.house.group(&x, &peer, TabId(9), Instant(0));
+        assert!(!asks(&mut extension).any(|call| joins(&call, 5)));
     }
 
     #[test]
