@@ -450,10 +450,12 @@ impl Tabs {
         let (from, to) = (tab.holding.owner(), holding.owner());
         let before = std::mem::replace(&mut tab.holding, holding.clone());
         let id = tab.id;
+        // Of two sessions of one name the later has a seat that does not know the earlier one's tabs.
+        let mut of_earlier = false;
         match before {
             Holding::Session { id: session, .. } => {
                 if let Some(seat) = self.seats.get_mut(&session) {
-                    seat.tabs.remove(&slot);
+                    of_earlier = !seat.tabs.remove(&slot);
                 }
             }
             Holding::Free { last, .. } => {
@@ -478,7 +480,7 @@ impl Tabs {
         let matters = match (&from, &to) {
             (Owner::Person | Owner::Undetermined, Owner::Person | Owner::Undetermined) => false,
             (Owner::Session(_) | Owner::Free, _) | (_, Owner::Session(_) | Owner::Free) => {
-                from != to
+                from != to || of_earlier
             }
         };
         if let (true, Some(tab)) = (matters, id) {

@@ -181,8 +181,6 @@ pub struct World {
     unwritten: BTreeSet<SessionId>,
     /// Tabs that were a session's at any time.
     once_owned: BTreeSet<TabId>,
-    /// Of these, those whose session ended when it had them.
-    let_go: BTreeSet<TabId>,
     /// Tabs that were a session's at any time since it was told of its last loss.
     held: BTreeMap<SessionId, BTreeSet<TabId>>,
     /// The same of sessions that their browser forgot: their servers may tell of them.
@@ -269,7 +267,6 @@ impl World {
             news: false,
             unwritten: BTreeSet::new(),
             once_owned: BTreeSet::new(),
-            let_go: BTreeSet::new(),
             held: BTreeMap::new(),
             parted: BTreeMap::new(),
             promised: BTreeMap::new(),

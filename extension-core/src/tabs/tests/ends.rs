@@ -54,6 +54,27 @@ fn an_ended_session_leaves_its_made_tab_to_the_first_claim() {
 }
 
 #[test]
+fn a_tab_that_goes_to_the_next_session_of_its_owners_name_changes_hands() {
+    let mut world = World::with(&["x"]);
+    world.hold_stops = true;
+    world.call("x", None);
+    end(&mut world, "x");
+    world.open("x");
+    let claim = world.call("x", Some(101));
+    assert_eq!(world.is(claim), Fate::Waits, "the turn is open");
+    world.seen.clear();
+    world.answer_slow();
+    assert_eq!(world.runs(claim), 101);
+    let x = || Owner::Session(sid("x"));
+    let passed = TabEvent::OwnerChanged {
+        tab: TabId(101),
+        from: x(),
+        to: x(),
+    };
+    assert!(world.seen.contains(&passed), "{:?}", world.seen);
+}
+
+#[test]
 fn made_tabs_close_with_their_last_owners_session_free_ones_too() {
     let mut world = World::with(&["x", "y"]);
     world.new_tab("x");

@@ -65,7 +65,6 @@ impl World {
             Trace::Ended { session } => {
                 self.untold.remove(session);
                 let held = self.held.remove(session).unwrap_or_default();
-                self.let_go.extend(&held);
                 self.parted.entry(session.clone()).or_default().extend(held);
                 self.ended.push(session.clone());
                 Ok(())
@@ -95,10 +94,8 @@ impl World {
         if self.clearing.remove(&old) {
             self.clearing.insert(new);
         }
-        for tabs in [&mut self.once_owned, &mut self.let_go] {
-            if tabs.contains(&old) {
-                tabs.insert(new);
-            }
+        if self.once_owned.contains(&old) {
+            self.once_owned.insert(new);
         }
         let stored = self.stored_losses();
         for (session, tabs) in &mut self.untold {

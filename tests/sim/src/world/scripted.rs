@@ -358,11 +358,6 @@ impl World {
                     "invariant 7: {id} stands in a group and is nobody's"
                 ));
             };
-            // What an ended session was still letting go of, and got back when it began anew, stands
-            // where it stood.
-            if self.let_go.contains(id) {
-                continue;
-            }
             let groups = groups.entry(owner).or_default();
             groups.entry(tab.group).or_default().push(*id);
         }
