@@ -211,6 +211,7 @@ impl Extension {
                 adopted.insert(*tab);
             }
         }
+        let recorded: Vec<TabId> = tab_records.keys().chain(&unread).copied().collect();
         for tab in unread {
             let ours = |id: &TabId| ownerless.contains(id) || tab_records.contains_key(id);
             if self.group_of_only(tab, ours).is_some() {
@@ -224,6 +225,9 @@ impl Extension {
             self.tabs.open_session(id, session.peer.clone(), now);
         }
         self.tabs.restore(tab_records, seats, &existing, now);
+        for tab in recorded {
+            self.tabs.know(tab);
+        }
         if !self.tabs.missing().is_empty() {
             self.signs = signs;
         }
@@ -569,6 +573,35 @@ mod tests {
             extension.house.group(&x, &peer, TabId(9), Instant(0));
             let asked: Vec<_> = asks(&mut extension).collect();
             assert_eq!(asked.iter().any(|call| joins(call, 5)), joined, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_tab_with_a_record_of_its_own_is_not_taken_for_one_that_is_missing() {
+        for (record, found) in [
+            (json!({}), true),
+            (
+                json!({"tab/9": {"owner": {"session": ["forgotten", "made"]}}}),
+                false,
+            ),
+            (json!({"tab/9": "rubbish"}), false),
+        ] {
+            let mut stored =
+                json!({"tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"}});
+            let more = record.as_object().unwrap().clone();
+            stored.as_object_mut().unwrap().extend(more);
+            let titles = SortedMap::from([(5, "x".to_owned())]);
+            let mut extension = reborn_in(titles, 0, &stored, |facts| {
+                if facts.id == 7 {
+                    facts.id = 9;
+                    facts.group_id = 5;
+                    facts.url = "http://x/".into();
+                }
+            });
+            extension.handle_input(Input::Tick, Instant(1_200));
+            let x = SessionId::new("x").unwrap();
+            let owned = extension.tabs.owned_by(&x);
+            assert_eq!(owned == [TabId(9)], found, "{record}");
         }
     }
 

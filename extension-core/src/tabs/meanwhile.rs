@@ -25,8 +25,8 @@ pub(super) struct Meanwhile {
     missing: SortedMap<Slot, String>,
     /// Tabs that were found without a record.
     strange: SortedSet<TabId>,
-    /// Tabs that somebody had since, while others are missing: whatever they look like, they are
-    /// none of those.
+    /// Tabs that somebody had since, or that were found with a record of their own, while others are
+    /// missing: whatever they look like, they are none of those.
     known: SortedSet<Slot>,
 }
 
@@ -132,6 +132,13 @@ impl Tabs {
             | Floor::Idle
             | Floor::Turn(_)
             | Floor::Closing { .. } => {}
+        }
+    }
+
+    /// There is a record of the tab, whatever it is worth: it is no other that is missing.
+    pub fn know(&mut self, tab: TabId) {
+        if let Some(slot) = self.by_id.get(&tab) {
+            self.meanwhile.know(*slot);
         }
     }
 
