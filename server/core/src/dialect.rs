@@ -3,17 +3,19 @@
 //! to the extension this is a server of the original's.
 //!
 //! It asks one thing at a time, in order of arrival: the extension knows one current tab, and its
-//! requests do not say which they mean. Drive it so: one `hear_…` for what either side says, and do
-//! each [`Step`] that it gives, in order.
+//! requests do not say which they mean. Drive it so: one `hear_…` for what either side says, and
+//! [`V1::hear_time`] at [`V1::poll_timeout`], and do each [`Step`] that they give, in order.
 
+mod left;
 mod meaning;
 
+use left::{Leads, LeftRequests};
 use meaning::{Done, Request, meaning, request};
 use protocol::command::{PageResult, SessionResult, TabEntry, TabState, TabsAction, TabsResult};
 use protocol::dialect::v1::{self, FromExtension, FromServer, Outcome, Reply};
 use protocol::error::Peer;
 use protocol::frame::{Body, Envelope, Frame, Outcome as Opened, SessionOpened};
-use protocol::{Alias, Command, Fault, SessionId, TabId, WireError, WireId};
+use protocol::{Alias, Command, Fault, Instant, SessionId, TabId, WireError, WireId};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -38,6 +40,22 @@ struct Job {
     session: SessionId,
     command: Command,
     tab: Option<TabId>,
+}
+
+impl Job {
+    /// Whether it means the same whatever tab is current, and leaves it so.
+    fn is_of_no_tab(&self) -> bool {
+        matches!(
+            self.command,
+            Command::Session | Command::Tabs(TabsAction::List)
+        )
+    }
+
+    /// The tab that it is done in, where that is known before.
+    fn target(&self, current: Option<TabId>) -> Option<TabId> {
+        let makes = matches!(self.command, Command::Tabs(TabsAction::New { .. }));
+        self.tab.or(current).filter(|_| !makes)
+    }
 }
 
 /// What the reply under way is of.
@@ -71,10 +89,8 @@ pub(crate) struct V1 {
     asked: u64,
     waiting: VecDeque<Job>,
     running: Option<Running>,
-    /// Requests whose caller has gone, until their reply comes. What they do to the current tab they may
-    /// do at any moment.
-    left: BTreeSet<u64>,
-    /// Whether one of them may have moved the extension from `current` since it was last led there.
+    left: LeftRequests,
+    /// Whether one of these may have moved the extension from `current` since it was last led there.
     strayed: bool,
     /// Tabs that it made for this server: there are the person's own beside them.
     own: BTreeSet<TabId>,
@@ -92,7 +108,7 @@ impl V1 {
             asked: 0,
             waiting: VecDeque::new(),
             running: None,
-            left: BTreeSet::new(),
+            left: LeftRequests::default(),
             strayed: false,
             own: BTreeSet::new(),
             current: None,
@@ -101,7 +117,8 @@ impl V1 {
     }
 
     /// What the machine says to a browser.
-    pub(crate) fn hear_frame(&mut self, frame: &Frame) -> Vec<Step> {
+    pub(crate) fn hear_frame(&mut self, frame: &Frame, now: Instant) -> Vec<Step> {
+        self.left.observe(now);
         match frame {
             Frame::SessionOpen(open) => {
                 self.label.clone_from(&open.label);
@@ -146,7 +163,8 @@ impl V1 {
 
     /// What the extension says. Its replies are known by their id; late and unknown ones change
     /// nothing.
-    pub(crate) fn hear_text(&mut self, text: &str, max: usize) -> Vec<Step> {
+    pub(crate) fn hear_text(&mut self, text: &str, max: usize, now: Instant) -> Vec<Step> {
+        self.left.observe(now);
         match FromExtension::parse(text, max) {
             Ok(FromExtension::Hello) => vec![say(&FromServer::HelloAck {
                 instance: self.instance.clone(),
@@ -162,11 +180,23 @@ impl V1 {
                 running => {
                     self.running = running;
                     self.hear_late(&id, &outcome);
-                    Vec::new()
+                    self.next_job()
                 }
             },
             Err(_) => vec![Step::Bad],
         }
+    }
+
+    /// What waited for a reply that does not come is asked for.
+    pub(crate) fn hear_time(&mut self, now: Instant) -> Vec<Step> {
+        self.left.observe(now);
+        self.next_job()
+    }
+
+    /// When to call [`V1::hear_time`].
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let waits = self.running.is_none() && !self.waiting.is_empty();
+        self.left.next_end().filter(|_| waits)
     }
 
     fn take(&mut self, envelope: &Envelope) -> Vec<Step> {
@@ -209,8 +239,8 @@ impl V1 {
             return vec![answered(job, Err(fault.into()), None)];
         }
         match self.running.take() {
-            Some(Running { id, job, .. }) if job.wire_id == *wire_id => {
-                self.left.insert(id);
+            Some(Running { id, job, stage }) if job.wire_id == *wire_id => {
+                self.left.leave(id, self.leads(&job, &stage));
                 self.strayed = true;
                 let still = "what it had begun may still happen in the page".into();
                 let may_still = Some(still).filter(|_| !job.command.reads_only());
@@ -226,11 +256,29 @@ impl V1 {
         }
     }
 
+    /// Where it leads when nobody waits for it any more.
+    fn leads(&self, job: &Job, stage: &Stage) -> Leads {
+        match stage {
+            Stage::Select(tab) => Leads::To(*tab),
+            Stage::Learn(_) | Stage::List => Leads::Nowhere,
+            Stage::Act if job.is_of_no_tab() => Leads::Nowhere,
+            Stage::Act => {
+                let closes = matches!(job.command, Command::Tabs(TabsAction::Close { .. }));
+                match job.target(self.current).filter(|_| !closes) {
+                    Some(tab) => Leads::To(tab),
+                    None => Leads::Anywhere { makes: !closes },
+                }
+            }
+        }
+    }
+
     /// Asks for what is next, when nothing is under way.
     fn next_job(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         while self.running.is_none()
-            && let Some(job) = self.waiting.pop_front()
+            && let Some(job) = self.waiting.pop_front_if(|job| {
+                job.is_of_no_tab() || self.left.let_ask(job.target(self.current))
+            })
         {
             steps.extend(self.start(job));
         }
@@ -239,10 +287,11 @@ impl V1 {
 
     /// A tab that was made for nobody any more is one of ours all the same.
     fn hear_late(&mut self, id: &Value, outcome: &Outcome) {
-        let was_left = id.as_u64().is_some_and(|id| self.left.remove(&id));
-        if let Outcome::Done { payload, .. } = outcome
-            && was_left
-        {
+        let Some(leads) = id.as_u64().and_then(|id| self.left.end(id)) else {
+            return;
+        };
+        self.strayed = true;
+        if let (Leads::Anywhere { makes: true }, Outcome::Done { payload, .. }) = (leads, outcome) {
             self.own.extend(tab_of(payload));
         }
     }
@@ -308,7 +357,7 @@ impl V1 {
         match (stage, brought) {
             (Stage::Select(tab), Ok(_)) => {
                 self.current = Some(tab);
-                self.strayed = !self.left.is_empty();
+                self.strayed = false;
                 self.ask(job, Stage::Act)
             }
             (Stage::Select(tab), Err(_)) => {

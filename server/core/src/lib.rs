@@ -25,7 +25,7 @@ pub use random::fresh_identity;
 
 use calls::Call;
 use clock::{Clock, Passed};
-use connection::{Connection, State};
+use connection::Connection;
 use ending::Phase;
 use protocol::frame::{Frame, Limits};
 use protocol::ports::PortRange;
@@ -89,6 +89,8 @@ enum Timer {
     Ping(ConnId),
     /// A peer has been silent for too long.
     Silence(ConnId),
+    /// An unpaired extension must have replied to what nobody waits for any more.
+    Left(ConnId),
     /// `sessionOpened` must have come.
     Opened(SessionKey),
     /// The lost session must have returned.
@@ -113,6 +115,7 @@ impl Timer {
             Self::Handshake(_) => "handshake",
             Self::Ping(_) => "ping",
             Self::Silence(_) => "silence",
+            Self::Left(_) => "reply that nobody waits for",
             Self::Opened(_) => "session opened",
             Self::Return(_) => "session's return",
             Self::Connect(_) => "connection for a call",
@@ -212,6 +215,7 @@ impl Server {
                 Timer::Handshake(conn) => self.drop_connection(conn, close::TIMEOUT),
                 Timer::Ping(conn) => self.handle_ping_due(conn),
                 Timer::Silence(conn) => self.drop_connection(conn, close::TIMEOUT),
+                Timer::Left(conn) => self.handle_left_late(conn),
                 Timer::Opened(session) => self.handle_opened_late(session),
                 Timer::Return(session) => self.handle_no_return(session),
                 Timer::Connect(call) => self.handle_connect_late(call),
@@ -225,9 +229,9 @@ impl Server {
     }
 
     fn send(&mut self, conn: ConnId, frame: &Frame) {
-        let state = self.connections.get_mut(&conn).map(|one| &mut one.state);
-        if let Some(State::Unpaired(_, v1)) = state {
-            let steps = v1.hear_frame(frame);
+        let now = self.now;
+        if let Some(v1) = self.dialect(conn) {
+            let steps = v1.hear_frame(frame, now);
             self.follow_dialect(conn, steps);
             return;
         }

@@ -50,7 +50,7 @@ impl Server {
         match connection.state {
             State::Stranger => self.handle_stranger(conn, text),
             State::Unpaired(_, ref mut v1) => {
-                let steps = v1.hear_text(text, limits::FRAME_MAX);
+                let steps = v1.hear_text(text, limits::FRAME_MAX, self.now);
                 self.heard(conn);
                 self.follow_dialect(conn, steps);
             }
@@ -150,7 +150,7 @@ impl Server {
         };
         // A name for nobody but this socket: whoever resumes something shows a secret, not this.
         let mut v1 = V1::new(instance, connection.port());
-        let steps = v1.hear_text(text, limits::HANDSHAKE_FRAME_MAX);
+        let steps = v1.hear_text(text, limits::HANDSHAKE_FRAME_MAX, now);
         let name = dialect::NAME.to_owned();
         let browser = Proven::new(BrowserId(name.clone()), name, now);
         connection.state = State::Unpaired(browser, Box::new(v1));
@@ -169,6 +169,34 @@ impl Server {
                 Step::Hear(frame) => self.heard_frames.push_back((conn, frame)),
                 Step::Bad => self.note_bad(conn),
             }
+        }
+        let Some(v1) = self.dialect(conn) else {
+            return;
+        };
+        if let Some(at) = v1.poll_timeout() {
+            self.timers.set(Timer::Left(conn), at);
+        } else {
+            self.timers.clear(&Timer::Left(conn));
+        }
+    }
+
+    /// An unpaired extension has not replied in time to what nobody waits for any more.
+    pub(crate) fn handle_left_late(&mut self, conn: ConnId) {
+        let now = self.now;
+        if let Some(v1) = self.dialect(conn) {
+            let steps = v1.hear_time(now);
+            self.follow_dialect(conn, steps);
+        }
+    }
+
+    pub(crate) fn dialect(&mut self, conn: ConnId) -> Option<&mut V1> {
+        match &mut self.connections.get_mut(&conn)?.state {
+            State::Unpaired(_, v1) => Some(v1),
+            State::AwaitsHello
+            | State::AwaitsProof { .. }
+            | State::AwaitsSecret { .. }
+            | State::Proven(_)
+            | State::Stranger => None,
         }
     }
 
@@ -333,6 +361,7 @@ impl Server {
         self.timers.clear(&Timer::Handshake(conn));
         self.timers.clear(&Timer::Ping(conn));
         self.timers.clear(&Timer::Silence(conn));
+        self.timers.clear(&Timer::Left(conn));
         if let State::Proven(browser) | State::Unpaired(browser, _) = connection.state {
             self.lose_sessions(conn, &browser.name);
         }

@@ -7,21 +7,33 @@ use protocol::{Instant, TabId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const RUNS: u64 = 200;
-const STEPS: usize = 300;
+const STEPS: usize = 500;
 /// Where an agent leads its tabs; the call's number follows.
 const SITE: &str = "http://site.test/";
 
-/// What it does, one request after the other, as the original's does.
+/// The original's longest wait.
+const WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// What it does: several requests at once, as the original's does. Each acts in the tab that is
+/// current when it gets to it, and a page that was waited for makes that tab current which was so
+/// when the wait began.
 struct Stranger {
     conn: ConnId,
-    asked: VecDeque<Value>,
+    asked: Vec<Asked>,
     replies: Vec<Value>,
     tabs: Vec<u32>,
     current: Option<u32>,
+}
+
+struct Asked {
+    request: Value,
+    since: Instant,
+    /// What was current then.
+    at: Option<u32>,
 }
 
 /// What a request of a known call did, and where.
@@ -35,16 +47,16 @@ impl Stranger {
     fn new(conn: ConnId) -> Self {
         Self {
             conn,
-            asked: VecDeque::new(),
+            asked: Vec::new(),
             replies: Vec::new(),
             tabs: Vec::new(),
             current: None,
         }
     }
 
-    /// Does what it was asked first, and keeps the reply.
-    fn act(&mut self, next_tab: &mut u32, fails: bool) -> Option<Deed> {
-        let request = self.asked.pop_front()?;
+    /// Does this of what it was asked, and keeps the reply.
+    fn act(&mut self, asked: usize, next_tab: &mut u32, fails: bool) -> Option<Deed> {
+        let Asked { request, at, .. } = self.asked.remove(asked);
         let (payload, id) = (&request["payload"], &request["id"]);
         let named = payload["tabId"]
             .as_u64()
@@ -63,6 +75,9 @@ impl Stranger {
                     self.current = Some(*next_tab);
                 }
                 does(number(payload["url"].as_str(), SITE), self.current);
+                if kind == "browser_navigate" && at.is_some_and(|at| self.tabs.contains(&at)) {
+                    self.current = at;
+                }
                 Ok(json!({"tabId": self.current, "_debug": {"tabId": self.current}}))
             }
             "dom.click" => {
@@ -107,6 +122,8 @@ fn number(text: Option<&str>, behind: &str) -> Option<u64> {
 
 struct Storm {
     rig: Rig,
+    /// Whether much time passes before anything is done.
+    slow: bool,
     random: ChaCha8Rng,
     stranger: Option<Stranger>,
     conns: u64,
@@ -124,6 +141,7 @@ impl Storm {
     fn new(seed: u64) -> Self {
         Self {
             rig: Rig::new(),
+            slow: seed % 2 == 1,
             random: ChaCha8Rng::seed_from_u64(seed),
             stranger: None,
             conns: 0,
@@ -147,20 +165,33 @@ impl Storm {
                     self.rig.input(lost(gone.conn));
                 }
             }
+            1..=9 if self.slow && self.below(4) > 0 => self.passes(),
             1..=5 => self.acts(),
             6..=9 => self.replies(),
             10..=12 => self.calls(),
             13 => {
-                let call = CallId(self.random.next_u64() % (self.calls + 1));
+                // One of the last, most of which are under way.
+                let back = self.random.next_u64() % 4;
+                let call = CallId(self.calls.saturating_sub(back));
                 self.rig.input(Input::Cancel { call });
             }
-            14 => {
-                let millis = self.random.next_u64() % 4_000;
-                self.rig.pass(Duration::from_millis(millis));
-            }
+            14 => self.passes(),
             _ => self.says(&json!({"type": "ping"})),
         }
         self.look();
+    }
+
+    fn passes(&mut self) {
+        let millis = self.random.next_u64() % 12_000;
+        let end = self.rig.now + Duration::from_millis(millis);
+        while let Some(first) = self.stranger.as_ref().and_then(|it| it.asked.first())
+            && let by = first.since + WAIT_MAX
+            && by < end
+        {
+            self.rig.pass(by.since(self.rig.now));
+            self.act(0);
+        }
+        self.rig.pass(end.since(self.rig.now));
     }
 
     fn says(&mut self, frame: &Value) {
@@ -188,11 +219,19 @@ impl Storm {
     }
 
     fn acts(&mut self) {
+        let asked = self.stranger.as_ref().map_or(0, |it| it.asked.len());
+        if asked > 0 {
+            let at = self.below(asked);
+            self.act(at);
+        }
+    }
+
+    fn act(&mut self, at: usize) {
         let fails = self.below(12) == 0;
         let Some(stranger) = &mut self.stranger else {
             return;
         };
-        let Some(Deed { call, tab }) = stranger.act(&mut self.next_tab, fails) else {
+        let Some(Deed { call, tab }) = stranger.act(at, &mut self.next_tab, fails) else {
             return;
         };
         assert_eq!(self.done.insert(call, tab), None, "call {call} ran twice");
@@ -258,7 +297,11 @@ impl Storm {
         for said in std::mem::take(&mut self.rig.said) {
             let said: Value = serde_json::from_str(&said).unwrap();
             if let Some(stranger) = self.stranger.as_mut().filter(|_| said.get("id").is_some()) {
-                stranger.asked.push_back(said);
+                stranger.asked.push(Asked {
+                    request: said,
+                    since: self.rig.now,
+                    at: stranger.current,
+                });
             }
         }
         let new = self.rig.answers[self.heard..].to_vec();
