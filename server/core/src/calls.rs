@@ -64,7 +64,7 @@ impl Server {
         if let Err(fault) = self.accept(session, id, request) {
             let mut answer = Answer::bare(Err(fault.into()));
             if let Some(entry) = self.sessions.get_mut(&session) {
-                answer.lost = entry.take_lost();
+                answer.lost = entry.lost.take();
             }
             self.effects.push_back(Effect::Answer { call: id, answer });
         }
@@ -144,6 +144,7 @@ impl Server {
             return;
         };
         entry.sent += 1;
+        entry.asked = true;
         call.sent_as = entry.sent;
         let asked = call.request.wait_ms;
         let (first, wait_ms) = match call.state {
@@ -224,7 +225,7 @@ impl Server {
         };
         if let Some(entry) = self.sessions.get_mut(&session) {
             mirror(entry, envelope.tab_id, &outcome);
-            envelope.lost = entry.news(envelope.lost);
+            envelope.lost = entry.lost.news(envelope.lost);
             if kind.chooses_tab && outcome.is_ok() {
                 entry.must_choose = false;
             }
@@ -259,7 +260,7 @@ impl Server {
             for tab in &answer.lost {
                 entry.tab_left(tab.tab_id);
             }
-            let mut lost = entry.take_lost();
+            let mut lost = entry.lost.take();
             lost.append(&mut answer.lost);
             answer.lost = lost;
         }
@@ -448,8 +449,7 @@ impl Server {
                 // Its copy was too large to keep, but for the lost tabs that it told.
                 (Some(id), BegunState::Ended { response }) if self.is_unread(id, &response) => {
                     if let Some(entry) = self.sessions.get_mut(&session) {
-                        let lost = entry.news(response.lost);
-                        entry.tell_lost(lost);
+                        entry.hear_lost(response.lost);
                     }
                     self.handle_unknown(id, conn, None, None);
                 }

@@ -13,6 +13,7 @@ mod dialect;
 mod ending;
 mod event;
 mod links;
+mod lost;
 mod random;
 mod sessions;
 

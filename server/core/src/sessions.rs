@@ -3,9 +3,12 @@
 //! `design/security.md`, *Which browser*).
 
 use crate::connection::Told;
-use crate::{BoundBrowser, ConnId, Effect, Identity, Note, Port, Server, SessionKey, Timer, close};
+use crate::lost::LostTabs;
+use crate::{
+    BoundBrowser, CallId, ConnId, Effect, Identity, Note, Port, Server, SessionKey, Timer, close,
+};
 use protocol::error::Fault;
-use protocol::frame::{Frame, LostTab, Outcome, SessionOpen, SessionOpened};
+use protocol::frame::{BegunState, Frame, LostTab, Outcome, SessionOpen, SessionOpened};
 use protocol::{Instant, SessionId, TabId, WireId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -20,8 +23,6 @@ pub(crate) const FULL_WAIT: Duration = Duration::from_secs(10);
 const REFUSED_TELLS: Duration = Duration::from_secs(90);
 /// Calls answered without the browser whose answer may still bring news of lost tabs.
 const FORGOTTEN_MAX: usize = limits::CALLS_PER_SESSION_MAX;
-/// Lost tabs that wait to be told; a session has no more tabs.
-const LOST_MAX: usize = limits::TABS_PER_SESSION_MAX;
 /// What a session is called until its client has said its name.
 const LABEL_UNKNOWN: &str = "agent";
 
@@ -37,10 +38,9 @@ pub(crate) struct Session {
     incarnation: Option<u32>,
     /// Its tabs and what they last showed, as answers told.
     tabs: BTreeMap<TabId, String>,
-    /// Told with the next answer.
-    lost: Vec<LostTab>,
-    /// Told as lost, and by the browser yet to be: not told again.
-    told: BTreeSet<TabId>,
+    pub(crate) lost: LostTabs,
+    /// Whether this incarnation of it was sent a command.
+    pub(crate) asked: bool,
     /// How many commands were sent.
     pub(crate) sent: u64,
     /// The browser knows the session no more: calls without a tab fail until one is chosen.
@@ -106,8 +106,8 @@ impl Session {
             },
             refusals: 0,
             tabs: BTreeMap::new(),
-            lost: Vec::new(),
-            told: BTreeSet::new(),
+            lost: LostTabs::default(),
+            asked: false,
             sent: 0,
             incarnation: None,
             must_choose: false,
@@ -143,29 +143,16 @@ impl Session {
     pub(crate) fn handle_late_answer(&mut self, wire: &WireId, lost: Vec<LostTab>) {
         if let Some(at) = self.forgotten.iter().position(|known| known == wire) {
             self.forgotten.remove(at);
-            let lost = self.news(lost);
-            self.tell_lost(lost);
+            self.hear_lost(lost);
         }
     }
 
-    pub(crate) fn take_lost(&mut self) -> Vec<LostTab> {
-        std::mem::take(&mut self.lost)
-    }
-
-    pub(crate) fn tell_lost(&mut self, lost: Vec<LostTab>) {
+    /// An answer that is nobody's told of lost tabs.
+    pub(crate) fn hear_lost(&mut self, lost: Vec<LostTab>) {
         for tab in &lost {
-            self.tabs.remove(&tab.tab_id);
+            self.tab_left(tab.tab_id);
         }
-        let told: BTreeSet<TabId> = self.lost.iter().map(|tab| tab.tab_id).collect();
-        let room = LOST_MAX.saturating_sub(told.len());
-        let new = lost.into_iter().filter(|tab| !told.contains(&tab.tab_id));
-        self.lost.extend(new.take(room));
-    }
-
-    /// Of what an answer tells as lost: what is news.
-    pub(crate) fn news(&mut self, mut lost: Vec<LostTab>) -> Vec<LostTab> {
-        lost.retain(|tab| !self.told.remove(&tab.tab_id));
-        lost
+        self.lost.hear(lost);
     }
 
     /// An answer told what a tab shows.
@@ -204,11 +191,35 @@ impl Session {
             .map(|(tab_id, url)| LostTab { tab_id, url })
             .collect();
         self.must_choose |= !lost.is_empty();
-        self.tell_lost(lost);
+        self.lost.lose(lost);
+    }
+
+    /// Another browser, or another name: nothing that was told before is told there.
+    fn leave_browser(&mut self) {
+        self.lose_tabs();
+        self.lost.expect_only(&BTreeSet::new());
     }
 
     pub(crate) fn lost_urls(&self) -> Vec<String> {
-        self.lost.iter().map(|tab| tab.url.clone()).collect()
+        let urls = self.lost.waiting().iter().map(|tab| tab.url.clone());
+        urls.collect()
+    }
+
+    /// The lost tabs of which the browser tells with its next answer, or with one of those that are
+    /// in `begun` and yet to be heard.
+    fn to_be_told(
+        &self,
+        opened: &SessionOpened,
+        open: &BTreeMap<WireId, CallId>,
+    ) -> BTreeSet<TabId> {
+        let heard = |wire: &WireId| open.contains_key(wire) || self.forgotten.contains(wire);
+        let begun = opened.begun.iter().filter(|one| heard(&one.wire_id));
+        let answers = begun.filter_map(|one| match &one.state {
+            BegunState::Ended { response } => Some(&response.lost),
+            BegunState::Running | BegunState::Unknown { .. } => None,
+        });
+        let all = answers.flatten().chain(&opened.lost);
+        all.map(|tab| tab.tab_id).collect()
     }
 }
 
@@ -396,7 +407,7 @@ impl Server {
         let last = identity.browser.replace(browser).map(|last| last.name);
         let identity = identity.clone();
         let session_id = identity.session_id.clone();
-        entry.lose_tabs();
+        entry.leave_browser();
         entry.link = Link::Down { since: now, last };
         self.timers.clear(&Timer::Opened(session));
         self.timers.clear(&Timer::Return(session));
@@ -476,23 +487,23 @@ impl Server {
             }
             Outcome::Refused | Outcome::Standby => false,
         };
+        let told = entry.to_be_told(&opened, &self.by_wire);
         // Of those that are lost its next answer tells.
         let lost: BTreeSet<TabId> = opened.lost.iter().map(|tab| tab.tab_id).collect();
         let known = &lost | &opened.tabs.iter().copied().collect();
         match opened.outcome {
             Outcome::New | Outcome::Resumed if is_other => {
                 entry.link = Link::Open { conn };
+                entry.asked = false;
                 if opened.outcome == Outcome::New {
                     entry.lose_tabs();
-                    // … but of those that this server knew itself.
-                    let told = entry.lost.iter().map(|tab| tab.tab_id);
-                    entry.told = told.filter(|tab| lost.contains(tab)).collect();
                 } else {
                     entry.lose_all_but(&known);
                 }
+                entry.lost.expect_only(&told);
                 // Given to it since, or still on their way to others.
                 entry.has_only(&opened.tabs);
-                let lost = entry.lost.clone();
+                let lost = entry.lost.waiting().to_vec();
                 self.keep_tabs(session);
                 self.take_begun(session, conn, opened.begun);
                 self.settle_forgotten(session, conn, &lost);
@@ -500,11 +511,13 @@ impl Server {
             }
             Outcome::New | Outcome::Resumed => {
                 entry.link = Link::Open { conn };
-                if opened.outcome == Outcome::New {
+                if opened.outcome == Outcome::New && entry.asked {
                     // That was read, and is told again because nothing sent since arrived, or because
                     // the browser, whose disk took nothing, forgot that it had, and tabs with it.
+                    // Where nothing was asked, what is missing was the person's to take back.
                     entry.lose_all_but(&known);
                 }
+                entry.lost.expect_only(&told);
                 entry.has_only(&opened.tabs);
                 self.keep_tabs(session);
                 self.take_begun(session, conn, opened.begun);
@@ -574,7 +587,7 @@ impl Server {
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
-        entry.lose_tabs();
+        entry.leave_browser();
         entry.refusals += 1;
         if entry.refusals > 1 {
             self.handle_full(session, conn);

@@ -3,6 +3,7 @@
 mod calls;
 mod ends;
 mod handshake;
+mod lost;
 mod moving;
 mod rig;
 mod sessions;

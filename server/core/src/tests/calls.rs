@@ -514,6 +514,9 @@ fn a_session_told_as_new_a_second_time_tells_of_the_tabs_that_the_browser_forgot
     let mut rig = Rig::new();
     let conn = rig.pair("b1");
     opened_as(&mut rig, conn, Some(2), &[TabId(7), TabId(8)], vec![]);
+    rig.snapshot(0);
+    let command = rig.commands().remove(0).1;
+    rig.respond(conn, &command, ok());
     rig.input(lost(conn));
     let conn = rig.pair("b1");
     opened_as(&mut rig, conn, Some(2), &[TabId(8), TabId(9)], vec![]);
