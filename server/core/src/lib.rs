@@ -156,7 +156,8 @@ impl Server {
 
     /// Takes in what happened at `now`, which never steps back.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
-        let (now, passed) = self.clock.observe(now);
+        let due = self.timers.first().map(|(at, _)| at);
+        let (now, passed) = self.clock.observe(now, due);
         self.now = now;
         match passed {
             Passed::Watched => {}

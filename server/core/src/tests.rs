@@ -7,6 +7,7 @@ mod lost;
 mod moving;
 mod rig;
 mod sessions;
+mod sleep;
 mod storm;
 mod strangers;
 mod unpaired;

@@ -61,7 +61,12 @@ impl Scene {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        let end = self.now + time;
+        while let Some((at, _)) = self.server.poll_timeout().filter(|(at, _)| *at < end) {
+            self.now = at;
+            self.input(Input::Tick);
+        }
+        self.now = end;
         self.input(Input::Tick);
     }
 
