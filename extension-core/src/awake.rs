@@ -4,10 +4,11 @@
 use protocol::Instant;
 use std::time::Duration;
 
-/// A longer gap between two inputs was sleep: Chrome stops a worker after 30 s without an event.
-const GAP_MAX: Duration = Duration::from_secs(35);
 /// While anything is timed we want to be woken this often, lest our own waiting look like sleep.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// A longer gap between two inputs was sleep: the look that was asked for comes hardly later. It counts
+/// as nothing, for what is timed here may be half a second.
+const GAP_MAX: Duration = LOOK_EVERY.saturating_add(Duration::from_secs(2));
 
 /// Counts awake time.
 #[derive(Debug, Default)]
