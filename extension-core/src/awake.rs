@@ -24,7 +24,7 @@ impl Clock {
         if gap <= GAP_MAX {
             self.awake = self.awake + gap;
         }
-        self.seen = Some(self.seen.map_or(now, |seen| seen.max(now)));
+        self.seen = Some(now);
     }
 
     /// The awake time now.
@@ -36,5 +36,19 @@ impl Clock {
     /// observed.
     pub(crate) fn due(&self, deadline: Instant) -> Option<Instant> {
         Some(self.seen? + deadline.since(self.awake).min(LOOK_EVERY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_put_back_goes_on_from_there() {
+        let mut clock = Clock::default();
+        for at in [3_600_000, 0, 20_000] {
+            clock.observe(Instant(at));
+        }
+        assert_eq!(clock.awake(), Instant(20_000));
     }
 }
