@@ -206,12 +206,18 @@ impl Extension {
         ownerless.extend(self.half_made.keys().copied());
         let existing: SortedSet<TabId> = self.facts.keys().copied().collect();
         let mut adopted = SortedSet::new();
+        let kept = Kept {
+            records: &tab_records,
+            ownerless: &ownerless,
+            titles: groups,
+        };
         for (tab, record) in tab_records.iter().filter(|(tab, _)| existing.contains(tab)) {
-            if self.adopt(*tab, record, &tab_records, &ownerless, groups, now) {
+            if self.adopt(*tab, record, &kept, now) {
                 adopted.insert(*tab);
             }
         }
         let recorded: Vec<TabId> = tab_records.keys().chain(&unread).copied().collect();
+        self.take_over_groups(&kept);
         for tab in unread {
             let ours = |id: &TabId| ownerless.contains(id) || tab_records.contains_key(id);
             if self.group_of_only(tab, ours).is_some() {
@@ -286,50 +292,91 @@ impl Extension {
             .then_some(group)
     }
 
-    /// Whether the tab may have our debugger for a session. In its session's group may also stand
-    /// those that are `ownerless`: half made, or with a record that cannot be read. Where tabs that the
-    /// person has given it stand in a group, or others, that may be the person's unless it bears the
-    /// session's name.
-    fn adopt(
-        &mut self,
-        tab: TabId,
-        record: &TabRecord,
-        records: &SortedMap<TabId, TabRecord>,
-        ownerless: &SortedSet<TabId>,
-        titles: &SortedMap<i64, String>,
-        now: Instant,
-    ) -> bool {
+    /// The tab's group, where that is its session's. In there may also stand tabs that are ownerless.
+    /// Where tabs that the person has given it stand in a group, or others, that may be the person's
+    /// unless it bears the session's name.
+    fn group_of_session(&self, tab: TabId, owner: &SessionId, kept: &Kept<'_>) -> Option<i64> {
+        let named = self.bears_name(self.facts.get(&tab)?.group()?, owner, kept);
+        let fits = |one: Option<&TabRecord>| match one.map(|record| &record.owner) {
+            Some(TabRecordOwner::Session(id, Duty::Made)) => id == owner,
+            Some(TabRecordOwner::Session(id, Duty::Borrowed)) => id == owner && named,
+            Some(TabRecordOwner::Free(..)) | None => named,
+        };
+        self.group_of_only(tab, |id| {
+            kept.ownerless.contains(id) || fits(kept.records.get(id))
+        })
+    }
+
+    fn bears_name(&self, group: i64, owner: &SessionId, kept: &Kept<'_>) -> bool {
+        let label = self.sessions.get(owner).map(|one| &one.peer.label);
+        label.is_some() && label == kept.titles.get(&group)
+    }
+
+    /// Sessions go on in the groups that they had. Of several that may be a session's, its own is one
+    /// in which a tab stands that was made for it, and then one that bears its name.
+    fn take_over_groups(&mut self, kept: &Kept<'_>) {
+        let mut homes = Vec::new();
+        for (id, session) in self.sessions.iter() {
+            let groups = kept.records.iter().filter_map(|(tab, record)| {
+                let is_its =
+                    matches!(&record.owner, TabRecordOwner::Session(owner, _) if owner == id);
+                let stays = is_its && record.leaving.is_none();
+                let group = stays.then(|| self.group_of_session(*tab, id, kept))??;
+                let made = self.is_made_in(group, id, kept);
+                Some((!made, !self.bears_name(group, id, kept), group))
+            });
+            if let Some((no_made, _, group)) = groups.min()
+                && !(no_made && self.has_group_elsewhere(id, kept))
+            {
+                homes.push((id.clone(), session.peer.clone(), group));
+            }
+        }
+        for (id, peer, group) in homes {
+            self.house.take_over(&id, &peer, group);
+        }
+    }
+
+    /// Whether a tab that was made for the session stands in a group of its name, or may do so under
+    /// an id that nobody knows yet.
+    fn has_group_elsewhere(&self, owner: &SessionId, kept: &Kept<'_>) -> bool {
+        let mut made = kept
+            .records
+            .iter()
+            .filter(|(_, record)| is_made(record, owner));
+        made.any(|(tab, _)| match self.facts.get(tab) {
+            Some(facts) => facts
+                .group()
+                .is_some_and(|group| self.bears_name(group, owner, kept)),
+            None => true,
+        })
+    }
+
+    fn is_made_in(&self, group: i64, owner: &SessionId, kept: &Kept<'_>) -> bool {
+        let is_made = |id| {
+            kept.records
+                .get(id)
+                .is_some_and(|record| is_made(record, owner))
+        };
+        let mut inside = self.facts.iter();
+        inside.any(|(id, one)| one.group() == Some(group) && is_made(id))
+    }
+
+    /// Whether the tab may have our debugger for a session.
+    fn adopt(&mut self, tab: TabId, record: &TabRecord, kept: &Kept<'_>, now: Instant) -> bool {
         match (&record.owner, &record.leaving) {
             (TabRecordOwner::Session(owner, _), leaving) => {
                 self.adopt_page(tab, record, now);
-                let label = self.sessions.get(owner).map(|one| one.peer.label.as_str());
-                let title = self.facts.get(&tab).and_then(TabFacts::group);
-                let title = title.and_then(|group| titles.get(&group));
-                let named = label.is_some() && label == title.map(String::as_str);
-                let fits = |one: Option<&TabRecord>| match one.map(|record| &record.owner) {
-                    Some(TabRecordOwner::Session(id, Duty::Made)) => id == owner,
-                    Some(TabRecordOwner::Session(id, Duty::Borrowed)) => {
-                        id == owner && (named || label.is_none())
-                    }
-                    Some(TabRecordOwner::Free(..)) | None => named,
-                };
-                let fits = |id: &TabId| ownerless.contains(id) || fits(records.get(id));
-                let grouped = self.group_of_only(tab, fits);
-                if grouped.is_some() || leaving.is_some() {
+                let grouped = self.group_of_session(tab, owner, kept).is_some();
+                if grouped || leaving.is_some() {
                     self.house.expect_echo(tab, now);
                 }
-                match self.sessions.get(owner) {
-                    Some(session) => {
-                        if let Some(group) = grouped.filter(|_| leaving.is_none()) {
-                            self.house.take_over(owner, &session.peer, group);
-                        }
-                    }
-                    // Nobody's agent works in it any more.
-                    None => {
-                        self.pages.clear(tab, now);
-                        if grouped.is_some() {
-                            self.house.ungroup(tab, now);
-                        }
+                // Nobody's agent works in it any more.
+                if self.sessions.get(owner).is_none() {
+                    self.pages.clear(tab, now);
+                    // A group in which the agent made no tab is the person's.
+                    let group = self.facts.get(&tab).and_then(TabFacts::group);
+                    if group.is_some_and(|group| self.is_made_in(group, owner, kept)) {
+                        self.house.ungroup(tab, now);
                     }
                 }
                 true
@@ -372,6 +419,18 @@ impl Extension {
             self.store.delete(format!("making/{nonce}"));
         }
     }
+}
+
+/// What is known of the tabs and groups that the former life left.
+struct Kept<'a> {
+    records: &'a SortedMap<TabId, TabRecord>,
+    /// Half made, or with a record that cannot be read.
+    ownerless: &'a SortedSet<TabId>,
+    titles: &'a SortedMap<i64, String>,
+}
+
+fn is_made(record: &TabRecord, session: &SessionId) -> bool {
+    matches!(&record.owner, TabRecordOwner::Session(owner, Duty::Made) if owner == session)
 }
 
 /// The session that a key names, and what is stored of it.

@@ -22,6 +22,17 @@ fn reborn_in(
     stored: &Value,
     change: impl Fn(&mut TabFacts),
 ) -> Extension {
+    reborn_with_tabs(&[7, 8], titles, shown, stored, change)
+}
+
+/// The same with these tabs.
+fn reborn_with_tabs(
+    tabs: &[i64],
+    titles: SortedMap<i64, String>,
+    shown: i64,
+    stored: &Value,
+    change: impl Fn(&mut TabFacts),
+) -> Extension {
     let entity = |body: Value| json!({"v": store::VERSION, "e": body});
     let session = json!({"alias": "a1", "label": "x", "token": "00", "port": null});
     let seat = json!({"current": {"tab": 7}, "had": true});
@@ -40,8 +51,9 @@ fn reborn_in(
         secret: Ok(Secret::new([1; 32])),
         config: Config::default(),
         stored: entities,
-        tabs: [7, 8]
-            .map(|id| {
+        tabs: tabs
+            .iter()
+            .map(|&id| {
                 let mut facts = TabFacts {
                     id,
                     active: id == shown,
@@ -50,7 +62,7 @@ fn reborn_in(
                 change(&mut facts);
                 facts
             })
-            .to_vec(),
+            .collect(),
         groups: titles,
         attached: SortedSet::new(),
         unpacked: true,
@@ -151,6 +163,106 @@ fn a_group_with_tabs_that_are_not_the_agents_own_is_joined_where_it_bears_its_na
         let asked: Vec<_> = asks(&mut extension).collect();
         assert_eq!(asked.iter().any(|call| joins(call, 5)), joined, "{asked:?}");
     }
+}
+
+/// Tab 7 was given to session x, tab 8 was made for it; they stand in these groups.
+fn reborn_apart(titles: [(i64, &str); 2], given: i64, made: i64) -> Extension {
+    let stored = json!({
+        "tab/7": {"owner": {"session": ["x", "borrowed"]}},
+        "tab/8": {"owner": {"session": ["x", "made"]}},
+    });
+    let titles = titles.map(|(group, title)| (group, title.to_owned()));
+    reborn_in(SortedMap::from(titles), 0, &stored, |facts| {
+        facts.group_id = if facts.id == 8 { made } else { given };
+    })
+}
+
+/// The group that a further tab of session x's joins; none if that makes one.
+fn joined(extension: &mut Extension) -> Option<i64> {
+    let x = SessionId::new("x").unwrap();
+    let peer = extension.sessions.get(&x).unwrap().peer.clone();
+    extension.house.group(&x, &peer, TabId(20), Instant(0));
+    let into = |call| {
+        let ChromeCall::GroupTab {
+            tab: TabId(20),
+            group,
+            ..
+        } = call
+        else {
+            return None;
+        };
+        Some(group)
+    };
+    asks(extension).find_map(into).unwrap()
+}
+
+/// Group 4 is the person's, and they have drawn back into it the tab that they gave.
+#[test]
+fn an_agents_own_group_goes_before_one_of_the_persons_that_bears_its_name() {
+    let mut extension = reborn_apart([(4, "x"), (5, "x")], 4, 5);
+    assert_eq!(joined(&mut extension), Some(5));
+    let mut extension = reborn_apart([(4, "x"), (5, "x")], 4, 5);
+    extension.house.retitle(&SessionId::new("x").unwrap(), "y");
+    let named = |call: &ChromeCall| matches!(call, ChromeCall::TitleGroup { group: 4, .. });
+    assert!(!asks(&mut extension).any(|call| named(&call)));
+}
+
+#[test]
+fn what_the_person_gave_leads_to_no_group_while_the_agents_own_may_be_another() {
+    // The group of the tab that was made cannot be joined: another's stands in it too.
+    let stored = json!({
+        "tab/6": {"owner": {"session": ["y", "made"]}},
+        "tab/7": {"owner": {"session": ["x", "borrowed"]}},
+        "tab/8": {"owner": {"session": ["x", "made"]}},
+    });
+    let extension = |made: i64| {
+        let titles = SortedMap::from([(4, "x".to_owned()), (5, "x".to_owned())]);
+        reborn_with_tabs(&[6, 7, 8], titles, 0, &stored, |facts| {
+            facts.group_id = match facts.id {
+                7 => 5,
+                8 => made,
+                _ => 4,
+            };
+        })
+    };
+    assert_eq!(joined(&mut extension(4)), None);
+    assert_eq!(joined(&mut extension(-1)), Some(5), "it has no other");
+}
+
+#[test]
+fn of_two_groups_with_tabs_that_were_made_an_agent_goes_on_in_that_of_its_name() {
+    let made = json!({"tab/8": {"owner": {"session": ["x", "made"]}}});
+    let titles = SortedMap::from([(4, "Shopping".to_owned()), (5, "x".to_owned())]);
+    let mut extension = reborn_in(titles, 0, &made, |facts| {
+        facts.group_id = if facts.id == 8 { 5 } else { 4 };
+    });
+    assert_eq!(joined(&mut extension), Some(5));
+}
+
+/// Whose tabs leave their group where session x cannot be read. Tab 7 has this record and tab 8
+/// perhaps that one.
+fn leave_an_unknown_agents_group(tab_7: &str, tab_8: Option<&str>) -> [bool; 2] {
+    let owner = |duty| json!({"owner": {"session": ["x", duty]}});
+    let mut stored = json!({"session/x": "rubbish", "tab/7": owner(tab_7)});
+    if let Some(duty) = tab_8 {
+        stored["tab/8"] = owner(duty);
+    }
+    let titles = SortedMap::from([(5, "Shopping".to_owned())]);
+    let mut extension = reborn_in(titles, 0, &stored, |facts| facts.group_id = 5);
+    let asked: Vec<_> = asks(&mut extension).collect();
+    [7, 8].map(|tab| asked.contains(&ChromeCall::UngroupTab { tab: TabId(tab) }))
+}
+
+#[test]
+fn what_an_agent_had_that_cannot_be_known_any_more_leaves_the_group_in_which_it_made_a_tab() {
+    let left = leave_an_unknown_agents_group;
+    assert_eq!(left("made", Some("borrowed")), [true, true]);
+    assert_eq!(left("made", None), [true, false], "8 is the person's");
+    assert_eq!(
+        left("borrowed", Some("borrowed")),
+        [false, false],
+        "so is the group"
+    );
 }
 
 #[test]
