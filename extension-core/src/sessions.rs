@@ -461,6 +461,11 @@ impl Sessions {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn rename(&mut self, id: &SessionId, label: &str) {
+        self.known.get_mut(id).unwrap().peer.label = label.into();
+    }
+
     /// Whether `socket` carries `id`: the only authority there is.
     #[must_use]
     pub fn carries(&self, socket: SocketId, id: &SessionId) -> bool {

@@ -103,32 +103,52 @@ impl Extension {
         if let Some(Owner::Session(_)) = self.tabs.owner(added) {
             self.house.set_discardable(added, false);
         }
-        self.take_over_group(added, false, now);
+        if self.take_over_group(added) {
+            self.house.expect_echo(added, now);
+        }
     }
 
     /// A tab that turns up under another id after a restart of the worker may be the last that
-    /// knows its session's group. In one that is `named` as the session may stand what was the person's.
-    pub(super) fn take_over_group(&mut self, tab: TabId, named: bool, now: Instant) {
+    /// knows its session's group: answers whether it stands in that. In one that bears the session's
+    /// name may stand what was the person's.
+    pub(super) fn take_over_group(&mut self, tab: TabId) -> bool {
         let Some(Owner::Session(id)) = self.tabs.owner(tab) else {
-            return;
+            return false;
         };
         let Some(group) = self.facts.get(&tab).and_then(TabFacts::group) else {
-            return;
+            return false;
         };
-        let mut inside = self
-            .facts
-            .iter()
-            .filter(|(_, one)| one.group() == Some(group));
-        let fits = inside.all(|(tab, _)| match self.tabs.owner(*tab) {
+        let named = self.signs.bears_name(&id, group);
+        let inside = || {
+            let tabs = self.facts.iter();
+            tabs.filter(|(_, one)| one.group() == Some(group))
+        };
+        let fits = inside().all(|(tab, _)| match self.tabs.owner(*tab) {
             Some(Owner::Session(owner)) => owner == id && (named || self.tabs.is_made(*tab)),
             Some(Owner::Person | Owner::Free | Owner::Undetermined) | None => named,
         });
-        if let Some(session) = self.sessions.get(&id)
-            && fits
-        {
-            self.house.take_over(&id, &session.peer, group);
-            self.house.expect_echo(tab, now);
+        let of_session = self.tabs.owned_by(&id);
+        let mut made = of_session.iter().filter(|tab| self.tabs.is_made(**tab));
+        // The tabs that were made for it tell which of several groups of its name is its own.
+        let elsewhere = made.clone().any(|tab| match self.facts.get(tab) {
+            Some(facts) => facts
+                .group()
+                .is_some_and(|group| self.signs.bears_name(&id, group)),
+            None => true,
+        });
+        let is_its = !elsewhere || made.any(|tab| inside().any(|(one, _)| one == tab));
+        let Some(session) = self.sessions.get(&id).filter(|_| fits && is_its) else {
+            return false;
+        };
+        let mut peer = session.peer.clone();
+        let label = peer.label.clone();
+        if let Some(former) = self.signs.label(&id) {
+            former.clone_into(&mut peer.label);
         }
+        self.house.take_over(&id, &peer, group);
+        // It may have another since.
+        self.house.retitle(&id, &label);
+        true
     }
 
     fn handle_created(&mut self, facts: TabFacts, now: Instant) {

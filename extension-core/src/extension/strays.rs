@@ -32,6 +32,17 @@ impl Signs {
         }
     }
 
+    /// What the session was called at boot.
+    pub(super) fn label(&self, session: &SessionId) -> Option<&str> {
+        self.labels.get(session).map(String::as_str)
+    }
+
+    /// Whether the group was called as the session at boot.
+    pub(super) fn bears_name(&self, session: &SessionId, group: i64) -> bool {
+        let title = self.groups.get(&group);
+        title.is_some() && title == self.labels.get(session)
+    }
+
     /// The new ids of missing tabs, by the recorded ones, among those that nobody had. Only a made
     /// tab is found, under an id that Chrome gave after the recorded one, and only one that nothing
     /// else can be: any doubt leaves a tab open as the person's.
@@ -63,32 +74,39 @@ impl Signs {
         let TabRecordOwner::Session(owner, Duty::Made) = &record.owner else {
             return false;
         };
-        let title = facts.group().and_then(|group| self.groups.get(&group));
         let shows =
             !record.url.is_empty() && (facts.url == record.url || facts.pending_url == record.url);
         shows
             && matches!(record.leaving, None | Some(Next::Close))
-            && title.is_some()
-            && title == self.labels.get(owner)
+            && facts
+                .group()
+                .is_some_and(|group| self.bears_name(owner, group))
     }
 }
 
 impl Extension {
     /// Restored tabs are missing, and no event will say what became of them.
     pub(super) fn seek(&mut self, now: Instant) {
-        let signs = std::mem::take(&mut self.signs);
         let strange: Vec<(TabId, &TabFacts)> = self
             .facts
             .iter()
             .filter(|(tab, _)| self.tabs.may_be_missing(**tab))
             .map(|(tab, facts)| (*tab, facts))
             .collect();
-        for (old, new) in signs.find(&self.tabs.missing(), &strange) {
+        for (old, new) in self.signs.find(&self.tabs.missing(), &strange) {
             self.note(|| Trace::Found { old, new });
             self.go_on(old, new, now);
-            self.take_over_group(new, true, now);
         }
         self.tabs.handle_sought(now);
+        // No tab can turn up any more that knows better which group is its session's.
+        let sessions = self.sessions.iter();
+        let owned: Vec<TabId> = sessions
+            .flat_map(|(id, _)| self.tabs.owned_by(id))
+            .collect();
+        for tab in owned {
+            self.take_over_group(tab);
+        }
+        self.signs = Signs::default();
     }
 }
 

@@ -294,6 +294,69 @@ fn a_tab_with_a_record_of_its_own_is_not_taken_for_one_that_is_missing() {
     }
 }
 
+/// A tab of the person's stands in the group too.
+#[test]
+fn a_group_that_bears_its_name_is_joined_where_its_tab_got_another_id() {
+    let titles = SortedMap::from([(5, "x".to_owned())]);
+    let mut extension = reborn_in(titles, 0, &json!({}), |facts| {
+        facts.group_id = 5;
+        facts.id = if facts.id == 7 { 9 } else { facts.id };
+    });
+    replace(&mut extension, 7, 9);
+    assert_eq!(joined(&mut extension), Some(5));
+}
+
+#[test]
+fn what_the_person_gave_leads_to_its_group_when_no_tab_is_missing_any_more() {
+    let stored = json!({
+        "tab/6": {"owner": {"session": ["x", "made"]}},
+        "tab/7": {"owner": {"session": ["x", "borrowed"]}},
+    });
+    // Tab 7 has another id by now, and so perhaps has tab 6.
+    let extension = || {
+        let titles = SortedMap::from([(4, "x".to_owned()), (5, "x".to_owned())]);
+        let mut extension = reborn_with_tabs(&[8, 9], titles, 0, &stored, |facts| {
+            facts.group_id = if facts.id == 9 { 4 } else { 5 };
+        });
+        replace(&mut extension, 7, 9);
+        extension
+    };
+    let mut replaced = extension();
+    replace(&mut replaced, 6, 8);
+    assert_eq!(joined(&mut replaced), Some(5), "of the tab that was made");
+    let mut lost = extension();
+    lost.handle_input(Input::Tick, Instant(1_200));
+    assert_eq!(joined(&mut lost), Some(4));
+}
+
+fn replace(extension: &mut Extension, removed: u32, added: u32) {
+    let (added, removed) = (TabId(added), TabId(removed));
+    let replaced = Input::Browser(BrowserEvent::TabReplaced { added, removed });
+    extension.handle_input(replaced, Instant(3));
+}
+
+#[test]
+fn the_group_of_a_tab_that_is_found_late_gets_the_name_that_its_agent_has_by_then() {
+    let stored = json!({"tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"}});
+    let titles = SortedMap::from([(5, "x".to_owned())]);
+    let mut extension = reborn_in(titles, 0, &stored, |facts| {
+        if facts.id == 7 {
+            facts.id = 9;
+            facts.group_id = 5;
+            facts.url = "http://x/".into();
+        }
+    });
+    let x = SessionId::new("x").unwrap();
+    extension.sessions.rename(&x, "z");
+    extension.handle_input(Input::Tick, Instant(1_200));
+    assert_eq!(extension.tabs.owned_by(&x), [TabId(9)]);
+    let titled = ChromeCall::TitleGroup {
+        group: 5,
+        title: "z".into(),
+    };
+    assert!(asks(&mut extension).any(|call| call == titled));
+}
+
 #[test]
 fn a_group_without_a_title_bears_nobodys_name() {
     let session = json!({"alias": "a1", "label": "", "token": "00", "port": null});
