@@ -5,11 +5,13 @@
 //! became of it. Every question to Chrome is numbered; its answer comes back by that number.
 
 mod front;
+mod groups;
 
 use crate::awake::Clock;
 use crate::effect::ChromeCall;
 use crate::input::{ChromeError, TabFacts};
 use crate::tabs::Slot;
+use groups::{Group, Joining};
 use protocol::error::Peer;
 use protocol::{Deadlines, Fault, Instant, SessionId, SortedMap, SortedSet, TabId, json};
 use rand_chacha::ChaCha20Rng;
@@ -83,50 +85,6 @@ struct Making {
     tries: u32,
     /// The id that its tab got since Chrome announced it.
     goes_on: Option<TabId>,
-}
-
-/// The group of a session.
-#[derive(Clone, Debug, Default)]
-struct Group {
-    stage: Stage,
-    title: String,
-    color: usize,
-    /// Tabs that wait until the group is made or the person has dropped theirs. Each is in here
-    /// once at most, and leaves when it closes or is to be elsewhere.
-    waiting: Vec<TabId>,
-}
-
-impl Group {
-    /// Called and coloured as its session is.
-    fn show(&mut self, peer: &Peer) {
-        let number: usize = peer.alias.0.trim_start_matches('a').parse().unwrap_or(0);
-        self.title.clone_from(&peer.label);
-        self.color = number % COLORS.len();
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// The next tab makes it.
-    #[default]
-    Absent,
-    /// A [`Joining`] that makes it is open: its answer ends this, whatever became of its tab.
-    Making,
-    /// Chrome's id of it.
-    Made(i64),
-}
-
-/// A tab on its way into its session's group.
-#[derive(Clone, Debug)]
-struct Joining {
-    session: SessionId,
-    tab: TabId,
-    /// See [`Request::Close`].
-    named: TabId,
-    /// The group that Chrome was told; none makes one.
-    into: Option<i64>,
-    /// Whether the tab is still to be in that session's group.
-    wanted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -297,137 +255,6 @@ impl House {
             Some(window) => self.count(tab, window),
             None => self.remove(tab),
         }
-    }
-
-    /// Puts a tab into its session's group.
-    pub fn group(&mut self, session: &SessionId, peer: &Peer, tab: TabId, now: Instant) {
-        let now = self.awake(now);
-        self.groups.entry(session.clone()).or_default().show(peer);
-        self.settle_group(tab);
-        self.join(session, tab, now);
-    }
-
-    /// A tab of a session's since before this life of the worker: what Chrome still tells of its way
-    /// into a group, or out of one, is no move of the person's.
-    pub fn expect_echo(&mut self, tab: TabId, now: Instant) {
-        let now = self.awake(now);
-        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-    }
-
-    /// A session's tabs have stood in this group since before this life of the worker.
-    pub fn take_over(&mut self, session: &SessionId, peer: &Peer, id: i64) {
-        let group = self.groups.entry(session.clone()).or_default();
-        if group.stage == Stage::Absent {
-            group.stage = Stage::Made(id);
-            group.show(peer);
-        }
-    }
-
-    /// One at a time, until there is a group.
-    fn join(&mut self, session: &SessionId, tab: TabId, now: Instant) {
-        let Some(group) = self.groups.get_mut(session) else {
-            return;
-        };
-        let into = match group.stage {
-            Stage::Making => {
-                group.waiting.push(tab);
-                return;
-            }
-            Stage::Absent => {
-                group.stage = Stage::Making;
-                None
-            }
-            Stage::Made(id) => Some(id),
-        };
-        let call = ChromeCall::GroupTab {
-            tab,
-            group: into,
-            title: group.title.clone(),
-            color: COLORS[group.color],
-        };
-        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        let joining = Joining {
-            session: session.clone(),
-            tab,
-            named: tab,
-            into,
-            wanted: true,
-        };
-        self.ask(Request::Group(joining), call);
-    }
-
-    fn join_waiting(&mut self, session: &SessionId, now: Instant) {
-        let Some(group) = self.groups.get_mut(session) else {
-            return;
-        };
-        for tab in std::mem::take(&mut group.waiting) {
-            self.join(session, tab, now);
-        }
-    }
-
-    /// Takes a tab out of its group.
-    pub fn ungroup(&mut self, tab: TabId, now: Instant) {
-        let now = self.awake(now);
-        self.leave_group(tab, now);
-    }
-
-    fn leave_group(&mut self, tab: TabId, now: Instant) {
-        self.settle_group(tab);
-        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        let what = Request::Ungroup { tab, named: tab };
-        self.ask(what, ChromeCall::UngroupTab { tab });
-    }
-
-    /// What is under way for this tab's group is not tried again, not even when Chrome's refusal
-    /// is yet to come.
-    fn settle_group(&mut self, tab: TabId) {
-        self.timers.clear(&Timer::Ungroup(tab));
-        for group in self.groups.values_mut() {
-            group.waiting.retain(|waiting| *waiting != tab);
-        }
-        for request in self.requests.values_mut() {
-            match request {
-                Request::Group(joining) if joining.tab == tab => joining.wanted = false,
-                Request::Ungroup { tab: one, .. } if *one == tab => *request = Request::Ignore,
-                Request::FindWindow { .. }
-                | Request::Create { .. }
-                | Request::Close { .. }
-                | Request::CountTabs { .. }
-                | Request::Replace { .. }
-                | Request::Group(_)
-                | Request::Ungroup { .. }
-                | Request::BringBack { .. }
-                | Request::Ignore
-                | Request::Front
-                | Request::Persons
-                | Request::GiveBack { .. }
-                | Request::Show => {}
-            }
-        }
-    }
-
-    /// The session's label changed.
-    pub fn retitle(&mut self, session: &SessionId, title: &str) {
-        let Some(group) = self.groups.get_mut(session) else {
-            return;
-        };
-        if group.title == title {
-            return;
-        }
-        group.title = title.to_owned();
-        if let Stage::Made(id) = group.stage {
-            let call = ChromeCall::TitleGroup {
-                group: id,
-                title: title.to_owned(),
-            };
-            self.ask(Request::Ignore, call);
-        }
-    }
-
-    /// The session is over: Chrome removes the group with its last tab.
-    pub fn forget(&mut self, session: &SessionId) {
-        self.groups.remove(session);
-        self.timers.clear(&Timer::Group(session.clone()));
     }
 
     /// Shows a tab because its session asked for it by name.
@@ -815,53 +642,6 @@ impl House {
         self.events.push_back(HouseEvent::DropIntent {
             nonce: nonce.to_owned(),
         });
-    }
-
-    fn handle_grouped(
-        &mut self,
-        joining: Joining,
-        outcome: Result<Value, ChromeError>,
-        now: Instant,
-    ) {
-        let Joining {
-            session,
-            tab,
-            named,
-            into,
-            wanted,
-        } = joining;
-        self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
-        let Some(group) = self.groups.get_mut(&session) else {
-            return;
-        };
-        if into.is_none() {
-            let made = outcome.as_ref().ok().and_then(Value::as_i64);
-            group.stage = made.map_or(Stage::Absent, Stage::Made);
-        }
-        match (outcome, into) {
-            (Ok(_), _) => {}
-            // Whoever still waits when it is dropped joins then, or makes the group.
-            (Err(error), _) if is_dragging(&error) => {
-                group.waiting.extend(wanted.then_some(tab));
-                self.timers.set(Timer::Group(session), now + RETRY_EVERY);
-                return;
-            }
-            (Err(error), _) if is_gone(&error) && tab != named => {
-                group.waiting.extend(wanted.then_some(tab));
-            }
-            (Err(error), Some(_)) if is_gone(&error) => {}
-            // The person has dissolved the group: one new try with a group of its own, or with
-            // that of another tab that was as late.
-            (Err(_), Some(id)) => {
-                if group.stage == Stage::Made(id) {
-                    group.stage = Stage::Absent;
-                }
-                group.waiting.extend(wanted.then_some(tab));
-            }
-            // Grouping is a courtesy; a window without groups works as well.
-            (Err(_), None) => {}
-        }
-        self.join_waiting(&session, now);
     }
 }
 
