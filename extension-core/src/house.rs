@@ -6,6 +6,7 @@
 
 mod front;
 mod groups;
+mod refused;
 
 use crate::awake::Clock;
 use crate::effect::ChromeCall;
@@ -16,6 +17,7 @@ use protocol::error::Peer;
 use protocol::{Deadlines, Fault, Instant, SessionId, SortedMap, SortedSet, TabId, json};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use refused::Wish;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -141,6 +143,8 @@ enum Timer {
     Group(SessionId),
     Ungroup(TabId),
     BringBack(TabId),
+    /// See [`Wish`].
+    Refused(TabId),
 }
 
 /// See the module.
@@ -150,6 +154,7 @@ pub struct House {
     makings: SortedMap<String, Making>,
     groups: SortedMap<SessionId, Group>,
     requests: SortedMap<u64, Request>,
+    refused: SortedMap<TabId, Wish>,
     last: u64,
     /// The active tab of each window, and the one before it.
     active: SortedMap<i64, (TabId, Option<TabId>)>,
@@ -187,6 +192,7 @@ impl House {
             makings: SortedMap::new(),
             groups: SortedMap::new(),
             requests: SortedMap::new(),
+            refused: SortedMap::new(),
             last: 0,
             active,
             front: None,
@@ -325,6 +331,7 @@ impl House {
         });
         self.closing.remove(&tab);
         self.settle_group(tab);
+        self.forget_refused(tab);
         for timer in [Timer::Moved(tab), Timer::Popup(tab), Timer::BringBack(tab)] {
             self.timers.clear(&timer);
         }
@@ -374,7 +381,9 @@ impl House {
             Timer::Group(session) => Timer::Group(session),
             Timer::Ungroup(tab) => Timer::Ungroup(name(tab)),
             Timer::BringBack(tab) => Timer::BringBack(name(tab)),
+            Timer::Refused(tab) => Timer::Refused(tab),
         });
+        self.wish_again(removed, added);
     }
 
     /// Chrome's answer.
@@ -415,13 +424,17 @@ impl House {
                 Err(error) if is_dragging(&error) => {
                     self.timers.set(Timer::Close(tab), now + RETRY_EVERY);
                 }
-                // Gone under that id alone.
+                Err(error) if is_gone(&error) => {
+                    self.handle_no_tab(tab, named, Wish::Close, now);
+                }
                 Err(_) if tab != named => self.remove(tab),
                 Err(_) => self.events.push_back(HouseEvent::Gone { tab }),
             },
             Request::Group(joining) => self.handle_grouped(joining, outcome, now),
             Request::Ungroup { tab, named } => match outcome {
-                Err(error) if is_gone(&error) && tab != named => self.leave_group(tab, now),
+                Err(error) if is_gone(&error) => {
+                    self.handle_no_tab(tab, named, Wish::Leave, now);
+                }
                 outcome => self.again(Timer::Ungroup(tab), outcome, now),
             },
             Request::BringBack { tab } => self.again(Timer::BringBack(tab), outcome, now),
@@ -458,6 +471,7 @@ impl House {
                         self.bring_back(tab);
                     }
                 }
+                Timer::Refused(tab) => self.give_up(tab),
                 Timer::Moved(_) | Timer::Popup(_) | Timer::Raised(_) => {}
             }
         }

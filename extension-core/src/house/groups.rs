@@ -72,7 +72,7 @@ impl House {
     }
 
     /// One at a time, until there is a group.
-    fn join(&mut self, session: &SessionId, tab: TabId, now: Instant) {
+    pub(super) fn join(&mut self, session: &SessionId, tab: TabId, now: Instant) {
         let Some(group) = self.groups.get_mut(session) else {
             return;
         };
@@ -130,6 +130,7 @@ impl House {
     /// is yet to come.
     pub(super) fn settle_group(&mut self, tab: TabId) {
         self.timers.clear(&Timer::Ungroup(tab));
+        self.forget_refused_grouping(tab);
         for group in self.groups.values_mut() {
             group.waiting.retain(|waiting| *waiting != tab);
         }
@@ -207,10 +208,12 @@ impl House {
                 self.timers.set(Timer::Group(session), now + RETRY_EVERY);
                 return;
             }
-            (Err(error), _) if is_gone(&error) && tab != named => {
-                group.waiting.extend(wanted.then_some(tab));
+            (Err(error), _) if is_gone(&error) => {
+                if wanted {
+                    let wish = Wish::Join(session.clone());
+                    self.handle_no_tab(tab, named, wish, now);
+                }
             }
-            (Err(error), Some(_)) if is_gone(&error) => {}
             // The person has dissolved the group: one new try with a group of its own, or with
             // that of another tab that was as late.
             (Err(_), Some(id)) => {

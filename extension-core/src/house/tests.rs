@@ -1,6 +1,8 @@
 use super::*;
 use serde_json::json;
 
+mod refused;
+
 fn session() -> SessionId {
     SessionId::new("s").unwrap()
 }
@@ -48,6 +50,13 @@ fn intent(house: &mut House) -> String {
         [HouseEvent::WriteIntent { nonce }] => nonce.clone(),
         other => panic!("{other:?}"),
     }
+}
+
+/// What is told only when Chrome has told of no new id for a while.
+fn told_late(house: &mut House) -> Vec<HouseEvent> {
+    assert_eq!(events(house), []);
+    house.handle_timeout(house.poll_timeout().unwrap());
+    events(house)
 }
 
 fn refused(message: &str) -> Result<Value, ChromeError> {
@@ -240,73 +249,7 @@ fn a_close_is_tried_for_as_long_as_the_person_drags_and_a_missing_tab_is_told() 
     }
     let (request, _) = asked(&mut house);
     house.handle_done(request, refused("No tab with id: 1."), now);
-    assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(1) }]);
-}
-
-/// Chrome may give a tab that is unloaded another id; the person drags until it is.
-#[test]
-fn a_tab_that_gets_another_id_while_it_is_closed_is_closed_under_that() {
-    let dragging = || refused("Tabs cannot be edited right now");
-    for early in [true, false] {
-        let mut house = house(&[tab(1, 10, true), tab(2, 10, false)]);
-        house.close(TabId(2), None);
-        let (request, _) = asked(&mut house);
-        if early {
-            house.handle_replaced(TabId(2), TabId(9));
-            house.handle_done(request, dragging(), Instant(0));
-        } else {
-            house.handle_done(request, dragging(), Instant(0));
-            house.handle_replaced(TabId(2), TabId(9));
-        }
-        house.handle_timeout(house.poll_timeout().unwrap());
-        let (request, call) = asked(&mut house);
-        assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(9) });
-        house.handle_done(request, refused("No tab with id: 9."), Instant(300));
-        assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(9) }]);
-    }
-}
-
-/// Chrome unloaded it at that very moment, by itself.
-#[test]
-fn a_tab_that_is_gone_only_under_the_id_that_was_named_is_closed_under_its_new_one() {
-    let mut house = house(&[tab(1, 10, true), tab(2, 10, false)]);
-    house.close(TabId(2), None);
-    let (request, _) = asked(&mut house);
-    house.handle_replaced(TabId(2), TabId(9));
-    house.handle_done(request, refused("No tab with id: 2."), Instant(0));
-    let (request, call) = asked(&mut house);
-    assert_eq!(call, ChromeCall::RemoveTab { tab: TabId(9) });
-    house.handle_done(request, refused("No tab with id: 9."), Instant(0));
-    assert_eq!(events(&mut house), vec![HouseEvent::Gone { tab: TabId(9) }]);
-}
-
-/// The same of a tab that joins a group or leaves one.
-#[test]
-fn a_tab_that_gets_another_id_on_its_way_joins_or_leaves_its_group_under_that() {
-    let gone = || refused("No tab with id: 2.");
-    let mut house = house(&[]);
-    house.ungroup(TabId(2), Instant(0));
-    let (request, _) = asked(&mut house);
-    house.handle_replaced(TabId(2), TabId(9));
-    house.handle_done(request, gone(), Instant(1));
-    let (request, call) = asked(&mut house);
-    assert_eq!(call, ChromeCall::UngroupTab { tab: TabId(9) });
-    assert!(house.moved_by_us(TabId(9), Instant(2)));
-    house.handle_done(request, refused("No tab with id: 9."), Instant(2));
-    assert_eq!(events(&mut house), [], "it is gone");
-    // The first makes the group, the second joins it.
-    for round in 0..2 {
-        house.group(&session(), &peer(0, "x"), TabId(2), Instant(3));
-        let (request, _) = asked(&mut house);
-        house.handle_replaced(TabId(2), TabId(8));
-        house.handle_done(request, gone(), Instant(4));
-        let (request, call) = asked(&mut house);
-        let group = (round == 1).then_some(5);
-        let joins = |call| matches!(call, ChromeCall::GroupTab { tab: TabId(8), group: into, .. } if into == group);
-        assert!(joins(call.clone()), "{call:?}");
-        house.handle_done(request, Ok(json!(5)), Instant(5));
-        events(&mut house);
-    }
+    assert_eq!(told_late(&mut house), [HouseEvent::Gone { tab: TabId(1) }]);
 }
 
 #[test]
