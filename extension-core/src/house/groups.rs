@@ -42,6 +42,8 @@ pub(super) struct Joining {
     named: TabId,
     /// The group that Chrome was told; none makes one.
     into: Option<i64>,
+    /// What a group that is made for it is called.
+    title: String,
     /// Whether the tab is still to be in that session's group.
     wanted: bool,
 }
@@ -87,10 +89,11 @@ impl House {
             }
             Stage::Made(id) => Some(id),
         };
+        let title = group.title.clone();
         let call = ChromeCall::GroupTab {
             tab,
             group: into,
-            title: group.title.clone(),
+            title: title.clone(),
             color: COLORS[group.color],
         };
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
@@ -99,6 +102,7 @@ impl House {
             tab,
             named: tab,
             into,
+            title,
             wanted: true,
         };
         self.ask(Request::Group(joining), call);
@@ -165,12 +169,12 @@ impl House {
         }
         group.title = title.to_owned();
         if let Stage::Made(id) = group.stage {
-            let call = ChromeCall::TitleGroup {
-                group: id,
-                title: title.to_owned(),
-            };
-            self.ask(Request::Ignore, call);
+            self.name_group(id, title.to_owned());
         }
+    }
+
+    fn name_group(&mut self, group: i64, title: String) {
+        self.ask(Request::Ignore, ChromeCall::TitleGroup { group, title });
     }
 
     /// The session is over: Chrome removes the group with its last tab.
@@ -190,15 +194,21 @@ impl House {
             tab,
             named,
             into,
+            title,
             wanted,
         } = joining;
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
         let Some(group) = self.groups.get_mut(&session) else {
             return;
         };
+        let mut renamed = None;
         if into.is_none() {
             let made = outcome.as_ref().ok().and_then(Value::as_i64);
             group.stage = made.map_or(Stage::Absent, Stage::Made);
+            // Its session may have got another name meanwhile.
+            renamed = made
+                .filter(|_| group.title != title)
+                .map(|id| (id, group.title.clone()));
         }
         match (outcome, into) {
             (Ok(_), _) => {}
@@ -224,6 +234,9 @@ impl House {
             }
             // Grouping is a courtesy; a window without groups works as well.
             (Err(_), None) => {}
+        }
+        if let Some((id, title)) = renamed {
+            self.name_group(id, title);
         }
         self.join_waiting(&session, now);
     }

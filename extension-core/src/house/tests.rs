@@ -791,3 +791,19 @@ fn a_group_of_the_workers_former_life_is_joined_and_its_echoes_are_no_moves_of_t
         ChromeCall::TitleGroup { group: 77, .. }
     ));
 }
+
+#[test]
+fn a_group_has_the_name_that_its_agent_got_while_it_was_made() {
+    let mut house = house(&[]);
+    house.group(&session(), &peer(0, "x"), TabId(1), Instant(0));
+    let (request, _) = asked(&mut house);
+    house.retitle(&session(), "y");
+    house.handle_done(request, Ok(json!(5)), Instant(1));
+    let title = "y".into();
+    let (_, call) = asked(&mut house);
+    assert_eq!(call, ChromeCall::TitleGroup { group: 5, title });
+    house.group(&session(), &peer(0, "y"), TabId(2), Instant(2));
+    let (request, _) = asked(&mut house);
+    house.handle_done(request, Ok(json!(5)), Instant(3));
+    assert_eq!(events(&mut house), []);
+}
