@@ -190,7 +190,10 @@ impl World {
         for (tab, session) in kept {
             let now = self.chrome.called_now(*tab);
             let goes_on = self.chrome.unloaded.contains_key(tab) && self.chrome.goes_on(*tab);
-            if goes_on && self.is_yet_to_be_told(*tab, heard) {
+            // Also where the worker itself had it unloaded, to close it, and died: its session, whose
+            // end was not on disk, has it still.
+            let is_there = now != *tab && self.chrome.tabs.contains_key(&now);
+            if is_there && self.is_yet_to_be_told(*tab, heard) {
                 owners.insert(*tab, session.clone());
             } else if deaf && now != *tab {
                 // Nobody will tell of its new id: it is known again, or lost.
