@@ -256,6 +256,8 @@ impl Browsers {
         call: u64,
         request: CallRequest,
     ) -> Result<(), String> {
+        // What time alone ends in the same step is over before.
+        self.tell_server(server, Input::Tick)?;
         self.moving = Some((call, named));
         let outcome = self.ask(server, call, request);
         self.moving = None;

@@ -5,8 +5,8 @@ use super::{Due, FRAME_MAX, World, opening, secret};
 use crate::network::Pipe;
 use extension_core::Input;
 use extension_core::input::SocketId;
-use protocol::frame::{Frame, Limits};
-use protocol::{ErrorCode, Instant};
+use protocol::frame::{Frame, Limits, Outcome, SessionOpened};
+use protocol::{ErrorCode, Instant, TabId};
 use server_core::{Config, ConnId, Note, Server, SessionKey};
 use std::time::Duration;
 
@@ -86,9 +86,10 @@ impl World {
             return Ok(());
         }
         let opened = opening(&input);
-        if opened.is_some() {
+        if let Some(opened) = &opened {
             // What time alone does is done first, and knows nothing of it.
             self.tell_server(server, server_core::Input::Tick)?;
+            self.let_tell_lost(opened);
         }
         let Some(node) = self.nodes.get_mut(server) else {
             return Ok(());
@@ -126,6 +127,22 @@ impl World {
             self.take_step(step, Some(server))?;
         }
         Ok(())
+    }
+
+    /// Of a session that is new, or told to be so once more, a server tells all that it knew as lost:
+    /// also what the person closed or took back, since nothing that was asked since has been heard.
+    fn let_tell_lost(&mut self, opened: &SessionOpened) {
+        let session = &opened.session_id;
+        if let (Outcome::New, Some(held)) = (opened.outcome, self.held.get(session)) {
+            let is_here = |tab: &TabId| {
+                let called = self.chrome.called_now(*tab);
+                let owns = self.model.owner(*tab) == Some(session);
+                owns && self.chrome.tabs.contains_key(&called)
+            };
+            let left = held.iter().copied().filter(|tab| !is_here(tab));
+            let promised = self.promised.entry(session.clone()).or_default();
+            promised.extend(left);
+        }
     }
 
     /// When a process that is stopped goes on.
@@ -270,7 +287,7 @@ impl World {
         }
         let pause = Duration::from_millis(50 + self.chance.below(900));
         self.later(pause, Due::Agent { server });
-        let others: Vec<protocol::TabId> = self.chrome.tabs.keys().copied().collect();
+        let others: Vec<TabId> = self.chrome.tabs.keys().copied().collect();
         self.act += 1;
         let act = self.act;
         let Some(node) = self.nodes.get_mut(server) else {
