@@ -103,8 +103,14 @@ impl Extension {
         if let Some(Owner::Session(_)) = self.tabs.owner(added) {
             self.house.set_discardable(added, false);
         }
+        let stands = self.facts.get(&added).and_then(TabFacts::group).is_some();
         if self.take_over_group(added) {
             self.house.expect_echo(added, now);
+        } else if let Some(Owner::Session(id)) = self.tabs.owner(added)
+            && stands
+            && self.tabs.is_made(added)
+        {
+            self.house.rejoin(&id, added, now);
         }
     }
 
@@ -145,10 +151,10 @@ impl Extension {
         if let Some(former) = self.signs.label(&id) {
             former.clone_into(&mut peer.label);
         }
-        self.house.take_over(&id, &peer, group);
-        // It may have another since.
+        let is_its = self.house.take_over(&id, &peer, group);
+        // It may have another name since.
         self.house.retitle(&id, &label);
-        true
+        is_its
     }
 
     fn handle_created(&mut self, facts: TabFacts, now: Instant) {

@@ -64,12 +64,24 @@ impl House {
         self.timers.set(Timer::Moved(tab), now + OWN_MOVE);
     }
 
-    /// A session's tabs have stood in this group since before this life of the worker.
-    pub fn take_over(&mut self, session: &SessionId, peer: &Peer, id: i64) {
+    /// A session's tabs have stood in this group since before this life of the worker. Answers
+    /// whether it is the session's now: it may have another by then.
+    pub fn take_over(&mut self, session: &SessionId, peer: &Peer, id: i64) -> bool {
         let group = self.groups.entry(session.clone()).or_default();
         if group.stage == Stage::Absent {
             group.stage = Stage::Made(id);
             group.show(peer);
+        }
+        group.stage == Stage::Made(id)
+    }
+
+    /// A tab was found in what was its session's group: where that has another by now, it joins it.
+    pub fn rejoin(&mut self, session: &SessionId, tab: TabId, now: Instant) {
+        let now = self.awake(now);
+        let group = self.groups.get(session);
+        if group.is_some_and(|group| group.stage != Stage::Absent) {
+            self.settle_group(tab);
+            self.join(session, tab, now);
         }
     }
 

@@ -357,6 +357,50 @@ fn the_group_of_a_tab_that_is_found_late_gets_the_name_that_its_agent_has_by_the
     assert!(asks(&mut extension).any(|call| call == titled));
 }
 
+/// Tab 7 of session x was restored as 9, in group 5. Before it is sought the person gives x another,
+/// for which Chrome makes group 6.
+#[test]
+fn a_tab_that_is_found_late_joins_the_group_that_its_session_has_by_then() {
+    for is_made in [true, false] {
+        let stored = json!({"tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"}});
+        let titles = SortedMap::from([(5, "x".to_owned())]);
+        let mut extension = reborn_in(titles, 0, &stored, |facts| {
+            if facts.id == 7 {
+                facts.id = 9;
+                facts.group_id = 5;
+                facts.url = "http://x/".into();
+            }
+        });
+        let x = SessionId::new("x").unwrap();
+        let peer = extension.sessions.get(&x).unwrap().peer.clone();
+        extension.house.group(&x, &peer, TabId(8), Instant(10));
+        let answer = |extension: &mut Extension, at| {
+            let effects = std::iter::from_fn(|| extension.poll_effect());
+            let making = effects.filter_map(|effect| {
+                let Effect::Ask { request, call } = effect else {
+                    return None;
+                };
+                matches!(call, ChromeCall::GroupTab { group: None, .. }).then_some(request)
+            });
+            let request = making.last().unwrap();
+            let outcome = Ok(json!(6));
+            extension.handle_input(Input::Done { request, outcome }, Instant(at));
+        };
+        extension.settle(Instant(10));
+        if is_made {
+            answer(&mut extension, 20);
+        }
+        extension.handle_input(Input::Tick, Instant(1_200));
+        assert_eq!(extension.tabs.owned_by(&x), [TabId(9)]);
+        if !is_made {
+            answer(&mut extension, 1_300);
+        }
+        let asked: Vec<_> = asks(&mut extension).collect();
+        let joins = |call: &ChromeCall| matches!(call, ChromeCall::GroupTab { tab, group: Some(6), .. } if *tab == TabId(9));
+        assert!(asked.iter().any(joins), "{asked:?}");
+    }
+}
+
 #[test]
 fn a_group_without_a_title_bears_nobodys_name() {
     let session = json!({"alias": "a1", "label": "", "token": "00", "port": null});
