@@ -268,7 +268,11 @@ impl World {
     /// be told, and those told by answers that are kept.
     pub(super) fn stored_losses(&self) -> BTreeMap<SessionId, BTreeSet<TabId>> {
         let mut losses: BTreeMap<SessionId, BTreeSet<TabId>> = BTreeMap::new();
-        for (key, record) in &self.storage {
+        for (key, record) in self
+            .storage
+            .iter()
+            .filter(|(_, record)| is_readable(record))
+        {
             let mut key = key.split('/');
             let lost = match key.next() {
                 Some("seat") => record.pointer("/e/lost"),
