@@ -265,6 +265,18 @@ fn what_an_agent_had_that_cannot_be_known_any_more_leaves_the_group_in_which_it_
     );
 }
 
+/// Tab 7 is there as 9, in a group that is called as session x is.
+fn restored(stored: &Value) -> Extension {
+    let titles = SortedMap::from([(5, "x".to_owned())]);
+    reborn_in(titles, 0, stored, |facts| {
+        if facts.id == 7 {
+            facts.id = 9;
+            facts.group_id = 5;
+            facts.url = "http://x/".into();
+        }
+    })
+}
+
 #[test]
 fn a_tab_with_a_record_of_its_own_is_not_taken_for_one_that_is_missing() {
     for (record, found) in [
@@ -279,14 +291,7 @@ fn a_tab_with_a_record_of_its_own_is_not_taken_for_one_that_is_missing() {
             json!({"tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"}});
         let more = record.as_object().unwrap().clone();
         stored.as_object_mut().unwrap().extend(more);
-        let titles = SortedMap::from([(5, "x".to_owned())]);
-        let mut extension = reborn_in(titles, 0, &stored, |facts| {
-            if facts.id == 7 {
-                facts.id = 9;
-                facts.group_id = 5;
-                facts.url = "http://x/".into();
-            }
-        });
+        let mut extension = restored(&stored);
         extension.handle_input(Input::Tick, Instant(1_200));
         let x = SessionId::new("x").unwrap();
         let owned = extension.tabs.owned_by(&x);
@@ -338,14 +343,7 @@ fn replace(extension: &mut Extension, removed: u32, added: u32) {
 #[test]
 fn the_group_of_a_tab_that_is_found_late_gets_the_name_that_its_agent_has_by_then() {
     let stored = json!({"tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"}});
-    let titles = SortedMap::from([(5, "x".to_owned())]);
-    let mut extension = reborn_in(titles, 0, &stored, |facts| {
-        if facts.id == 7 {
-            facts.id = 9;
-            facts.group_id = 5;
-            facts.url = "http://x/".into();
-        }
-    });
+    let mut extension = restored(&stored);
     let x = SessionId::new("x").unwrap();
     extension.sessions.rename(&x, "z");
     extension.handle_input(Input::Tick, Instant(1_200));
@@ -357,20 +355,12 @@ fn the_group_of_a_tab_that_is_found_late_gets_the_name_that_its_agent_has_by_the
     assert!(asks(&mut extension).any(|call| call == titled));
 }
 
-/// Tab 7 of session x was restored as 9, in group 5. Before it is sought the person gives x another,
-/// for which Chrome makes group 6.
+/// Before it is sought the person gives x another, for which Chrome makes group 6.
 #[test]
 fn a_tab_that_is_found_late_joins_the_group_that_its_session_has_by_then() {
     for is_made in [true, false] {
         let stored = json!({"tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"}});
-        let titles = SortedMap::from([(5, "x".to_owned())]);
-        let mut extension = reborn_in(titles, 0, &stored, |facts| {
-            if facts.id == 7 {
-                facts.id = 9;
-                facts.group_id = 5;
-                facts.url = "http://x/".into();
-            }
-        });
+        let mut extension = restored(&stored);
         let x = SessionId::new("x").unwrap();
         let peer = extension.sessions.get(&x).unwrap().peer.clone();
         extension.house.group(&x, &peer, TabId(8), Instant(10));
