@@ -103,21 +103,16 @@ impl Extension {
         if let Some(Owner::Session(_)) = self.tabs.owner(added) {
             self.house.set_discardable(added, false);
         }
-        let stands = self.facts.get(&added).and_then(TabFacts::group).is_some();
-        if self.take_over_group(added) {
+        if self.take_over_group(added, now) {
             self.house.expect_echo(added, now);
-        } else if let Some(Owner::Session(id)) = self.tabs.owner(added)
-            && stands
-            && self.tabs.is_made(added)
-        {
-            self.house.rejoin(&id, added, now);
         }
     }
 
     /// A tab that turns up under another id after a restart of the worker may be the last that
     /// knows its session's group: answers whether it stands in that. In one that bears the session's
-    /// name may stand what was the person's.
-    pub(super) fn take_over_group(&mut self, tab: TabId) -> bool {
+    /// name may stand what was the person's. Where the session has got another group since, its tab
+    /// goes there.
+    pub(super) fn take_over_group(&mut self, tab: TabId, now: Instant) -> bool {
         let Some(Owner::Session(id)) = self.tabs.owner(tab) else {
             return false;
         };
@@ -146,15 +141,18 @@ impl Extension {
         let Some(session) = self.sessions.get(&id).filter(|_| fits && is_its) else {
             return false;
         };
-        let mut peer = session.peer.clone();
-        let label = peer.label.clone();
-        if let Some(former) = self.signs.label(&id) {
-            former.clone_into(&mut peer.label);
+        let peer = session.peer.clone();
+        let mut former = peer.clone();
+        if let Some(label) = self.signs.label(&id) {
+            label.clone_into(&mut former.label);
         }
-        let is_its = self.house.take_over(&id, &peer, group);
+        let has_it = self.house.take_over(&id, &former, group);
         // It may have another name since.
-        self.house.retitle(&id, &label);
-        is_its
+        self.house.retitle(&id, &peer.label);
+        if !has_it && self.tabs.is_made(tab) {
+            self.house.group(&id, &peer, tab, now);
+        }
+        has_it
     }
 
     fn handle_created(&mut self, facts: TabFacts, now: Instant) {

@@ -104,7 +104,7 @@ impl Extension {
             .flat_map(|(id, _)| self.tabs.owned_by(id))
             .collect();
         for tab in owned {
-            self.take_over_group(tab);
+            self.take_over_group(tab, now);
         }
         self.signs = Signs::default();
     }

@@ -75,16 +75,6 @@ impl House {
         group.stage == Stage::Made(id)
     }
 
-    /// A tab was found in what was its session's group: where that has another by now, it joins it.
-    pub fn rejoin(&mut self, session: &SessionId, tab: TabId, now: Instant) {
-        let now = self.awake(now);
-        let group = self.groups.get(session);
-        if group.is_some_and(|group| group.stage != Stage::Absent) {
-            self.settle_group(tab);
-            self.join(session, tab, now);
-        }
-    }
-
     /// One at a time, until there is a group.
     pub(super) fn join(&mut self, session: &SessionId, tab: TabId, now: Instant) {
         let Some(group) = self.groups.get_mut(session) else {
