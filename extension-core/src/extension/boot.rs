@@ -293,14 +293,15 @@ impl Extension {
     }
 
     /// The tab's group, where that is its session's. In there may also stand tabs that are ownerless.
-    /// Where tabs that the person has given it stand in a group, or others, that may be the person's
-    /// unless it bears the session's name.
+    /// Where tabs that the person has given somebody stand in a group, or others, that may be the
+    /// person's unless it bears the session's name.
     fn group_of_session(&self, tab: TabId, owner: &SessionId, kept: &Kept<'_>) -> Option<i64> {
         let named = self.bears_name(self.facts.get(&tab)?.group()?, owner, kept);
         let fits = |one: Option<&TabRecord>| match one.map(|record| &record.owner) {
             Some(TabRecordOwner::Session(id, Duty::Made)) => id == owner,
-            Some(TabRecordOwner::Session(id, Duty::Borrowed)) => id == owner && named,
-            Some(TabRecordOwner::Free(..)) | None => named,
+            Some(TabRecordOwner::Session(_, Duty::Borrowed) | TabRecordOwner::Free(..)) | None => {
+                named
+            }
         };
         self.group_of_only(tab, |id| {
             kept.ownerless.contains(id) || fits(kept.records.get(id))

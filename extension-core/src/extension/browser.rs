@@ -125,8 +125,10 @@ impl Extension {
             tabs.filter(|(_, one)| one.group() == Some(group))
         };
         let fits = inside().all(|(tab, _)| match self.tabs.owner(*tab) {
-            Some(Owner::Session(owner)) => owner == id && (named || self.tabs.is_made(*tab)),
-            Some(Owner::Person | Owner::Free | Owner::Undetermined) | None => named,
+            Some(Owner::Session(owner)) if self.tabs.is_made(*tab) => owner == id,
+            Some(Owner::Session(_) | Owner::Person | Owner::Free | Owner::Undetermined) | None => {
+                named
+            }
         });
         let of_session = self.tabs.owned_by(&id);
         let mut made = of_session.iter().filter(|tab| self.tabs.is_made(**tab));

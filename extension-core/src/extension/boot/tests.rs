@@ -147,10 +147,13 @@ fn a_group_with_tabs_that_are_not_the_agents_own_is_joined_where_it_bears_its_na
     let given = json!({"tab/8": {"owner": {"session": ["x", "borrowed"]}}});
     let persons = json!({});
     let others = json!({"tab/8": {"owner": {"session": ["y", "made"]}}});
+    let given_to_others = json!({"tab/8": {"owner": {"session": ["y", "borrowed"]}}});
     for (given, title, joined) in [
         (&given, "x", true),
         (&persons, "x", true),
         (&others, "x", false),
+        (&given_to_others, "x", true),
+        (&given_to_others, "Shopping", false),
         (&given, "Shopping", false),
         (&persons, "Shopping", false),
     ] {
@@ -299,16 +302,30 @@ fn a_tab_with_a_record_of_its_own_is_not_taken_for_one_that_is_missing() {
     }
 }
 
-/// A tab of the person's stands in the group too.
+/// A tab of the person's stands in the group too, which they may have given another agent.
 #[test]
 fn a_group_that_bears_its_name_is_joined_where_its_tab_got_another_id() {
-    let titles = SortedMap::from([(5, "x".to_owned())]);
-    let mut extension = reborn_in(titles, 0, &json!({}), |facts| {
-        facts.group_id = 5;
-        facts.id = if facts.id == 7 { 9 } else { facts.id };
-    });
-    replace(&mut extension, 7, 9);
-    assert_eq!(joined(&mut extension), Some(5));
+    for (duty, joins) in [
+        (None, true),
+        (Some("borrowed"), true),
+        (Some("made"), false),
+    ] {
+        let mut stored = json!({});
+        if let Some(duty) = duty {
+            stored = json!({
+                "session/y": {"alias": "a2", "label": "y", "token": "00", "port": null},
+                "seat/y": {"current": {"tab": 8}, "had": true},
+                "tab/8": {"owner": {"session": ["y", duty]}},
+            });
+        }
+        let titles = SortedMap::from([(5, "x".to_owned())]);
+        let mut extension = reborn_in(titles, 0, &stored, |facts| {
+            facts.group_id = 5;
+            facts.id = if facts.id == 7 { 9 } else { facts.id };
+        });
+        replace(&mut extension, 7, 9);
+        assert_eq!(joined(&mut extension) == Some(5), joins, "{duty:?}");
+    }
 }
 
 #[test]
