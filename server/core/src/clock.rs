@@ -7,14 +7,18 @@ use std::time::Duration;
 
 /// A busy machine wakes a process within a second or two.
 const LATE_MAX: Duration = Duration::from_secs(5);
-/// What a gap counts, so that time passes even where every step is late.
-const GAP: Duration = Duration::from_secs(1);
+/// What a gap counts at least, and at most. Each that follows another counts twice as much, so that
+/// time passes even where every step is late.
+const GAP_MIN: Duration = Duration::from_secs(1);
+const GAP_MAX: Duration = Duration::from_secs(32);
 
 /// Turns the driver's moments into observed ones and back.
 #[derive(Debug)]
 pub(crate) struct Clock {
     last: Instant,
     skipped: Duration,
+    /// What a gap counts now.
+    gap: Duration,
 }
 
 /// What a step of the clock was like.
@@ -31,6 +35,7 @@ impl Clock {
         Self {
             last: now,
             skipped: Duration::ZERO,
+            gap: GAP_MIN,
         }
     }
 
@@ -41,9 +46,11 @@ impl Clock {
         let late = due.map_or(Duration::ZERO, |due| now.since(self.to_driver(due)));
         self.last = self.last.max(now);
         let passed = if late > LATE_MAX {
-            self.skipped += gap.saturating_sub(GAP);
+            self.skipped += gap.saturating_sub(self.gap);
+            self.gap = (self.gap * 2).min(GAP_MAX);
             Passed::Gap
         } else {
+            self.gap = GAP_MIN;
             Passed::Watched
         };
         let skipped = u64::try_from(self.skipped.as_millis()).unwrap_or(u64::MAX);

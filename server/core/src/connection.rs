@@ -53,6 +53,8 @@ pub(crate) struct Proven {
     pub(crate) name: String,
     /// As what it was told of each session last.
     pub(crate) told: BTreeMap<SessionKey, Told>,
+    /// It has got time to answer after a gap, and has not been heard since.
+    pub(crate) spared: bool,
     /// Frames that were none, or out of place, since `bad_since`.
     bad: u32,
     bad_since: Instant,
@@ -69,6 +71,7 @@ impl Proven {
             browser,
             name,
             told: BTreeMap::new(),
+            spared: false,
             bad: 0,
             bad_since: now,
         }

@@ -236,7 +236,9 @@ impl V1 {
             && let Some(job) = self.waiting.remove(at)
         {
             let fault = Fault::Cancelled { may_still: None };
-            return vec![answered(job, Err(fault.into()), None)];
+            let mut steps = vec![answered(job, Err(fault.into()), None)];
+            steps.extend(self.next_job());
+            return steps;
         }
         match self.running.take() {
             Some(Running { id, job, stage }) if job.wire_id == *wire_id => {
@@ -277,7 +279,12 @@ impl V1 {
         let mut steps = Vec::new();
         while self.running.is_none()
             && let Some(job) = self.waiting.pop_front_if(|job| {
-                job.is_of_no_tab() || self.left.let_ask(job.target(self.current))
+                if job.is_of_no_tab() {
+                    // What a list does not name is nobody's, and it may not name yet what is being made.
+                    job.command == Command::Session || !self.left.makes_tab()
+                } else {
+                    self.left.let_ask(job.target(self.current))
+                }
             })
         {
             steps.extend(self.start(job));

@@ -274,6 +274,13 @@ impl Server {
 
     /// An extension that speaks is awake: only a silent one is pinged.
     fn heard(&mut self, conn: ConnId) {
+        if let Some(proven) = self
+            .connections
+            .get_mut(&conn)
+            .and_then(Connection::browser_mut)
+        {
+            proven.spared = false;
+        }
         self.timers
             .set(Timer::Silence(conn), self.now + limits::SILENCE_MAX);
         self.timers
@@ -288,11 +295,19 @@ impl Server {
         }
     }
 
-    /// After a time in which nobody watched: whoever is there answers within seconds.
+    /// After a time in which nobody watched: whoever is there answers within seconds. One that does
+    /// not gets no more time by the next such gap.
     pub(crate) fn ask_everybody(&mut self) {
         let conns: Vec<ConnId> = self.browsers().map(|(conn, _)| conn).collect();
         for conn in conns {
             self.handle_ping_due(conn);
+            let proven = self.connections.get_mut(&conn);
+            let Some(proven) = proven.and_then(Connection::browser_mut) else {
+                continue;
+            };
+            if std::mem::replace(&mut proven.spared, true) {
+                continue;
+            }
             let silence = Timer::Silence(conn);
             let at_least = self.now + SILENCE_AFTER_GAP;
             if self.timers.get(&silence).is_some_and(|at| at < at_least) {

@@ -20,8 +20,11 @@ pub(crate) struct LostTabs {
 impl LostTabs {
     /// This server knows that they are lost.
     pub(crate) fn lose(&mut self, lost: Vec<LostTab>) {
-        self.both.extend(lost.iter().map(|tab| tab.tab_id));
+        let ids: BTreeSet<TabId> = lost.iter().map(|tab| tab.tab_id).collect();
         self.add(lost);
+        // For what has no room the browser's word is awaited.
+        let told = self.waiting.iter().map(|tab| tab.tab_id);
+        self.both.extend(told.filter(|tab| ids.contains(tab)));
     }
 
     /// A browser's answer, which nobody waits for any more, tells of them.

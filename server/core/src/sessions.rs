@@ -205,6 +205,15 @@ impl Session {
         urls.collect()
     }
 
+    /// Of a tab that no answer has told of, the browser alone knows what it showed.
+    fn learn_urls(&mut self, lost: &[LostTab]) {
+        for LostTab { tab_id, url } in lost {
+            if let Some(shown) = self.tabs.get_mut(tab_id).filter(|shown| shown.is_empty()) {
+                shown.clone_from(url);
+            }
+        }
+    }
+
     /// The lost tabs of which the browser tells with its next answer, or with one of those that are
     /// in `begun` and yet to be heard.
     fn to_be_told(
@@ -487,6 +496,7 @@ impl Server {
             }
             Outcome::Refused | Outcome::Standby => false,
         };
+        entry.learn_urls(&opened.lost);
         let told = entry.to_be_told(&opened, &self.by_wire);
         // Of those that are lost its next answer tells.
         let lost: BTreeSet<TabId> = opened.lost.iter().map(|tab| tab.tab_id).collect();

@@ -42,6 +42,9 @@ impl LeftRequests {
     }
 
     pub(super) fn leave(&mut self, id: u64, leads: Leads) {
+        if leads == Leads::Nowhere {
+            return;
+        }
         if self.by_id.len() >= REQUESTS_MAX {
             self.by_id.pop_first();
         }
@@ -67,6 +70,12 @@ impl LeftRequests {
                 Leads::To(there) => tab == Some(there),
                 Leads::Anywhere { .. } => false,
             })
+    }
+
+    /// Whether a tab of this server's may be there of which it has not heard.
+    pub(super) fn makes_tab(&self) -> bool {
+        let makes = |left: &Left| left.leads == Leads::Anywhere { makes: true };
+        self.under_way().any(makes)
     }
 
     /// When more may be asked, though no reply comes.

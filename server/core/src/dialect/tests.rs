@@ -261,6 +261,44 @@ fn a_tab_that_a_cancelled_call_made_is_known_and_one_that_it_closed_is_not() {
 }
 
 #[test]
+fn a_waiting_call_that_is_given_up_lets_the_next_go() {
+    let (mut v1, _) = left_with(&click(7));
+    assert!(v1.takes(&command("one", &click(8))).is_empty());
+    assert!(v1.takes(&command("two", &click(7))).is_empty());
+    let mut steps = v1.takes(&cancel("one"));
+    assert_eq!(code(&answer(&mut steps)), Some("cancelled"));
+    assert_eq!(said(&mut steps)["type"], "tabs.select", "7 is free");
+}
+
+fn list() -> Value {
+    json!({"name": "browser_tabs", "payload": {"action": "list"}})
+}
+
+#[test]
+fn what_leads_nowhere_takes_no_room_of_what_may_lead_astray() {
+    let (mut v1, _) = left_with(&click(7));
+    let mut last = Value::Null;
+    for call in 0..64 {
+        let wire = format!("w{call}");
+        last = said(&mut v1.takes(&command(&wire, &list())));
+        v1.takes(&cancel(&wire));
+    }
+    v1.replied(&reply(&last, &json!({"tabs": []})));
+    let steps = v1.takes(&command("other", &click(8)));
+    assert!(steps.is_empty(), "the click in 7 is under way: {steps:?}");
+}
+
+#[test]
+fn a_tab_that_a_cancelled_call_makes_is_in_the_next_list() {
+    let (mut v1, left) = left_with(&new_tab());
+    assert!(v1.takes(&command("list", &list())).is_empty());
+    let asked = said(&mut v1.replied(&reply(&left, &json!({"tabId": 9}))));
+    assert_eq!(asked["type"], "tabs.list");
+    v1.replied(&reply(&asked, &json!({"tabs": [{"id": 7}, {"id": 9}]})));
+    assert_eq!(v1.own, BTreeSet::from([TabId(7), TabId(9)]));
+}
+
+#[test]
 fn it_is_told_the_ports_when_it_asks_and_not_otherwise() {
     let mut v1 = peer();
     let list = Frame::PortListResponse {

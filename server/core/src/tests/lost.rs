@@ -133,3 +133,45 @@ fn a_tab_that_is_lost_and_there_again_and_lost_is_told_again() {
     rig.says(conn, &Frame::Response(answer));
     assert_eq!(rig.answers.last().unwrap().1.lost.len(), 1);
 }
+
+#[test]
+fn a_lost_tab_is_told_with_the_page_that_only_the_browser_knows() {
+    let mut rig = Rig::new();
+    let conn = rig.pair("b1");
+    opened(&mut rig, conn, Outcome::New, 2, &[7], &[], vec![]);
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    opened(&mut rig, conn, Outcome::New, 3, &[], &[lost_tab(7)], vec![]);
+    rig.click(1);
+    let mut told = rig.answers.last().unwrap().1.lost.clone();
+    rig.frames.clear();
+    rig.call(2, "browser_tabs", json!({"action": "list"}));
+    let (_, command) = rig.commands().remove(0);
+    let mut answer = Envelope::response(command.wire_id, command.session_id, Ok(json!({})));
+    answer.lost = vec![lost_tab(7)];
+    rig.says(conn, &Frame::Response(answer));
+    told.extend(rig.answers.last().unwrap().1.lost.clone());
+    assert_eq!(told, [lost_tab(7)]);
+}
+
+#[test]
+fn of_lost_tabs_for_which_there_is_no_room_the_browser_tells() {
+    let mut rig = Rig::new();
+    let (first, second): (Vec<u32>, Vec<u32>) = ((1..=100).collect(), (101..=200).collect());
+    let conn = rig.pair("b1");
+    opened(&mut rig, conn, Outcome::New, 2, &first, &[], vec![]);
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    opened(&mut rig, conn, Outcome::New, 3, &second, &[], vec![]);
+    rig.input(lost(conn));
+    let conn = rig.pair("b1");
+    let all: Vec<LostTab> = second.iter().copied().map(lost_tab).collect();
+    opened(&mut rig, conn, Outcome::New, 4, &[], &all, vec![]);
+    rig.frames.clear();
+    rig.call(2, "browser_tabs", json!({"action": "list"}));
+    let (_, command) = rig.commands().remove(0);
+    let mut answer = Envelope::response(command.wire_id, command.session_id, Ok(json!({})));
+    answer.lost = all;
+    rig.says(conn, &Frame::Response(answer));
+    assert_eq!(rig.answers.last().unwrap().1.lost.len(), 200);
+}

@@ -75,3 +75,22 @@ fn a_call_that_was_cancelled_is_awaited_awake() {
     rig.pass(Duration::from_secs(5));
     assert_eq!(rig.code(click), Some("cancelled"));
 }
+
+/// Every step comes six seconds late.
+#[test]
+fn a_starved_machine_ends_its_calls_too_and_misses_a_silent_browser() {
+    let mut rig = Rig::new();
+    rig.connect("b1");
+    let began = rig.now;
+    let click = rig.click(1);
+    while rig.answer(click).is_none() || rig.closed.is_empty() {
+        let (at, _) = rig.server.poll_timeout().unwrap();
+        rig.now = rig.now.max(at) + Duration::from_secs(6);
+        rig.input(crate::Input::Tick);
+        assert!(
+            rig.now.since(began) < 10 * MINUTE,
+            "{:?}",
+            rig.answer(click)
+        );
+    }
+}
