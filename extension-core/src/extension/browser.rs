@@ -151,7 +151,8 @@ impl Extension {
         let has_it = self.house.take_over(&id, &former, group);
         // It may have another name since.
         self.house.retitle(&id, &peer.label);
-        if !has_it && self.tabs.is_made(tab) {
+        // Into another the person may have drawn it.
+        if !has_it && named && self.tabs.is_made(tab) {
             self.house.group(&id, &peer, tab, now);
         }
         has_it

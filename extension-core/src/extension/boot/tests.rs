@@ -628,3 +628,36 @@ fn a_tab_that_the_browser_restored_by_itself_is_its_sessions_again() {
     assert_eq!(set["seat/x"]["e"]["current"]["tab"], 9);
     assert!(remove.contains(&"tab/7".to_owned()));
 }
+
+/// While no worker lived the person drew tab 7, which was made for x, into a group of their own. The
+/// group of x is 5; `missing` says whether another tab of x's is sought.
+fn drawn_away(missing: bool) -> Extension {
+    let mut stored = json!({
+        "tab/7": {"owner": {"session": ["x", "made"]}, "url": "http://x/"},
+        "tab/8": {"owner": {"session": ["x", "made"]}, "url": "http://y/"},
+    });
+    if missing {
+        stored["tab/6"] = json!({"owner": {"session": ["x", "made"]}, "url": "http://z/"});
+    }
+    let titles = SortedMap::from([(4, "Shopping".to_owned()), (5, "x".to_owned())]);
+    reborn_with_tabs(&[7, 8], titles, 0, &stored, |facts| {
+        facts.group_id = if facts.id == 7 { 4 } else { 5 };
+    })
+}
+
+#[test]
+fn a_tab_that_the_person_drew_into_their_group_stays_there_when_it_gets_another_id() {
+    let mut extension = drawn_away(false);
+    for at in 1..4 {
+        extension.handle_input(Input::Tick, Instant(at * 20_000));
+    }
+    replace(&mut extension, 7, 9);
+    assert!(!asks(&mut extension).any(|call| joins(&call, 5)));
+}
+
+#[test]
+fn a_tab_that_the_person_drew_into_their_group_stays_there_when_another_is_sought() {
+    let mut extension = drawn_away(true);
+    extension.handle_input(Input::Tick, Instant(1_200));
+    assert!(!asks(&mut extension).any(|call| joins(&call, 5)));
+}
